@@ -1,0 +1,60 @@
+"""What a detector is, and what it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+PERSON, OBJECT = "person", "object"
+
+
+@dataclass(frozen=True)
+class Box:
+    """A detection: `xyxy` in pixels of the displayed frame (x right, y down, x1 and y1 exclusive)."""
+
+    frame: int
+    xyxy: tuple[float, float, float, float]
+    score: float
+    role: str = PERSON
+    prompt: str = PERSON
+
+
+class Clip(Protocol):
+    """The decoded frames of one clip, at hand in any order.
+
+    `numbers` are all frames that were decoded, ascending; `wanted`, a subset, are those that need
+    boxes and masks. The others are there because a back end asked for them with `context`.
+    """
+
+    id: str
+    height: int
+    width: int
+    fps: float
+    numbers: Sequence[int]
+    wanted: Sequence[int]
+
+    def frame(self, number: int) -> Image:
+        """The frame of that number: uint8 [H, W, 3], RGB."""
+
+
+class Detector(Protocol):
+    """Finds boxes in the wanted frames of a clip."""
+
+    name: str
+    takes_prompts: bool
+    in_worker: bool
+    """True: made once in each worker process, beside the decoder. False: made once, in the parent."""
+
+    def describe(self) -> dict[str, Any]:
+        """What the boxes depend on, JSON-ready: name, thresholds, weights' SHA-256 prefix."""
+
+    def context(self, wanted: Sequence[int], count: int, fps: float) -> Sequence[int]:
+        """Frames that it needs besides `wanted`, of a clip of `count` frames."""
+
+    def detect(self, clip: Clip, objects: Sequence[str]) -> list[Box]:
+        """Boxes of the wanted frames, ordered by frame. `objects` are the object prompts."""
