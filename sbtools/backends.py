@@ -1,0 +1,72 @@
+"""Choosing a detector or a segmenter by name, with its settings."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sbtools.detect import DETECTORS
+from sbtools.errors import UsageError
+from sbtools.registry import pick
+from sbtools.segment import SEGMENTERS
+
+TABLES = {"detector": DETECTORS, "segmenter": SEGMENTERS}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A back end before it is made: what it is ("detector"), its name, its settings."""
+
+    what: str
+    name: str
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def type(self) -> Any:
+        """Its class; UsageError that lists the names when there is none of this name."""
+        return pick(TABLES[self.what], f"sbtools.{self.what}s", self.name, self.what)
+
+    def make(self) -> Any:
+        """The back end itself; UsageError when a setting is not one of its own."""
+        return self.type(**checked(self.type, self.settings, f"{self.what} {self.name}"))
+
+
+def checked(made: Any, settings: Mapping[str, Any], whose: str) -> dict[str, Any]:
+    """`settings` as the signature of `made` wants them; text becomes the type of the default."""
+    known = inspect.signature(made).parameters
+    out = {}
+    for name, value in settings.items():
+        if name not in known:
+            names = ", ".join(known) or "none"
+            raise UsageError(f"{whose} has no setting '{name}'; it has {names}")
+        out[name] = _typed(value, known[name].default, f"{whose}: {name}")
+    return out
+
+
+def _typed(value: Any, default: Any, where: str) -> Any:
+    if not isinstance(value, str) or default is inspect.Parameter.empty or default is None:
+        return value
+    if isinstance(default, bool):
+        if value.lower() in ("true", "false"):
+            return value.lower() == "true"
+        raise UsageError(f"{where} is true or false, not '{value}'")
+    try:
+        return type(default)(value)
+    except ValueError:
+        kind = {int: "a whole number", float: "a number"}.get(type(default), "of another kind")
+        raise UsageError(f"{where} is {kind}, not '{value}'") from None
+
+
+def parse_settings(pairs: Iterable[str]) -> dict[str, str]:
+    """NAME=VALUE pairs; UsageError for anything else, or a name given twice."""
+    out: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise UsageError(f"'{pair}' is not NAME=VALUE")
+        if name in out:
+            raise UsageError(f"'{name}' is set twice")
+        out[name] = value
+    return out

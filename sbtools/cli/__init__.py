@@ -1,0 +1,23 @@
+"""What the user types."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+COMMANDS = {
+    "index": "sbtools.cli.index:command",
+    "detect": "sbtools.cli.detect:command",
+    "segment": "sbtools.cli.segment:command",
+    "mask": "sbtools.cli.mask:command",
+    "check": "sbtools.cli.check:command",
+    "view": "sbtools.cli.view:command",
+}
+"""In the order of work; other packages add to it through the entry-point group sbtools.commands."""
+
+
+def main() -> NoReturn:
+    """The console script `sbtools`."""
+    from sbtools.cli.process import call
+
+    sys.exit(call(sys.argv[1:]))

@@ -1,0 +1,54 @@
+"""`sbtools detect`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import click
+
+from sbtools.cli import backends, options, run
+from sbtools.cli.options import Common
+from sbtools.job import Job
+from sbtools.records import Record
+
+
+@click.command("detect", context_settings=options.CONTEXT)
+@backends.DETECTOR
+@backends.OBJECT
+@click.option("--frames", type=backends.Frames(), default="8", show_default=True,
+              help="Frames to look at: 8, segments:8x4, all, or every:K.")  # fmt: skip
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
+              help="A setting of the detector; repeatable.")  # fmt: skip
+@click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=str, dir_okay=False),
+              help="Keep the records in this .jsonl file too, and continue it.")  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Begin FILE anew.")
+@options.stage_options
+def command(
+    common: Common,
+    detector: str,
+    objects: tuple[str, ...],
+    frames: str,
+    settings: tuple[str, ...],
+    output: str | None,
+    overwrite: bool,
+) -> int:
+    """Find the boxes of people and objects in every clip.
+
+    \b
+    Examples:
+      sbtools detect clips/ -o boxes.jsonl | sbtools segment > masks.jsonl
+      sbtools detect --detector hog --frames every:5 clips.jsonl > boxes.jsonl
+    """
+    run.begin(common)
+    choice = backends.detector(common, detector, settings)
+
+    def stage(incoming: Iterator[Record], job: Job) -> Iterator[Record]:
+        from sbtools.detect.stage import detect
+
+        return detect(
+            incoming, job, choice, frames=frames, prompts=objects, keep=output, overwrite=overwrite
+        )
+
+    show = output is None or not sys.stdout.isatty()
+    return run.filter_records(common, stage, write=show)

@@ -1,0 +1,53 @@
+"""What goes to stderr: log lines under the command's name."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+log = logging.getLogger("sbtools")
+
+
+class _Formatter(logging.Formatter):
+    program = "sbtools"
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = " ".join(record.getMessage().split("\n"))
+        level = "" if record.levelno == logging.INFO else f"{record.levelname}: "
+        line = f"{self.program}: {level}{text}"
+        return line.encode("utf-8", "backslashreplace").decode()
+
+
+class _Handler(logging.Handler):
+    """Writes to whatever sys.stderr is now; a reader of stderr that went away is no failure."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(f"{self.format(record)}\n")
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            pass
+
+
+_formatter = _Formatter()
+
+
+def begin() -> None:
+    """Send the log of sbtools to stderr, one line a message; calling it again changes nothing."""
+    _formatter.program = "sbtools"
+    if not any(isinstance(handler, _Handler) for handler in log.handlers):
+        handler = _Handler()
+        handler.setFormatter(_formatter)
+        log.addHandler(handler)
+        log.propagate = False
+    log.setLevel(logging.INFO)
+
+
+def name(program: str) -> None:
+    """Put `program` before every line, as in `sbtools segment: WARNING: ...`."""
+    _formatter.program = program
+
+
+def verbosity(verbose: int, quiet: bool) -> None:
+    """INFO by default; --quiet keeps errors alone, -v or -vv adds DEBUG."""
+    log.setLevel(logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO)

@@ -1,0 +1,183 @@
+"""Each flag that commands share, once."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from sbtools.cli import config
+from sbtools.job import available_cores
+
+F = TypeVar("F", bound=Callable[..., Any])
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class Shard(click.ParamType):
+    """ "i/n", 0 <= i < n."""
+
+    name = "I/N"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", value)
+        index, count = (int(found[1]), int(found[2])) if found else (0, 0)
+        if index >= count:
+            self.fail(f"'{value}' is not I/N with 0 <= I < N, as in 0/64", param, ctx)
+        return index, count
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How many clips may fail before the exit status is 3: a count, or a share of all."""
+
+    count: int = 0
+    share: float | None = None
+
+    def allows(self, failed: int, total: int) -> bool:
+        """Whether `failed` of `total` clips is still a success."""
+        return failed <= (self.count if self.share is None else self.share * total)
+
+
+class MaxFailed(click.ParamType):
+    """ "N" or "P%"."""
+
+    name = "N|P%"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Tolerance:
+        if isinstance(value, Tolerance):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)(%?)", str(value))
+        if found and found[2] and float(found[1]) <= 100:
+            return Tolerance(share=float(found[1]) / 100)
+        if not found or found[2] or "." in found[1]:
+            self.fail(f"'{value}' is neither a count nor a share, as in 10 or 2%", param, ctx)
+        return Tolerance(count=int(found[1]))
+
+
+@dataclass(frozen=True)
+class Common:
+    """The values of the flags that `stage_options` adds."""
+
+    inputs: tuple[str, ...]
+    root: Path
+    workers: int
+    seed: int
+    shard: tuple[int, int]
+    limit: int | None
+    label_from: str
+    clip_timeout: float
+    max_failed: Tolerance
+    strict: bool
+    dry_run: bool
+    quiet: bool
+    verbose: int
+
+
+STAGE = (
+    click.argument("inputs", metavar="[INPUT]...", nargs=-1, type=click.Path(path_type=str)),
+    click.option(
+        "--root",
+        type=click.Path(path_type=Path),
+        envvar="SBTOOLS_ROOT",
+        help="What relative paths in records stand under.  [default: $SBTOOLS_ROOT, else .]",
+    ),
+    click.option(
+        "--workers",
+        type=click.IntRange(0),
+        help="Worker processes; 0 works in this one.  [default: the cores at hand]",
+    ),
+    click.option("--seed", type=int, default=0, show_default=True, help="Seed of all randomness."),
+    click.option(
+        "--shard",
+        type=Shard(),
+        envvar="SBTOOLS_SHARD",
+        help="Take the clips whose sha1(id) mod N is I.  [default: $SBTOOLS_SHARD]",
+    ),
+    click.option("--limit", type=click.IntRange(0), help="Take the first so many clips, no more."),
+    click.option(
+        "--label-from",
+        type=click.Choice(["folder", "none"]),
+        default="folder",
+        show_default=True,
+        help="Where the labels of videos and folders come from.",
+    ),
+    click.option(
+        "--clip-timeout",
+        type=click.FloatRange(0, min_open=True),
+        default=3600.0,
+        show_default=True,
+        help="Seconds after which a clip counts as failed (with workers).",
+    ),
+    click.option(
+        "--max-failed",
+        type=MaxFailed(),
+        default="0",
+        show_default=True,
+        help="Exit 3 when more clips fail than this count or share.",
+    ),
+    click.option("--strict", is_flag=True, help="Stop at the first clip that fails."),
+    click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing."),
+    click.option("-q", "--quiet", is_flag=True, help="Errors alone on stderr."),
+    click.option("-v", "--verbose", count=True, help="More on stderr; -vv adds tracebacks."),
+    click.option(
+        "--config",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        is_eager=True,
+        expose_value=False,
+        callback=config.load,
+        help="TOML file of defaults: top-level keys for all commands, [COMMAND] for one.",
+    ),
+)
+
+STORE = (
+    click.option("--overwrite", is_flag=True, help="Begin the store anew, dropping what it holds."),
+    click.option("--take-over", is_flag=True, help="Take the lock of a writer that is gone."),
+    click.option("--part-clips", type=click.IntRange(1), default=64, show_default=True,
+                 help="Clips after which a part of the store closes."),
+    click.option("--part-bytes", type=click.IntRange(1), default=256 << 20, show_default=True,
+                 help="Bytes after which it closes."),
+    click.option("--part-seconds", type=click.FloatRange(0), default=10.0, show_default=True,
+                 help="Seconds after which it closes."),
+)  # fmt: skip
+
+
+def stage_options(function: F) -> F:
+    """Add INPUT... and the flags of every stage; the command receives them as `common`."""
+    names = Common.__dataclass_fields__
+
+    @functools.wraps(function)
+    def collected(**values: Any) -> Any:
+        values["root"] = Path(os.path.abspath(values["root"] or "."))
+        values["shard"] = values["shard"] or (0, 1)
+        if values["workers"] is None:
+            values["workers"] = available_cores()
+        common = Common(**{name: values.pop(name) for name in names})
+        return function(common=common, **values)
+
+    return _decorated(collected, STAGE)
+
+
+def store_options(function: F) -> F:
+    """Add the flags of a stage that writes a store; the command receives them as `parts`."""
+    names = ("overwrite", "take_over", "part_clips", "part_bytes", "part_seconds")
+
+    @functools.wraps(function)
+    def collected(**values: Any) -> Any:
+        parts = {name: values.pop(name) for name in names}
+        return function(parts=parts, **values)
+
+    return _decorated(collected, STORE)
+
+
+def _decorated(function: Any, options: tuple[Any, ...]) -> Any:
+    for option in reversed(options):
+        function = option(function)
+    return function

@@ -1,0 +1,137 @@
+"""The process around a command: its standard streams, its signals, its exit status."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+import click
+
+from sbtools.cli import messages
+from sbtools.errors import SbtoolsError
+
+log = logging.getLogger("sbtools")
+
+REQUEUE, INTERRUPTED, READER_GONE, TERMINATED = 75, 130, 141, 143
+STOPPING = {
+    signal.SIGUSR1: REQUEUE,
+    signal.SIGINT: INTERRUPTED,
+    signal.SIGTERM: TERMINATED,
+}
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
+
+class StopFlag:
+    """Set by the first USR1, TERM or INT; the work ends at the next clip. A second INT raises."""
+
+    def __init__(self) -> None:
+        self.code: int | None = None
+
+    def __call__(self) -> bool:
+        return self.code is not None
+
+    def set(self, number: int, frame: FrameType | None) -> None:
+        """The signal handler."""
+        code = STOPPING[signal.Signals(number)]
+        if code == INTERRUPTED and self.code == INTERRUPTED:
+            raise KeyboardInterrupt
+        if self.code is None or code != REQUEUE:
+            self.code = code
+
+    @contextmanager
+    def installed(self) -> Iterator[StopFlag]:
+        """Handle the stopping signals in this block."""
+        before = {number: signal.signal(number, self.set) for number in STOPPING}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def call(arguments: Sequence[str]) -> int:
+    """Run the command line and return the exit status; says in one line what went wrong."""
+    _fill_standard_streams()
+    messages.begin()
+    try:
+        code = _invoke(list(arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = READER_GONE
+    except OSError as error:
+        code = _unwritable(error)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    if code in (READER_GONE, 6):
+        _drop_stdout()
+    return code
+
+
+def _invoke(arguments: list[str]) -> int:
+    from sbtools.cli.group import group
+
+    try:
+        result = group.main(arguments, prog_name="sbtools", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.Abort:
+        return INTERRUPTED
+    except click.ClickException as error:
+        return _misused(error)
+    except SbtoolsError as error:
+        _say(error)
+        return error.exit_code
+    except (OSError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        _say(error, f"{type(error).__name__}: {error} (this is a bug; -vv shows where)")
+        return 1
+
+
+def _misused(error: click.ClickException) -> int:
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        messages.name(context.command_path)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+    else:
+        path = context.command_path if context is not None else "sbtools"
+        _say(error, f"{error.format_message()} ({path} --help lists what there is)")
+    return error.exit_code
+
+
+def _unwritable(error: OSError) -> int:
+    """An OSError that nobody explained: stdout that is full or closed, or something unforeseen."""
+    _say(error, str(error))
+    return 6 if error.errno in FULL | {errno.EBADF} else 1
+
+
+def _say(error: BaseException, text: str | None = None) -> None:
+    log.error("%s", " ".join((text or str(error)).split("\n")))
+    if log.isEnabledFor(logging.DEBUG):
+        traceback.print_exception(error)
+
+
+def _fill_standard_streams() -> None:
+    """Keep descriptors 0 to 2 from being given to a file that is opened later."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # Open for reading only: what is written to a closed stdout must fail, not vanish.
+            os.open(os.devnull, os.O_RDWR if number == 2 else os.O_RDONLY)
+            mode = "r" if number == 0 else "w"
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
+
+
+def _drop_stdout() -> None:
+    """Let the interpreter's last flush succeed, so that the exit status stays ours."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)

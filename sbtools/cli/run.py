@@ -1,0 +1,146 @@
+"""Running a stage between its input and stdout: the same for every command."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import shlex
+import socket
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from datetime import datetime, timezone
+from typing import Any
+
+import click
+
+from sbtools import records
+from sbtools.cli import messages
+from sbtools.cli.options import Common
+from sbtools.cli.process import StopFlag
+from sbtools.cli.progress import Progress
+from sbtools.errors import SbtoolsError, UsageError
+from sbtools.inputs import Inputs
+from sbtools.job import Job
+from sbtools.records import Record
+
+log = logging.getLogger("sbtools")
+
+Stage = Callable[[Iterator[Record], Job], Iterator[Record]]
+
+
+def filter_records(common: Common, stage: Stage, *, write: bool = True) -> int:
+    """Read INPUT..., run `stage` over the records, print what it yields; the exit status.
+
+    With `write` false nothing goes to stdout; the records are counted all the same.
+    """
+    begin(common)
+    with StopFlag().installed() as stop:
+        inputs = open_inputs(common, stop)
+        job = make_job(common, stop)
+        if common.dry_run:
+            return _tell(inputs)
+        tally = Progress(inputs.total, common.quiet)
+        with closing_stage(stage(iter(inputs), job)) as done:
+            _pump(done, tally, common, write)
+        if inputs.empty and not stop():
+            log.warning("there were no records in the input")
+        return _status(common, tally, stop)
+
+
+def begin(common: Common) -> None:
+    """Set up the messages of the command that is running."""
+    context = click.get_current_context()
+    messages.name(context.command_path)
+    messages.verbosity(common.verbose, common.quiet)
+
+
+def open_inputs(common: Common, stop: Callable[[], bool]) -> Inputs:
+    """INPUT... as the shared flags ask for it."""
+    return Inputs(
+        common.inputs,
+        common.root,
+        label_from=common.label_from,
+        shard=common.shard,
+        limit=common.limit,
+        stop=stop,
+    )
+
+
+def make_job(common: Common, stop: Callable[[], bool]) -> Job:
+    """The shared flags as a stage knows them."""
+    return Job(
+        root=common.root,
+        workers=common.workers,
+        clip_timeout=common.clip_timeout,
+        stop=stop,
+        seed=common.seed,
+        shard=common.shard,
+        strict=common.strict,
+    )
+
+
+def provenance(job: Job) -> dict[str, Any]:
+    """Where and how a store was written: what `made.run` holds."""
+    return {
+        "command": shlex.join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),
+        "host": socket.gethostname(),
+        "workers": job.workers,
+        "shard": list(job.shard),
+        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def closing_stage(stage: Iterator[Record]) -> closing[Iterator[Record]]:
+    """Close a generator whatever happens, so that its store is left whole."""
+    if not hasattr(stage, "close"):
+        stage = (record for record in stage)
+    return closing(stage)  # type: ignore[type-var]
+
+
+def _pump(done: Iterable[Record], tally: Progress, common: Common, write: bool) -> None:
+    out = records.Writer(io.BufferedWriter(io.FileIO(1, "wb", closefd=False)))
+    try:
+        for record in done:
+            if write:
+                out.write(record)
+            failed = records.counts_as_failure(record)
+            tally.step(failed)
+            if failed:
+                _name(record, common)
+    finally:
+        tally.end()
+
+
+def _name(record: Record, common: Common) -> None:
+    error = record["error"]
+    text = f"{record['id']}: {error['message']} ({error['stage']}: {error['kind']})"
+    if common.strict:
+        raise SbtoolsError(text)
+    log.warning("%s", text)
+
+
+def _status(common: Common, tally: Progress, stop: StopFlag) -> int:
+    if tally.failed:
+        log.warning("%d of %d clips failed", tally.failed, tally.count)
+    if stop.code is not None:
+        log.info("stopped on request after %d clips; the same command goes on", tally.count)
+        return stop.code
+    return 0 if common.max_failed.allows(tally.failed, tally.count) else 3
+
+
+def _tell(inputs: Inputs) -> int:
+    count = sum(1 for _ in inputs)
+    log.info("%d clips would be worked on", count)
+    return 0
+
+
+def refuse_auto(common: Common, flag: str, names: str) -> None:
+    """UsageError when `auto` is asked for where it could come out differently elsewhere."""
+    task = "a Slurm job" if "SLURM_JOB_ID" in os.environ else None
+    if common.shard[1] > 1 or task:
+        raise UsageError(
+            f"{flag} auto could differ from machine to machine under {task or '--shard'}: "
+            f"name one, as in {names}"
+        )

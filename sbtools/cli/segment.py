@@ -1,0 +1,97 @@
+"""`sbtools segment`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from sbtools.backends import Choice
+from sbtools.cli import backends, options, run
+from sbtools.cli.options import Common
+from sbtools.errors import UsageError
+from sbtools.job import Job
+from sbtools.records import Record
+
+
+@click.command("segment", context_settings=options.CONTEXT)
+@click.option("-o", "--output", metavar="STORE", type=click.Path(path_type=str, file_okay=False),
+              default="masks", show_default=True, help="The store.")  # fmt: skip
+@backends.SEGMENTER
+@backends.DETECTOR
+@backends.OBJECT
+@click.option("--frames", type=backends.Frames(),
+              help="Frames to mask: 8, segments:8x4, all, or every:K.  [default: those that were "
+              "looked at, else 8]")  # fmt: skip
+@click.option("--from-png", metavar="DIR", type=click.Path(path_type=str),
+              help="Masks from DIR/ID/NUMBER.png: 0 background, 2 object, else person.")  # fmt: skip
+@click.option("--from-rle", is_flag=True, help="Take the masks from the records' COCO RLE.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
+              help="A setting of the segmenter; repeatable.")  # fmt: skip
+@click.option("--set-detector", "detector_settings", multiple=True, metavar="NAME=VALUE",
+              help="A setting of the detector; repeatable.")  # fmt: skip
+@click.option("--detect-again", is_flag=True, help="Detect even where the records hold boxes.")
+@click.option("--boxes", type=click.Choice(["move", "keep"]), default="move", show_default=True,
+              help="Move boxes to the store, or keep them in the records too.")  # fmt: skip
+@options.store_options
+@options.stage_options
+def command(
+    common: Common,
+    parts: dict[str, Any],
+    output: str,
+    segmenter: str,
+    detector: str,
+    objects: tuple[str, ...],
+    frames: str | None,
+    from_png: str | None,
+    from_rle: bool,
+    settings: tuple[str, ...],
+    detector_settings: tuple[str, ...],
+    detect_again: bool,
+    boxes: str,
+) -> int:
+    """Find the shapes of people and objects, and keep them in a store of masks.
+
+    Videos and folders are indexed on the way, and clips without boxes are detected on the way.
+
+    \b
+    Examples:
+      sbtools segment clips/ | sbtools mask --mode bg+obj > masked.jsonl
+      sbtools segment --frames all -o masks/ clips/ > masks.jsonl
+      sbtools segment --from-png annotations/ clips/ > masks.jsonl
+    """
+    run.begin(common)
+    given = _given(from_png, from_rle, segmenter)
+    if given is None:
+        chosen = backends.segmenter(common, segmenter, settings)
+        finder = backends.detector(common, detector, detector_settings)
+    else:
+        chosen, finder = given, Choice("detector", "classic")
+
+    def stage(incoming: Iterator[Record], job: Job) -> Iterator[Record]:
+        from sbtools.segment.stage import Segmentation, segment
+
+        plan = Segmentation(
+            finder,
+            chosen,
+            frames=frames,
+            prompts=objects,
+            afresh=detect_again,
+            keep_boxes=boxes == "keep",
+            seed=common.seed,
+        )
+        return segment(incoming, job, plan, output, run=run.provenance(job), **parts)
+
+    return run.filter_records(common, stage)
+
+
+def _given(from_png: str | None, from_rle: bool, segmenter: str) -> Choice | None:
+    asked = [flag for flag, value in (("--from-png", from_png), ("--from-rle", from_rle)) if value]
+    if segmenter != "auto":
+        asked.append("--segmenter")
+    if len(asked) > 1:
+        raise UsageError(f"{' and '.join(asked)} exclude each other")
+    if from_png:
+        return Choice("segmenter", "png", {"folder": from_png})
+    return Choice("segmenter", "rle") if from_rle else None

@@ -1,0 +1,128 @@
+"""Records to records with boxes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+from sbtools import __version__, records, work
+from sbtools.backends import Choice
+from sbtools.clip import FrameBuffer, Head, Look
+from sbtools.detect.base import Box, Detector
+from sbtools.detect.task import Chunk, prompts_of, to_json, written
+from sbtools.errors import ClipError, UsageError
+from sbtools.job import Job
+from sbtools.kept import KeptFile, shard_path
+from sbtools.records import Record
+from sbtools.work import Item, Work
+
+log = logging.getLogger("sbtools")
+
+FACTORY = "sbtools.detect.task:make"
+
+
+class Remote:
+    """A detector that works in the parent, on frames that workers decode."""
+
+    def __init__(self, choice: Choice, prompts: Sequence[str]) -> None:
+        self.detector: Detector = choice.make()
+        self.prompts = list(prompts)
+        if self.prompts and not self.detector.takes_prompts:
+            raise UsageError(
+                f"detector {choice.name} finds people only, it takes no --object; "
+                "use a detector that reads text prompts"
+            )
+
+    def boxes(self, record: Record, head: Head, found: Any, chunks: Iterator[Chunk]) -> list[Box]:
+        """The boxes a worker found, or those found here in the frames that it sent."""
+        if found is not None:
+            return list(found)
+        with self.buffer(head, chunks) as clip:
+            return written(self.detector.detect(clip, prompts_of(record, self.prompts)))
+
+    @staticmethod
+    def buffer(head: Head, chunks: Iterator[Chunk]) -> FrameBuffer:
+        """The frames of a clip, from chunks."""
+        clip = FrameBuffer(head.id, head.height, head.width, head.fps, head.wanted)
+        for chunk in chunks:
+            clip.fill(zip(chunk["numbers"], chunk["frames"], strict=True))
+        return clip
+
+
+def detect(
+    incoming: Iterable[Record],
+    job: Job,
+    detector: Choice,
+    *,
+    frames: str = "8",
+    prompts: Sequence[str] = (),
+    keep: str | None = None,
+    overwrite: bool = False,
+) -> Iterator[Record]:
+    """Add `sampled` and `boxes` to every record, in order.
+
+    `frames` is a frame rule. `keep` is a JSONL file that holds the records and is continued.
+    Raises UsageError for settings that do not fit the detector or the file.
+    """
+    remote = Remote(detector, prompts)
+    made = described(remote.detector, frames, job.seed, prompts)
+    path = shard_path(keep, job.shard) if keep else None
+    with KeptFile(path, "detect", made, overwrite) if path else nullcontext() as kept:
+        settings = {
+            "look": Look(str(job.root), frames, job.seed),
+            "detector": detector,
+            "prompts": list(prompts),
+        }
+        items = _items(incoming, kept.done if kept else {})
+        for got in work.run(items, Work(FACTORY, settings), job):
+            if got is None:
+                continue
+            item, chunks = got
+            record = item.again or _detected(item.record, chunks, remote, made)
+            if kept and item.again is None:
+                kept.keep(record)
+            yield record
+
+
+def described(detector: Detector, frames: str, seed: int, prompts: Sequence[str]) -> str:
+    """What the field `made` says of boxes."""
+    settings: dict[str, Any] = {**detector.describe(), "frames": frames, "seed": seed}
+    name = settings.pop("name", detector.name)
+    if prompts:
+        settings["objects"] = list(prompts)
+    return work.told(name, {**settings, "sbtools": __version__})
+
+
+def _items(incoming: Iterable[Record], done: dict[str, Record]) -> Iterator[Item]:
+    for record in incoming:
+        if "error" in record:
+            yield Item(record, record)
+            continue
+        before = done.get(record["id"])
+        if before is not None and any(before.get(k) != v for k, v in record.items() if k in FIXED):
+            log.warning("%s: the record has changed, its boxes are made again", record["id"])
+            before = None
+        yield Item(record, before)
+
+
+FIXED = ("video", "start", "end", "objects", "label", "digest")
+
+
+def _detected(record: Record, chunks: Iterator[Chunk], remote: Remote, made: str) -> Record:
+    try:
+        first = next(chunks)
+        head: Head = first["head"]
+        boxes = remote.boxes(record, head, first["boxes"], chunks)
+        work.drain(chunks)
+    except ClipError as error:
+        return records.fail(record, "detect", error)
+    work.warn(record, first["warnings"])
+    return {
+        **work.probed(record, head),
+        "digest": head.digest,
+        "sampled": head.wanted,
+        "boxes": to_json(boxes),
+        "made": {**record.get("made", {}), "detect": made},
+    }

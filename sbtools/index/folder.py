@@ -1,0 +1,184 @@
+"""Folders of videos, folders of frame folders, single files and lists of files."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from sbtools import records
+from sbtools.errors import ClipError
+from sbtools.records import Record
+from sbtools.video.folder import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_frame_folder
+
+log = logging.getLogger("sbtools")
+
+
+LIST_SUFFIXES = {".txt", ".list", ".lst"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A clip: its path as given, its name under the INPUT, and why it cannot be read."""
+
+    path: str
+    name: str
+    source: str
+    flaw: ClipError | None = None
+
+
+def find(inputs: Iterable[str]) -> Iterator[Found]:
+    """The clips of every INPUT, a file or a folder, in the order of their names.
+
+    In a folder the suffix says what is a video; a file that is named outright is always a clip,
+    except a list (.txt, .list, .lst), which names a file or a frame folder on each line.
+    A folder of two or more numbered images is one clip. Links are followed, each folder once.
+    """
+    for path in inputs:
+        name = os.path.basename(os.path.abspath(path))
+        if os.path.isdir(path):
+            yield from _Walk(path, name).clips()
+        elif _suffix(path) in LIST_SUFFIXES:
+            yield from _listed(path, name)
+        else:
+            yield Found(path, name, os.path.basename(os.path.dirname(os.path.abspath(path))))
+
+
+def _listed(path: str, name: str) -> Iterator[Found]:
+    """The clips of a list: a path a line, or NUL-separated as `find -print0` writes them.
+
+    Relative ones stand under the working directory; names are taken from the folder that all share.
+    """
+    with open(path, "rb") as stream:
+        data = stream.read()
+    separator = b"\0" if b"\0" in data else b"\n"
+    lines = [os.fsdecode(line.rstrip(b"\r")) for line in data.split(separator)]
+    places = [line for line in lines if line]
+    if not places:
+        return
+    folders = [os.path.dirname(os.path.abspath(place)) for place in places]
+    shared = os.path.commonpath(folders)
+    for place in places:
+        yield Found(place, os.path.relpath(os.path.abspath(place), shared), name)
+
+
+class _Walk:
+    """One pass over an INPUT folder."""
+
+    def __init__(self, top: str, name: str) -> None:
+        self.top, self.name = top, name
+        self.seen: set[tuple[int, int]] = set()
+        self.others: Counter[str] = Counter()
+
+    def clips(self) -> Iterator[Found]:
+        yield from self._folder(self.top, "")
+        if self.others:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in self.others.most_common(5))
+            log.info("%s: files that are no videos were left out: %s", self.top, kinds)
+
+    def _folder(self, path: str, name: str) -> Iterator[Found]:
+        try:
+            state = os.stat(path)
+            entries = sorted(os.scandir(path), key=lambda entry: entry.name)
+        except OSError as error:
+            flaw = ClipError("unreadable", f"cannot list {path}: {error.strerror}")
+            yield Found(path, name or self.name, self.name, flaw)
+            return
+        if (state.st_dev, state.st_ino) in self.seen:
+            log.warning("%s: this folder was listed already under another name", path)
+            return
+        self.seen.add((state.st_dev, state.st_ino))
+        entries = [entry for entry in entries if not entry.name.startswith(".")]
+        if is_frame_folder(path):
+            yield Found(path, name or self.name, self.name)
+        elif images := sum(_suffix(entry.name) in IMAGE_SUFFIXES for entry in entries):
+            log.warning("%s: %d images, but not the frames of a clip (one prefix and a number)",
+                        path, images)  # fmt: skip
+        for entry in entries:
+            yield from self._entry(entry, os.path.join(name, entry.name))
+
+    def _entry(self, entry: os.DirEntry[str], name: str) -> Iterator[Found]:
+        suffix = _suffix(entry.name)
+        try:
+            folder = entry.is_dir()
+        except OSError:
+            folder = False
+        if folder:
+            yield from self._folder(entry.path, name)
+        elif entry.is_symlink() and not os.path.exists(entry.path):
+            flaw = ClipError("missing", f"{entry.path} is a link to nothing, or to itself")
+            yield Found(entry.path, name, self.name, flaw)
+        elif suffix in VIDEO_SUFFIXES:
+            yield Found(entry.path, name, self.name)
+        elif suffix not in IMAGE_SUFFIXES:
+            self.others[suffix or "without suffix"] += 1
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
+
+
+def to_records(found: Iterable[Found], root: os.PathLike[str], label_from: str) -> list[Record]:
+    """A record for each clip: id, video, label (the folder it lies in), source.
+
+    The id is the name under its INPUT without suffix; where two clips would share it, each
+    keeps its suffix, and where that does not part them, the INPUT's name stands before it.
+    """
+    clips = list(found)
+    return [
+        _record(clip, identity, root, label_from)
+        for clip, identity in zip(clips, _ids(clips), strict=True)
+    ]
+
+
+def _ids(clips: Sequence[Found]) -> list[str]:
+    plain = [_plain(clip) for clip in clips]
+    with_suffix = _parted(plain, [clip.name for clip in clips])
+    with_input = _parted(with_suffix, [os.path.join(clip.source, clip.name) for clip in clips])
+    return _numbered(with_input)
+
+
+def _plain(clip: Found) -> str:
+    stem, suffix = os.path.splitext(clip.name)
+    return stem if suffix.lower() in VIDEO_SUFFIXES and not os.path.isdir(clip.path) else clip.name
+
+
+def _parted(names: Sequence[str], longer: Sequence[str]) -> list[str]:
+    """Each name that is taken twice, directly or after the change, gives way to its longer form."""
+    current = list(names)
+    while True:
+        places = defaultdict(list)
+        for place, name in enumerate(current):
+            places[name].append(place)
+        clashing = [p for same in places.values() if len(same) > 1 for p in same]
+        changing = [p for p in clashing if current[p] != longer[p]]
+        if not changing:
+            return current
+        for place in changing:
+            current[place] = longer[place]
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    """The last resort, for one file named twice: "#2" and so on behind the later ones."""
+    counts: Counter[str] = Counter()
+    taken, out = set(names), []
+    for name in names:
+        counts[name] += 1
+        fresh = name
+        while counts[name] > 1 and fresh in taken:
+            fresh = f"{name}#{counts[name]}"
+            counts[name] += fresh in taken
+        taken.add(fresh)
+        out.append(fresh)
+    return out
+
+
+def _record(clip: Found, identity: str, root: os.PathLike[str], label_from: str) -> Record:
+    record: Record = {"id": identity, "video": records.relative(clip.path, os.fspath(root))}
+    folder = os.path.basename(os.path.dirname(clip.name))
+    if label_from == "folder" and folder:
+        record["label"] = folder
+    record["source"] = identity
+    return record if clip.flaw is None else records.fail(record, "index", clip.flaw)

@@ -1,0 +1,157 @@
+"""INPUT...: records from streams, and records made of the videos and folders that are named."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import select
+import stat
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import chain, islice
+from pathlib import Path
+from typing import BinaryIO
+
+from sbtools import records
+from sbtools.errors import RecordError, UsageError
+from sbtools.index import folder
+from sbtools.job import never
+from sbtools.records import Record
+from sbtools.rng import shard_of
+
+log = logging.getLogger("sbtools")
+
+
+class Stopped(Exception):
+    """Raised inside a read that waits, when the run is to stop."""
+
+
+class PatientReader(io.RawIOBase):
+    """A descriptor whose reads wait in short steps, so that a stop is noticed between them."""
+
+    def __init__(self, descriptor: int, stop: Callable[[], bool] = never) -> None:
+        self.descriptor, self.stop = descriptor, stop
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        while True:
+            if self.stop():
+                raise Stopped
+            if select.select([self.descriptor], [], [], 0.2)[0]:
+                break
+        data = os.read(self.descriptor, len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+class Inputs:
+    """The records of INPUT..., in order, of this shard and up to the limit.
+
+    Every path is looked at when the object is made: UsageError for one that is not there, for a
+    terminal or /dev/null in stdin's place. `total` is the number of records where it is known
+    without reading a stream.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        root: Path,
+        *,
+        label_from: str = "folder",
+        shard: tuple[int, int] = (0, 1),
+        limit: int | None = None,
+        stop: Callable[[], bool] = never,
+    ) -> None:
+        self.paths = list(paths) or ["-"]
+        self.root, self.label_from = root, label_from
+        self.shard, self.limit, self.stop = shard, limit, stop
+        self.empty = True
+        for path in self.paths:
+            _look_at(path)
+        self.streams = [path for path in self.paths if is_stream(path)]
+        self._listed: list[Record] | None = None
+
+    @property
+    def listed(self) -> list[Record]:
+        """The records of the videos and folders among the INPUTs."""
+        if self._listed is None:
+            places = [path for path in self.paths if not is_stream(path)]
+            found = folder.find(places)
+            self._listed = folder.to_records(found, self.root, self.label_from)
+        return self._listed
+
+    @property
+    def total(self) -> int | None:
+        """How many records there will be; None when a stream has the answer."""
+        if self.streams:
+            return None
+        count = sum(map(self._ours, self.listed))
+        return count if self.limit is None else min(count, self.limit)
+
+    def __iter__(self) -> Iterator[Record]:
+        return islice(filter(self._ours, self._all()), self.limit)
+
+    def _ours(self, record: Record) -> bool:
+        index, count = self.shard
+        return count == 1 or shard_of(record["id"], count) == index
+
+    def _all(self) -> Iterator[Record]:
+        sources = [iter(self.listed), *map(self._stream, self.streams)]
+        try:
+            for record in (
+                _distinct(sources) if len(sources) > 2 or self.listed else chain(*sources)
+            ):
+                if self.stop():
+                    return
+                self.empty = False
+                yield record
+        except Stopped:
+            return
+
+    def _stream(self, path: str) -> Iterator[Record]:
+        with ExitStack() as stack:
+            if path == "-":
+                stream: BinaryIO = io.BufferedReader(PatientReader(0, self.stop), 1 << 16)
+                name = "stdin"
+            else:
+                stream, name = stack.enter_context(open(path, "rb")), path
+            yield from records.read(stream, name)
+
+
+def _distinct(sources: Iterable[Iterator[Record]]) -> Iterator[Record]:
+    """The records of several inputs; RecordError for an id that two of them hold."""
+    seen: set[int] = set()
+    for record in chain.from_iterable(sources):
+        if hash(record["id"]) in seen:
+            raise RecordError(f"id {record['id']!a} is in two of the INPUTs: rename one")
+        seen.add(hash(record["id"]))
+        yield record
+
+
+def is_stream(path: str) -> bool:
+    """Whether an INPUT is a record stream rather than a video or a folder."""
+    return path == "-" or (path.endswith(".jsonl") and not os.path.isdir(path))
+
+
+def _look_at(path: str) -> None:
+    if path == "-":
+        _look_at_stdin()
+    elif "\0" in path:
+        raise UsageError(f"{path!r}: a path cannot hold a NUL byte")
+    elif not os.path.lexists(path):
+        raise UsageError(f"{path}: there is no such file or folder ({os.path.abspath(path)})")
+
+
+def _look_at_stdin() -> None:
+    mode = os.fstat(0).st_mode
+    terminal = os.isatty(0)
+    if terminal or (stat.S_ISCHR(mode) and os.path.samestat(os.fstat(0), os.stat(os.devnull))):
+        what = "a terminal" if terminal else "/dev/null"
+        command = os.path.basename(sys.argv[0]) or "sbtools"
+        raise UsageError(
+            f"stdin is {what}: name videos, folders or .jsonl files, or pipe records into {command}"
+        )

@@ -1,0 +1,68 @@
+"""Runs sbtools as a user's shell does: real processes, real pipes, buffered output."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+SBTOOLS = [sys.executable, "-m", "sbtools"]
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment without what would hide pipe bugs or change what is resolved."""
+    hidden = ("PYTHONUNBUFFERED", "SBTOOLS_", "SLURM_")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(hidden)}
+    package = str(Path(__file__).resolve().parents[2])
+    kept["PYTHONPATH"] = os.pathsep.join(filter(None, [package, kept.get("PYTHONPATH")]))
+    return {**kept, **(extra or {})}
+
+
+def sbtools(
+    *arguments: str | os.PathLike[str],
+    cwd: Path,
+    stdin: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 120,
+) -> subprocess.CompletedProcess[bytes]:
+    """One command; without `stdin` it reads /dev/null."""
+    given: dict[str, Any] = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
+    return subprocess.run(
+        [*SBTOOLS, *map(os.fspath, arguments)],
+        cwd=cwd,
+        env=environment(env),
+        capture_output=True,
+        timeout=timeout,
+        check=False,
+        **given,
+    )
+
+
+def shell(
+    line: str, *, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 120
+) -> subprocess.CompletedProcess[bytes]:
+    """A bash line in which `sbtools` is this checkout's; `$?` of a pipe is PIPESTATUS' last."""
+    text = f'sbtools() {{ "{sys.executable}" -m sbtools "$@"; }}\n{line}'
+    return subprocess.run(
+        ["bash", "-c", text],
+        cwd=cwd,
+        env=environment(env),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def lines(output: bytes) -> list[dict[str, Any]]:
+    """The records of a stream."""
+    return [json.loads(line) for line in output.split(b"\n") if line]
+
+
+def ids(output: bytes) -> Sequence[str]:
+    """The ids of a stream, in order."""
+    return [record["id"] for record in lines(output)]
