@@ -88,7 +88,7 @@ class FrameBuffer:
         try:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(buffering=0)
-            data = memoryview(np.ascontiguousarray(frame)).cast("B")
+            data = np.ascontiguousarray(frame).data.cast("B")
             written = os.pwrite(self._file.fileno(), data, place * self._size)
             if written != self._size:
                 raise OSError("the disk is full")

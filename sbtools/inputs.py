@@ -115,7 +115,7 @@ class Inputs:
     def _stream(self, path: str) -> Iterator[Record]:
         with ExitStack() as stack:
             if path == "-":
-                stream: BinaryIO = io.BufferedReader(PatientReader(0, self.stop), 1 << 16)
+                stream: BinaryIO = io.BufferedReader(PatientReader(0, self.stop), 1 << 16)  # type: ignore[type-var]
                 name = "stdin"
             else:
                 stream, name = stack.enter_context(open(path, "rb")), path

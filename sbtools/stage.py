@@ -1,50 +1,106 @@
-"""The loop that stages share: clips to workers, results in order, failures in their place."""
+"""The loop of the stages that write a store: results in order, failures in their place."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
-from sbtools import pool, records
-from sbtools.clip import Head
-from sbtools.errors import ClipError
+from sbtools import records, video, work
+from sbtools.clip import Head, locate
+from sbtools.errors import ClipError, LockedError, OutputError, SbtoolsError
 from sbtools.job import Job
 from sbtools.records import Record
-from sbtools.store import StoreWriter
+from sbtools.store import DoneClip, StoreWriter
+from sbtools.work import Chunks, Item, Work
 
 log = logging.getLogger("sbtools")
 
-Chunk = dict[str, Any]
-Chunks = Iterator[Chunk]
-Arrays = dict[str, Any]
-Finish = Callable[[Record, Chunks], tuple[Record, dict[str, Any], Arrays]]
+Finish = Callable[[Record, Chunks], dict[str, Any]]
 
 
 def into_store(
-    stage: str,
-    items: Iterable[Item],
-    work: Work,
-    finish: Finish,
-    out: StoreWriter,
-    job: Job,
+    stage: str, items: Iterable[Item], task: Work, finish: Finish, out: StoreWriter, job: Job
 ) -> Iterator[Record]:
-    """Work on every item and put the result in the store; yields records once they are committed.
+    """Work on every item and store the result; yields records once their clips are committed.
 
-    `finish` turns a record and its chunks into what `StoreWriter.add` takes.
+    `finish` makes of a record and its chunks the arguments of `StoreWriter.add`. Whatever ends
+    the loop, a closed pipe or a bad line upstream, the clips that are done are committed first.
     """
     with out:
-        for got in run(items, work, job):
-            if got is None:
-                yield from out.tick()
-                continue
-            item, chunks = got
-            if item.again is not None:
-                yield from out.pass_on(item.again)
-                continue
-            try:
-                yield from out.add(*finish(item.record, chunks))
-            except ClipError as error:
-                yield from out.pass_on(records.fail(item.record, stage, error))
+        try:
+            yield from _results(stage, items, task, finish, out, job)
+        except (OutputError, LockedError):
+            raise
+        except GeneratorExit:
+            out.close()
+            raise
+        except SbtoolsError:
+            yield from out.close()
+            raise
         yield from out.close()
+
+
+def _results(
+    stage: str, items: Iterable[Item], task: Work, finish: Finish, out: StoreWriter, job: Job
+) -> Iterator[Record]:
+    for got in work.run(items, task, job):
+        if got is None:
+            yield from out.tick()
+            continue
+        item, chunks = got
+        if item.again is not None:
+            yield from out.pass_on(item.again)
+            continue
+        try:
+            yield from out.add(**finish(item.record, chunks))
+        except ClipError as error:
+            yield from out.pass_on(records.fail(item.record, stage, error))
+
+
+def items_of(
+    incoming: Iterable[Record], out: StoreWriter, job: Job, same: Callable[[Record, Record], bool]
+) -> Iterator[Item]:
+    """What is to be done with each record: a failed one passes, a finished one is printed again.
+
+    A clip is done again, with a warning, when its video has another digest now or when `same`
+    says that the stored record was made of another one.
+    """
+    again = 0
+    for record in incoming:
+        done = out.done.get(record["id"])
+        if "error" in record:
+            yield Item(record, record)
+        elif done is None or _changed(record, done, job, same):
+            yield Item(record)
+        else:
+            again += 1
+            yield Item(record, done.record)
+    if again:
+        log.info("%d clips were done already", again)
+
+
+def _changed(
+    record: Record, done: DoneClip, job: Job, same: Callable[[Record, Record], bool]
+) -> bool:
+    try:
+        if video.digest(locate(record, str(job.root))) != done.digest:
+            log.warning("%s: the video has changed, the clip is done again", record["id"])
+            return True
+    except ClipError:
+        return True
+    if not same(record, done.record):
+        log.warning("%s: the record has changed, the clip is done again", record["id"])
+        return True
+    return False
+
+
+def attributes(head: Head) -> dict[str, Any]:
+    """What a store says of a clip, beside its arrays."""
+    return {
+        "height": head.height,
+        "width": head.width,
+        "packets": head.packets,
+        "decoded_frames": head.decoded,
+        "digest": head.digest,
+    }

@@ -88,7 +88,7 @@ def warn(record: Record, warnings: Iterable[str]) -> None:
 
 def probed(record: Record, head: Head) -> Record:
     """A copy of the record with what decoding has shown: frames, fps, width, height."""
-    known = {"frames": head.frames, "width": head.width, "height": head.height}
+    known: dict[str, float] = {"frames": head.frames, "width": head.width, "height": head.height}
     if head.fps:
         known["fps"] = round(head.fps, 3)
     return {**record, **known}

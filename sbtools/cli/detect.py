@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import click
 
-from sbtools.cli import backends, options, run
+from sbtools.cli import backends, messages, options, run
 from sbtools.cli.options import Common
 from sbtools.job import Job
 from sbtools.records import Record
@@ -40,7 +40,7 @@ def command(
       sbtools detect clips/ -o boxes.jsonl | sbtools segment > masks.jsonl
       sbtools detect --detector hog --frames every:5 clips.jsonl > boxes.jsonl
     """
-    run.begin(common)
+    messages.begin_command(common.verbose, common.quiet)
     choice = backends.detector(common, detector, settings)
 
     def stage(incoming: Iterator[Record], job: Job) -> Iterator[Record]:

@@ -1,1 +1,77 @@
 """`sbtools mask`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from sbtools.cli import options, run
+from sbtools.cli.options import Common
+from sbtools.job import Job
+from sbtools.records import Record
+
+MODES = ("none", "bg", "obj-box", "obj-shape", "bg+obj", "person-box")
+
+
+@click.command("mask", context_settings=options.CONTEXT)
+@click.option("--mode", required=True, type=click.Choice(MODES), metavar="MODE",
+              help="What is hidden, see above.")  # fmt: skip
+@click.option("--fill", default="normal", show_default=True, metavar="FILL",
+              help="normal (a random colour for each clip and region), mean, R,G,B, or "
+              "inpaint.")  # fmt: skip
+@click.option("--normalise", type=click.Choice(["imagenet", "clip"]), default="imagenet",
+              show_default=True, help="The constants of the space of colours.")  # fmt: skip
+@click.option("--on-empty", type=click.Choice(["apply", "keep", "drop"]), default="apply",
+              show_default=True,
+              help="A clip in which the mode finds nothing: mask it all the same, keep it as it "
+              "is, or drop it.")  # fmt: skip
+@click.option("--video", "movies", metavar="DIR", type=click.Path(path_type=str, file_okay=False),
+              help="Write the masked clips as H.264 files too, DIR/ID.mp4.")  # fmt: skip
+@click.option("-o", "--output", metavar="STORE", type=click.Path(path_type=str, file_okay=False),
+              default="masked", show_default=True, help="The store.")  # fmt: skip
+@click.option("--compress", type=click.IntRange(0, 9), metavar="LEVEL",
+              help="gzip level of the pixels.  [default: none]")  # fmt: skip
+@options.store_options
+@options.stage_options
+def command(
+    common: Common,
+    parts: dict[str, Any],
+    mode: str,
+    fill: str,
+    normalise: str,
+    on_empty: str,
+    movies: str | None,
+    output: str,
+    compress: int | None,
+) -> int:
+    """Hide the background, the objects or the person of every clip.
+
+    \b
+    MODE        what is hidden                                       equation
+    none        nothing
+    bg          all but the person's shape                                  2
+    obj-box     the objects' boxes, except the person                       3
+    obj-shape   the objects' shapes                                         4
+    bg+obj      all but the person; background and objects in two colours   5
+    person-box  the person's box and shape                                  6
+
+    \b
+    Examples:
+      sbtools segment clips/ | sbtools mask --mode bg+obj > masked.jsonl
+      sbtools mask --mode bg --fill 124,116,104 --video look/ masks.jsonl > masked.jsonl
+    """
+
+    def stage(incoming: Iterator[Record], job: Job) -> Iterator[Record]:
+        from sbtools.mask.fill import parse_fill
+        from sbtools.mask.stage import mask
+        from sbtools.mask.task import Masking
+
+        masking = Masking(mode, parse_fill(fill, normalise), on_empty, common.seed)
+        told = run.provenance(job)
+        return mask(
+            incoming, job, masking, output, movies=movies, run=told, compress=compress, **parts
+        )
+
+    return run.filter_records(common, stage)

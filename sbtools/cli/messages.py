@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 
+import click
+
 log = logging.getLogger("sbtools")
 
 
@@ -51,3 +53,9 @@ def name(program: str) -> None:
 def verbosity(verbose: int, quiet: bool) -> None:
     """INFO by default; --quiet keeps errors alone, -v or -vv adds DEBUG."""
     log.setLevel(logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO)
+
+
+def begin_command(verbose: int, quiet: bool) -> None:
+    """Set up the messages of the command that is running."""
+    name(click.get_current_context().command_path)
+    verbosity(verbose, quiet)

@@ -81,14 +81,29 @@ class Common:
     verbose: int
 
 
-STAGE = (
-    click.argument("inputs", metavar="[INPUT]...", nargs=-1, type=click.Path(path_type=str)),
+INPUTS = click.argument("inputs", metavar="[INPUT]...", nargs=-1, type=click.Path(path_type=str))
+ROOT = click.option(
+    "--root",
+    type=click.Path(path_type=Path),
+    envvar="SBTOOLS_ROOT",
+    help="What relative paths in records stand under.  [default: $SBTOOLS_ROOT, else .]",
+)
+TALK = (
+    click.option("-q", "--quiet", is_flag=True, help="Errors alone on stderr."),
+    click.option("-v", "--verbose", count=True, help="More on stderr; -vv adds tracebacks."),
     click.option(
-        "--root",
-        type=click.Path(path_type=Path),
-        envvar="SBTOOLS_ROOT",
-        help="What relative paths in records stand under.  [default: $SBTOOLS_ROOT, else .]",
+        "--config",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        is_eager=True,
+        expose_value=False,
+        callback=config.load,
+        help="TOML file of defaults: top-level keys for all commands, [COMMAND] for one.",
     ),
+)
+
+STAGE = (
+    INPUTS,
+    ROOT,
     click.option(
         "--workers",
         type=click.IntRange(0),
@@ -125,16 +140,7 @@ STAGE = (
     ),
     click.option("--strict", is_flag=True, help="Stop at the first clip that fails."),
     click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing."),
-    click.option("-q", "--quiet", is_flag=True, help="Errors alone on stderr."),
-    click.option("-v", "--verbose", count=True, help="More on stderr; -vv adds tracebacks."),
-    click.option(
-        "--config",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        is_eager=True,
-        expose_value=False,
-        callback=config.load,
-        help="TOML file of defaults: top-level keys for all commands, [COMMAND] for one.",
-    ),
+    *TALK,
 )
 
 STORE = (
@@ -163,6 +169,11 @@ def stage_options(function: F) -> F:
         return function(common=common, **values)
 
     return _decorated(collected, STAGE)
+
+
+def few_options(function: F) -> F:
+    """Add INPUT..., --root, --quiet, --verbose and --config, as they are."""
+    return _decorated(function, (INPUTS, ROOT, *TALK))
 
 
 def store_options(function: F) -> F:

@@ -8,12 +8,10 @@ import os
 import shlex
 import socket
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from datetime import datetime, timezone
 from typing import Any
-
-import click
 
 from sbtools import records
 from sbtools.cli import messages
@@ -35,25 +33,18 @@ def filter_records(common: Common, stage: Stage, *, write: bool = True) -> int:
 
     With `write` false nothing goes to stdout; the records are counted all the same.
     """
-    begin(common)
+    messages.begin_command(common.verbose, common.quiet)
     with StopFlag().installed() as stop:
         inputs = open_inputs(common, stop)
         job = make_job(common, stop)
         if common.dry_run:
             return _tell(inputs)
         tally = Progress(inputs.total, common.quiet)
-        with closing_stage(stage(iter(inputs), job)) as done:
+        with closing(closable(stage(iter(inputs), job))) as done:
             _pump(done, tally, common, write)
         if inputs.empty and not stop():
             log.warning("there were no records in the input")
         return _status(common, tally, stop)
-
-
-def begin(common: Common) -> None:
-    """Set up the messages of the command that is running."""
-    context = click.get_current_context()
-    messages.name(context.command_path)
-    messages.verbosity(common.verbose, common.quiet)
 
 
 def open_inputs(common: Common, stop: Callable[[], bool]) -> Inputs:
@@ -92,15 +83,13 @@ def provenance(job: Job) -> dict[str, Any]:
     }
 
 
-def closing_stage(stage: Iterator[Record]) -> closing[Iterator[Record]]:
-    """Close a generator whatever happens, so that its store is left whole."""
-    if not hasattr(stage, "close"):
-        stage = (record for record in stage)
-    return closing(stage)  # type: ignore[type-var]
+def closable(stage: Iterator[Record]) -> Generator[Record, None, None]:
+    """The stage as a generator: closing it closes the stage, whose store is left whole."""
+    yield from stage
 
 
 def _pump(done: Iterable[Record], tally: Progress, common: Common, write: bool) -> None:
-    out = records.Writer(io.BufferedWriter(io.FileIO(1, "wb", closefd=False)))
+    out = records.Writer(io.FileIO(1, "wb", closefd=False))
     try:
         for record in done:
             if write:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sbtools.backends import Choice
-from sbtools.cli import backends, options, run
+from sbtools.cli import backends, messages, options, run
 from sbtools.cli.options import Common
 from sbtools.errors import UsageError
 from sbtools.job import Job
@@ -61,7 +61,7 @@ def command(
       sbtools segment --frames all -o masks/ clips/ > masks.jsonl
       sbtools segment --from-png annotations/ clips/ > masks.jsonl
     """
-    run.begin(common)
+    messages.begin_command(common.verbose, common.quiet)
     given = _given(from_png, from_rle, segmenter)
     if given is None:
         chosen = backends.segmenter(common, segmenter, settings)

@@ -15,7 +15,7 @@ PERSON, OBJECT = "person", "object"
 
 @dataclass(frozen=True)
 class Box:
-    """A detection: `xyxy` in pixels of the displayed frame (x right, y down, x1 and y1 exclusive)."""
+    """A detection; `xyxy` in pixels of the displayed frame, x1 and y1 exclusive."""
 
     frame: int
     xyxy: tuple[float, float, float, float]
@@ -31,12 +31,18 @@ class Clip(Protocol):
     boxes and masks. The others are there because a back end asked for them with `context`.
     """
 
-    id: str
-    height: int
-    width: int
-    fps: float
-    numbers: Sequence[int]
-    wanted: Sequence[int]
+    @property
+    def id(self) -> str: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def fps(self) -> float: ...
+    @property
+    def numbers(self) -> Sequence[int]: ...
+    @property
+    def wanted(self) -> Sequence[int]: ...
 
     def frame(self, number: int) -> Image:
         """The frame of that number: uint8 [H, W, 3], RGB."""
@@ -48,7 +54,7 @@ class Detector(Protocol):
     name: str
     takes_prompts: bool
     in_worker: bool
-    """True: made once in each worker process, beside the decoder. False: made once, in the parent."""
+    """True: made once in each worker, beside the decoder. False: made once, in the parent."""
 
     def describe(self) -> dict[str, Any]:
         """What the boxes depend on, JSON-ready: name, thresholds, weights' SHA-256 prefix."""

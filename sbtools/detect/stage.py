@@ -35,12 +35,9 @@ class Remote:
                 "use a detector that reads text prompts"
             )
 
-    def boxes(self, record: Record, head: Head, found: Any, chunks: Iterator[Chunk]) -> list[Box]:
-        """The boxes a worker found, or those found here in the frames that it sent."""
-        if found is not None:
-            return list(found)
-        with self.buffer(head, chunks) as clip:
-            return written(self.detector.detect(clip, prompts_of(record, self.prompts)))
+    def boxes(self, record: Record, clip: FrameBuffer) -> list[Box]:
+        """The boxes of a clip, as a record would hold them."""
+        return written(self.detector.detect(clip, prompts_of(record, self.prompts)))
 
     @staticmethod
     def buffer(head: Head, chunks: Iterator[Chunk]) -> FrameBuffer:
@@ -114,7 +111,10 @@ def _detected(record: Record, chunks: Iterator[Chunk], remote: Remote, made: str
     try:
         first = next(chunks)
         head: Head = first["head"]
-        boxes = remote.boxes(record, head, first["boxes"], chunks)
+        boxes = first["boxes"]
+        if boxes is None:
+            with remote.buffer(head, chunks) as clip:
+                boxes = remote.boxes(record, clip)
         work.drain(chunks)
     except ClipError as error:
         return records.fail(record, "detect", error)

@@ -10,8 +10,8 @@ from sbtools.clip import locate
 from sbtools.errors import ClipError
 from sbtools.job import Job
 from sbtools.records import Record
-from sbtools.work import Chunks, Item, Work
 from sbtools.video import digest, probe
+from sbtools.work import Chunks, Item, Work
 
 FACTORY = "sbtools.index.stage:prober"
 

@@ -1,0 +1,76 @@
+"""`sbtools check`."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import click
+
+from sbtools.cli import messages, options
+from sbtools.errors import DamagedError, UsageError
+from sbtools.inputs import Inputs, is_stream
+
+log = logging.getLogger("sbtools")
+
+
+@click.command("check", context_settings=options.CONTEXT)
+@click.option("--against", metavar="FILE", type=click.Path(path_type=str),
+              help="Name the ids of this .jsonl file that the INPUTs lack.")  # fmt: skip
+@click.option("--digest", is_flag=True, help="Print the SHA-256 of each store's content.")
+@options.few_options
+def command(
+    inputs: tuple[str, ...],
+    root: Path | None,
+    quiet: bool,
+    verbose: int,
+    against: str | None,
+    digest: bool,
+) -> int:
+    """Read stores and records to the last byte; say nothing when all is well.
+
+    INPUT is a store, a part of one (.h5), a .jsonl file, or - for records from stdin.
+
+    Exit status: 3 for clips that failed, changed or are missing, 5 for a damaged store.
+
+    \b
+    Examples:
+      sbtools check masks/ masked.jsonl
+      sbtools check --against clips.jsonl masked.jsonl
+      sbtools check --digest masks/
+    """
+    from sbtools.check import Checker
+    from sbtools.store.digest import digest as digest_of
+
+    messages.begin_command(verbose, quiet)
+    base = Path(os.path.abspath(root or "."))
+    stores = [path for path in inputs if not is_stream(path)]
+    checker = Checker(str(base))
+    for path in stores:
+        _look_at(path)
+    for path in filter(is_stream, inputs or ("-",)):
+        for record in Inputs([path], base):
+            checker.record(record)
+    for path in stores:
+        checker.store(path)
+    if against:
+        list(checker.against(Inputs([against], base)))
+    for line in [*checker.found.damaged, *checker.found.failed]:
+        log.error("%s", line)
+    if digest and not checker.found.damaged:
+        for path in stores:
+            click.echo(f"{digest_of(path)}  {path}")
+    return checker.found.exit_code
+
+
+def _look_at(path: str) -> None:
+    if not os.path.exists(path):
+        raise UsageError(f"{path}: there is no such store or file ({os.path.abspath(path)})")
+    made = os.path.join(path, "made.json")
+    if os.path.isdir(path) and not os.path.exists(made):
+        if any(name.endswith(".h5") for name in os.listdir(path)):
+            raise DamagedError(f"{path}: the store has lost its made.json: run its command again")
+        raise UsageError(f"{path} is no store: it has no made.json")
+    if not os.path.isdir(path) and not path.endswith(".h5"):
+        raise UsageError(f"{path} is neither a store, nor a part (.h5), nor a .jsonl file")

@@ -1,0 +1,76 @@
+"""`sbtools view`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import click
+
+from sbtools.cli import messages, options, run
+from sbtools.cli.options import Common
+from sbtools.errors import UsageError
+from sbtools.job import Job
+from sbtools.records import Record
+
+
+@click.command("view", context_settings=options.CONTEXT)
+@click.option("-o", "--output", metavar="FILE.png",
+              type=click.Path(path_type=str, dir_okay=False),
+              help="The contact sheet; further pages are FILE-001.png, FILE-002.png ...")  # fmt: skip
+@click.option("--video", metavar="DIR", type=click.Path(path_type=str, file_okay=False),
+              help="One overlay video per clip: DIR/ID.mp4.")  # fmt: skip
+@click.option("--what", type=click.Choice(["auto", "frames", "masks", "pixels"]), default="auto",
+              show_default=True, help="What to show: the video's bare frames, masks and boxes, or "
+              "pixels; auto takes pixels, else masks, else frames with boxes.")  # fmt: skip
+@click.option("--columns", type=click.IntRange(1, 100), default=8, show_default=True,
+              help="Frames of a clip on the sheet, at most.")  # fmt: skip
+@click.option("--rows", type=click.IntRange(1, 1000), default=12, show_default=True,
+              help="Clips on a page.")  # fmt: skip
+@click.option("--cell", type=click.IntRange(32, 1920), default=240, show_default=True,
+              help="Pixels that a frame on the sheet is wide.")  # fmt: skip
+@options.stage_options
+def command(
+    common: Common,
+    output: str | None,
+    video: str | None,
+    what: str,
+    columns: int,
+    rows: int,
+    cell: int,
+) -> int:
+    """Draw what there is to see of every clip: a contact sheet, overlay videos, or both.
+
+    People are outlined in pink, objects in yellow. Records pass through unchanged, so that view
+    can stand in a pipe; on a terminal they are not printed. A clip that cannot be drawn gets a row
+    that says why.
+
+    A video shows each frame that has masks (or was looked at) with its own, evenly over the time
+    that the clip lasts: after `segment --frames all` the whole clip at its own speed, after
+    --frames 8 eight pictures. A frame without a mask of its own is never shown with another's.
+
+    \b
+    Examples:
+      sbtools view masks.jsonl -o sheet.png
+      sbtools segment --frames all clips/ | sbtools view --video overlays/ > masks.jsonl
+      sbtools detect clips/ | sbtools view -o boxes.png | sbtools segment > masks.jsonl
+    """
+    messages.begin_command(common.verbose, common.quiet)
+    _check(output, video)
+
+    def stage(incoming: Iterator[Record], job: Job) -> Iterator[Record]:
+        from sbtools.view.stage import view
+
+        return view(
+            incoming, job, sheet=output, video=video, what=what, columns=columns, rows=rows,
+            cell=cell,
+        )  # fmt: skip
+
+    return run.filter_records(common, stage, write=not sys.stdout.isatty())
+
+
+def _check(output: str | None, video: str | None) -> None:
+    if output is None and video is None:
+        raise UsageError("nothing to draw: give -o FILE.png, --video DIR, or both")
+    if output is not None and not output.lower().endswith(".png"):
+        raise UsageError(f"a contact sheet is a PNG image: -o {output!a} must end in .png")

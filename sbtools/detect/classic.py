@@ -1,0 +1,171 @@
+"""HOG, Haar cascades and motion, joined over the clip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sbtools.detect import flow, tracks
+from sbtools.detect.base import Box, Clip
+from sbtools.detect.boxes import Xyxy, inside, iou, raster
+from sbtools.detect.haar import HaarDetector
+from sbtools.detect.hog import HogDetector
+from sbtools.detect.motion import MotionDetector
+from sbtools.detect.shots import shots
+from sbtools.detect.tracks import Track
+from sbtools.detect.view import View
+
+STEP = 0.2
+"""Seconds between the frames that are searched; between them boxes are interpolated."""
+HOLD = 3.0
+"""Usual steps for which a person is taken to be there before the first and after the last box."""
+TRUST = {"haar": 1.5, "hog": 1.0, "motion": 0.6}
+STILL = 0.15
+"""What a detection counts that does not move at all: bottles and chairs look like people."""
+
+
+class ClassicDetector:
+    """People by three detectors that need no weights, each upheld by the others and by time.
+
+    `least`: evidence that a person must gather over a shot, where a sure detection in one frame
+    counts about 1; `hog`, `haar`, `motion`: settings of the three.
+    """
+
+    name = "classic"
+    takes_prompts = False
+    in_worker = True
+
+    def __init__(
+        self,
+        least: float = 1.0,
+        hog: dict[str, Any] | None = None,
+        haar: dict[str, Any] | None = None,
+        motion: dict[str, Any] | None = None,
+    ) -> None:
+        self.least = least
+        self.hog = HogDetector(**(hog or {}))
+        self.haar = HaarDetector(**(haar or {}))
+        self.motion = MotionDetector(**(motion or {}))
+
+    def describe(self) -> dict[str, Any]:
+        parts = [part.describe() for part in (self.hog, self.haar, self.motion)]
+        return {"name": self.name, "version": 1, "least": self.least, "parts": parts}
+
+    def context(self, wanted: Sequence[int], count: int, fps: float) -> Sequence[int]:
+        return self.motion.context(searched(wanted, fps), count, fps)
+
+    def detect(self, clip: Clip, objects: Sequence[str] = ()) -> list[Box]:
+        view = View(clip)
+        found = []
+        for shot in shots(view, searched(clip.wanted, clip.fps)):
+            wanted = [n for n in clip.wanted if shot[0] <= n <= shot[-1]]
+            found += self._people(view, shot, wanted)
+        return sorted(found, key=lambda box: (box.frame, -box.score, box.xyxy))
+
+    def _people(self, view: View, shot: Sequence[int], wanted: Sequence[int]) -> list[Box]:
+        """The boxes of the people of one shot, which is searched at the frames `shot`."""
+        seen: dict[str, list[Box]] = {kind: [] for kind in TRUST}
+        for number in shot:
+            sure = flow.evidence(view, number)
+            look = {
+                "haar": self.haar.detect_frame(view.clip, number),
+                "hog": self.hog.detect_frame(view.clip, number),
+            }
+            for kind, boxes in look.items():
+                seen[kind] += [weighed(box, TRUST[kind], sure, view.scale) for box in boxes]
+            moving = self.motion.boxes_of(view, number, sure)
+            seen["motion"] += [replace(box, score=TRUST["motion"] * box.score) for box in moving]
+        candidates = [track for boxes in seen.values() for track in tracks.link(boxes)]
+        found = []
+        for person in people(candidates, len(shot)):
+            if sum(map(strength, person)) >= self.least:
+                found += upheld(person, wanted, tracks.usual_step(shot), view.clip)
+        return found
+
+
+def searched(wanted: Sequence[int], fps: float) -> list[int]:
+    """The wanted frames that are searched: STEP apart at least, the first and the last among them."""
+    chosen: list[int] = []
+    for number in wanted:
+        if not chosen or number - chosen[-1] >= STEP * fps:
+            chosen.append(number)
+    return sorted({*chosen, wanted[-1]}) if len(wanted) else []
+
+
+def weighed(box: Box, trust: float, sure: NDArray[np.float32], scale: float) -> Box:
+    """The box with its score as evidence: its own, at most 1, less where nothing moves in it."""
+    x0, y0, x1, y1 = (v * scale for v in box.xyxy)
+    part = sure[raster((x0, y0, x1, y1), *sure.shape)]
+    moving = min(1.0, 4 * float(part.mean())) if part.size else 0.0
+    return replace(box, score=trust * min(1.0, box.score) * (STILL + (1 - STILL) * moving))
+
+
+def strength(track: Track) -> float:
+    """The evidence that a track gathers over its frames."""
+    return sum(box.score for box in track)
+
+
+def people(candidates: Sequence[Track], count: int) -> list[list[Track]]:
+    """The tracks, strongest first, in groups of one person each; `count`: frames searched.
+
+    What was seen in one frame only counts where there are no more, or where others uphold it.
+    """
+    groups: list[list[Track]] = []
+    for track in sorted(candidates, key=lambda track: -strength(track)):
+        for group in groups:
+            if same_person(group[0], track):
+                group.append(track)
+                break
+        else:
+            if len(track) > 1 or count < 3:
+                groups.append([track])
+    return groups
+
+
+def same_person(strong: Track, weak: Track) -> bool:
+    """Whether most boxes of the weaker track are about where the stronger one is then."""
+    matched = 0
+    for box in weak:
+        other = tracks.at(strong, box.frame)
+        matched += iou(other.xyxy, box.xyxy) > 0.3 or inside(other.xyxy, box.xyxy) > 0.6
+    return 2 * matched >= len(weak)
+
+
+def upheld(group: Sequence[Track], wanted: Sequence[int], step: float, clip: Clip) -> list[Box]:
+    """One person's boxes at the wanted frames: what half of the tracks' evidence agrees on.
+
+    A track votes with all its evidence wherever it is, between its own boxes too and for HOLD
+    steps before and after them.
+    """
+    found = []
+    for frame in wanted:
+        votes = [
+            (tracks.at(track, frame).xyxy, strength(track))
+            for track in group
+            if track[0].frame - HOLD * step <= frame <= track[-1].frame + HOLD * step
+        ]
+        if votes:
+            score = sum(weight for _, weight in votes) / len(wanted)
+            found.append(Box(frame, agreed(votes), score))
+    return found
+
+
+def agreed(votes: Sequence[tuple[Xyxy, float]]) -> Xyxy:
+    """The box whose sides enclose what at least half as much speaks for as for the best place."""
+    x0, x1 = _most([(box[0], box[2], weight) for box, weight in votes])
+    y0, y1 = _most([(box[1], box[3], weight) for box, weight in votes])
+    return x0, y0, x1, y1
+
+
+def _most(spans: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
+    """The ends of where at least half the greatest total weight of the spans lies."""
+    ends = sorted({end for first, last, _ in spans for end in (first, last)})
+    parts = list(pairwise(ends))
+    weights = [sum(w for a, b, w in spans if a <= x and y <= b) for x, y in parts]
+    kept = [part for part, weight in zip(parts, weights, strict=True) if 2 * weight >= max(weights)]
+    return kept[0][0], kept[-1][1]

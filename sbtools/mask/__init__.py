@@ -1,0 +1,1 @@
+"""Masks as pure functions, and the stage that applies them to clips."""

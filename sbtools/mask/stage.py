@@ -1,0 +1,124 @@
+"""Records with masks to records with masked pixels, and the store that holds them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from sbtools import __version__, work
+from sbtools.job import Job
+from sbtools.mask.task import Masking, movie_path
+from sbtools.records import Record
+from sbtools.stage import into_store, items_of
+from sbtools.store import StoreWriter
+from sbtools.work import Chunks, Work
+
+log = logging.getLogger("sbtools")
+
+FACTORY = "sbtools.mask.task:make"
+
+
+def mask(
+    incoming: Iterable[Record],
+    job: Job,
+    masking: Masking,
+    store: str,
+    *,
+    movies: str | None = None,
+    run: dict[str, Any] | None = None,
+    **parts: Any,
+) -> Iterator[Record]:
+    """Store the masked frames of every clip, in order; yields records with their address.
+
+    `store` is the folder, `movies` a folder for H.264 files beside it; `parts` are StoreWriter's
+    own arguments. Raises UsageError when the store was made otherwise.
+    """
+    out = StoreWriter(
+        store, "pixels", what_of(masking), run or {}, shard=job.shard, root=str(job.root), **parts
+    )
+    task = Work(FACTORY, {"masking": masking, "root": str(job.root), "movies": movies})
+    count = Count(masking)
+
+    def same(record: Record, stored: Record) -> bool:
+        return _same(record, stored) and (movies is None or _has_movie(movies, record["id"]))
+
+    items = items_of(incoming, out, job, same)
+    yield from into_store("mask", items, task, count.finish, out, job)
+    count.tell()
+
+
+def what_of(masking: Masking) -> dict[str, Any]:
+    """What the store's content depends on."""
+    return {
+        "stage": "mask",
+        "mode": masking.mode,
+        **masking.fill.describe(),
+        "on_empty": masking.on_empty,
+        "seed": masking.seed,
+        "version": __version__,
+    }
+
+
+class Count:
+    """Completes the records, and counts the clips in which the mode found nothing to go by."""
+
+    def __init__(self, masking: Masking) -> None:
+        self.masking = masking
+        self.clips = self.partly = self.wholly = 0
+        settings = {k: v for k, v in what_of(masking).items() if k not in ("stage", "version")}
+        self.made = work.told("mask", {**settings, "sbtools": __version__})
+
+    def finish(self, record: Record, chunks: Chunks) -> dict[str, Any]:
+        """What is stored of a clip: its pixels come out of the chunks while they are written."""
+        first = next(chunks)
+        head = first["head"]
+        self._count(head["empty"], len(head["frame"]))
+        attrs = head["attrs"]
+        done = {
+            **record,
+            "mode": self.masking.mode,
+            "mode_effective": head["effective"],
+            "fill": head["fill"],
+            "mask_empty": head["empty"],
+            "made": {**record.get("made", {}), "mask": self.made},
+        }
+        return {
+            "record": done,
+            "attrs": attrs,
+            "arrays": {"frame": head["frame"], "time": first["time"]},
+            "chunks": _pixels(done, attrs, chunks),
+        }
+
+    def _count(self, empty: int, frames: int) -> None:
+        self.clips += 1
+        self.wholly += empty == frames
+        self.partly += 0 < empty < frames
+
+    def tell(self) -> None:
+        """Say how many clips had nothing to go by."""
+        if self.wholly or self.partly:
+            log.warning(
+                "%s found nothing in any frame of %d of %d clips, in some frames of %d more",
+                self.masking.mode, self.wholly, self.clips, self.partly,
+            )  # fmt: skip
+
+
+def _pixels(record: Record, attrs: dict[str, Any], chunks: Chunks) -> Chunks:
+    for chunk in chunks:
+        if "tail" in chunk:
+            attrs["decoded_frames"] = chunk["tail"]
+            work.warn(record, chunk["warnings"])
+        else:
+            yield chunk
+
+
+def _same(record: Record, stored: Record) -> bool:
+    """Whether the stored pixels were made of this record's masks."""
+    made = {k: v for k, v in stored.get("made", {}).items() if k != "mask"}
+    return made == record.get("made", {}) and record.get("video") == stored.get("video")
+
+
+def _has_movie(folder: str, id: str) -> bool:
+    return os.path.exists(movie_path(folder, id))

@@ -1,0 +1,10 @@
+"""Shapes of people and objects: the stage, and a file per segmenter."""
+
+from __future__ import annotations
+
+SEGMENTERS = {
+    "grabcut": "sbtools.segment.grabcut:GrabCutSegmenter",
+}
+"""Name -> class; other packages add to it through the entry-point group sbtools.segmenters."""
+
+AUTO = "grabcut"

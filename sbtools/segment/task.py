@@ -1,0 +1,80 @@
+"""A clip's masks, worked out beside the decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from sbtools.backends import Choice
+from sbtools.clip import Context, FrameBuffer, Look
+from sbtools.detect.base import Box
+from sbtools.detect.task import Chunk, DetectTask, check_boxes, fitted, frame_chunks, from_json
+from sbtools.records import Record
+from sbtools.segment.base import FrameMasks, Segmenter
+
+GROUP = 16
+
+
+class SegmentTask(DetectTask):
+    """Called with a record, yields its head and boxes, then its masks.
+
+    A record with `boxes` is not detected again, unless `afresh`. Where a back end works in the
+    parent, the frames follow in the masks' place.
+    """
+
+    def __init__(
+        self,
+        look: Look,
+        detector: Choice,
+        segmenter: Choice,
+        prompts: Sequence[str] = (),
+        afresh: bool = False,
+    ) -> None:
+        super().__init__(look, detector, prompts)
+        self.segmenter_choice, self.afresh = segmenter, afresh
+        here = segmenter.type.in_worker
+        self.segmenter: Segmenter | None = segmenter.make() if here else None
+
+    def __call__(self, record: Record) -> Iterator[Chunk]:
+        with self.looked_at(record) as clip:
+            boxes = self.boxes(record, clip.frames)
+            yield {"head": clip.head, "boxes": boxes, "warnings": clip.warnings}
+            if boxes is None or self.segmenter is None:
+                yield from frame_chunks(clip.frames)
+            else:
+                yield from packed(self.segmenter.segment(clip.frames, boxes))
+
+    def contexts(self) -> list[Context]:
+        return [*super().contexts(), (self.segmenter or self.segmenter_choice.type).context]
+
+    def boxes(self, record: Record, clip: FrameBuffer) -> list[Box] | None:
+        if "boxes" not in record or self.afresh:
+            return super().boxes(record, clip)
+        given = from_json(record["boxes"])
+        check_boxes(given, clip.height, clip.width)
+        return fitted(given, clip.wanted, record.get("sampled", []))
+
+
+def make(**settings: Any) -> Callable[[Record], Any]:
+    """The factory that workers call."""
+    return SegmentTask(**settings)
+
+
+def packed(masks: Iterable[FrameMasks]) -> Iterator[Chunk]:
+    """Masks in groups of frames, bit-packed: {"person", "object"} uint8 [t, H, ceil(W/8)]."""
+    group: list[FrameMasks] = []
+    for entry in masks:
+        group.append(entry)
+        if len(group) == GROUP:
+            yield _pack(group)
+            group = []
+    if group:
+        yield _pack(group)
+
+
+def _pack(group: Sequence[FrameMasks]) -> Chunk:
+    person = np.stack([entry.person for entry in group])
+    objects = np.stack([entry.object for entry in group]) & ~person
+    return {"person": np.packbits(person, axis=-1), "object": np.packbits(objects, axis=-1)}

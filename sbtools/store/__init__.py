@@ -1,0 +1,23 @@
+"""The arrays: HDF5 parts, committed atomically, opened safely."""
+
+from __future__ import annotations
+
+from sbtools.store.check import check_part, check_store
+from sbtools.store.digest import digest
+from sbtools.store.done import DoneClip
+from sbtools.store.layout import split_address
+from sbtools.store.made import read_made
+from sbtools.store.reader import StoredClip, Stores
+from sbtools.store.writer import StoreWriter
+
+__all__ = [
+    "DoneClip",
+    "StoreWriter",
+    "StoredClip",
+    "Stores",
+    "check_part",
+    "check_store",
+    "digest",
+    "read_made",
+    "split_address",
+]

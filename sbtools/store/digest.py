@@ -1,0 +1,77 @@
+"""One number for what a store means."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from sbtools.errors import UsageError
+from sbtools.records import key_of
+from sbtools.store.done import IndexLine, index_of, newest
+from sbtools.store.layout import DTYPES, parts_of, without_parts, without_version
+from sbtools.store.made import read_made
+from sbtools.store.reader import StoredClip, Stores
+
+
+def digest(folder: str) -> str:
+    """The SHA-256 of a store: equal for equal content, whatever the order, the shards, the kills.
+
+    Over `made.what` without the tool's version, then, by id, each clip's id and the name, type,
+    shape and raw values of its datasets. The stored record enters with sorted keys and with
+    addresses cut to "::clips/KEY". Part names, `made.run`, chunks and compression do not enter, nor
+    do clips that another supersedes. DamagedError for what cannot be read.
+    """
+    made = read_made(folder)
+    if made is None:
+        raise UsageError(f"{folder} is not a store: no made.json in it")
+    stores = Stores(max_open=1)
+    clips = dict(_clips(os.path.abspath(folder), stores))
+    total = hashlib.sha256()
+    _feed(total, made["format"].encode(), _canonical(without_version(made["what"])))
+    for id in sorted(clips):
+        total.update(clips[id])
+    return total.hexdigest()
+
+
+def _clips(folder: str, stores: Stores) -> Iterator[tuple[str, bytes]]:
+    """The id and the SHA-256 of each clip, part by part."""
+
+    def entries() -> Iterator[tuple[str, IndexLine]]:
+        for name in parts_of(folder):
+            for line in index_of(stores.part(os.path.join(folder, name))):
+                yield name, line
+
+    places = sorted((name, id) for id, (name, _) in newest(entries()).items())
+    for name, id in places:
+        yield id, _digest_of(StoredClip(stores, os.path.join(folder, name), key_of(id)), id)
+
+
+def _digest_of(clip: StoredClip, id: str) -> bytes:
+    state = hashlib.sha256()
+    _feed(state, id.encode("utf-8", "surrogatepass"), _canonical(without_parts(clip.record)))
+    for name in sorted(set(clip.datasets) - {"record"}):
+        values = clip.image(name) if name in clip.kind.images else clip.values(name)
+        shape = ",".join(map(str, values.shape))
+        _feed(state, name.encode(), DTYPES[name].str.encode(), shape.encode())
+        if name in clip.kind.images:
+            for place in range(len(clip.frames)):
+                state.update(clip.frame_of(name, place).data)
+        else:
+            state.update(values.tobytes())
+        if name == "boxes":
+            _feed(state, _canonical(clip.prompts))
+    return state.digest()
+
+
+def _feed(state: Any, *fields: bytes) -> None:
+    """Each field after its length, so that no two lists of fields look the same."""
+    for field in fields:
+        state.update(len(field).to_bytes(8, "little"))
+        state.update(field)
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, ensure_ascii=True, allow_nan=False).encode()

@@ -1,0 +1,118 @@
+"""What a store is made of: names, types, bounds (sbtools-store(5))."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sbtools.records import Record
+
+VERSION = 1
+MADE = "made.json"
+ROLES = ("person", "object")
+GZIP = 6
+
+FRAMES_LIMIT = 1 << 22
+PIXELS_LIMIT = 1 << 26
+BYTES_LIMIT = 1 << 28
+
+BOX = np.dtype(
+    [
+        ("frame", "<i8"),
+        ("role", "u1"),
+        ("x0", "<f4"),
+        ("y0", "<f4"),
+        ("x1", "<f4"),
+        ("y1", "<f4"),
+        ("score", "<f4"),
+        ("prompt", "<u2"),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One sort of store: its datasets, and the field of a record that holds its addresses."""
+
+    format: str
+    field: str
+    required: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """All that may stand in a clip's group."""
+        return ("record", *self.required, *self.optional)
+
+
+KINDS = {
+    "masks": Kind(
+        "sbtools-masks", "masks", ("frame", "time", "person"), ("object", "boxes"), ROLES
+    ),
+    "pixels": Kind("sbtools-pixels", "pixels", ("frame", "time", "rgb"), (), ("rgb",)),
+    "features": Kind("sbtools-features", "features", ("features",)),
+}
+FORMATS = {kind.format: kind for kind in KINDS.values()}
+
+DTYPES: dict[str, np.dtype[Any]] = {
+    "record": np.dtype("u1"),
+    "frame": np.dtype("<i8"),
+    "time": np.dtype("<f8"),
+    "person": np.dtype("u1"),
+    "object": np.dtype("u1"),
+    "rgb": np.dtype("u1"),
+    "boxes": BOX,
+    "features": np.dtype("<f4"),
+}
+
+_PART = re.compile(r"(\d{3,})of(\d{3,})-(\d{5,})\.h5")
+
+
+def image_shape(name: str, height: int, width: int) -> tuple[int, ...]:
+    """The shape of one frame of a dataset of images."""
+    return (height, width, 3) if name == "rgb" else (height, (width + 7) // 8)
+
+
+def shard_name(shard: tuple[int, int]) -> str:
+    """(3, 64) -> "003of064"."""
+    return f"{shard[0]:03d}of{shard[1]:03d}"
+
+
+def part_name(shard: tuple[int, int], number: int) -> str:
+    """((3, 64), 0) -> "003of064-00000.h5"."""
+    return f"{shard_name(shard)}-{number:05d}.h5"
+
+
+def parts_of(folder: str) -> dict[str, tuple[tuple[int, int], int]]:
+    """The parts of a store: name -> (shard, number), sorted by shard and number."""
+    found = {}
+    for name in os.listdir(folder):
+        if match := _PART.fullmatch(name):
+            index, count, number = map(int, match.groups())
+            if part_name((index, count), number) == name:
+                found[name] = ((index, count), number)
+    return dict(sorted(found.items(), key=lambda item: (item[1][0][::-1], item[1][1])))
+
+
+def split_address(address: str) -> tuple[str, str]:
+    """("masks/003of064-00000.h5", KEY) of "masks/003of064-00000.h5::clips/KEY"."""
+    path, _, key = address.rpartition("::clips/")
+    return path, key
+
+
+def without_parts(record: Record) -> Record:
+    """The record with its addresses cut to "::clips/KEY": equal wherever the clip was stored."""
+    fields = {kind.field for kind in KINDS.values()} & record.keys()
+    cut = {name: "::clips/" + split_address(record[name])[1] for name in fields}
+    return {**record, **cut}
+
+
+def without_version(what: Mapping[str, Any]) -> dict[str, Any]:
+    """`made.what` without the tool's own version, which may differ within a store."""
+    return {name: value for name, value in what.items() if name != "version"}

@@ -1,0 +1,138 @@
+"""One writer per shard of a store: a lock file that names its owner."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+from contextlib import suppress
+from typing import Any
+
+from sbtools.errors import LockedError
+from sbtools.store.layout import shard_name
+from sbtools.store.output import link, write_synced, writing
+from sbtools.store.owner import alive, myself, requeued
+
+_NAME = re.compile(r"\.lock-(\d{3,})of(\d{3,})")
+_ATTEMPTS = 100
+
+
+def lock_name(shard: tuple[int, int]) -> str:
+    """(3, 64) -> ".lock-003of064"."""
+    return f".lock-{shard_name(shard)}"
+
+
+class Lock:
+    """Held from construction to `release`; LockedError when another process holds it.
+
+    It is taken from an owner that is dead on this host, from the same Slurm task before it was
+    requeued, and with `take_over` from any owner that is not seen alive.
+    """
+
+    def __init__(self, folder: str, shard: tuple[int, int], take_over: bool = False) -> None:
+        self.path = os.path.join(folder, lock_name(shard))
+        self._pid = os.getpid()
+        self._content = json.dumps(myself(), indent=1).encode("ascii") + b"\n"
+        with writing(folder):
+            _acquire(self.path, self._content, take_over)
+        try:
+            self._clear_other_counts(folder, shard[1], take_over)
+        except BaseException:
+            self.release()
+            raise
+
+    def _clear_other_counts(self, folder: str, count: int, take_over: bool) -> None:
+        """No two shard counts at once: their shards overlap."""
+        for name in os.listdir(folder):
+            match = _NAME.fullmatch(name)
+            if match and int(match[2]) != count:
+                path = os.path.join(folder, name)
+                with writing(folder):
+                    _acquire(path, self._content, take_over)
+                    os.unlink(path)
+
+    def require(self) -> None:
+        """Raise LockedError when another process has taken the lock over."""
+        if _read(self.path) != self._content:
+            raise LockedError(f"{self.path} was taken over by another process: stop one of the two")
+
+    def release(self) -> None:
+        """Remove the lock file, if it is still this process's."""
+        with suppress(OSError):
+            if os.getpid() == self._pid and _read(self.path) == self._content:
+                os.unlink(self.path)
+
+
+def _acquire(path: str, content: bytes, take_over: bool) -> None:
+    for _ in range(_ATTEMPTS):
+        if _create(path, content):
+            return
+        found = _read(path)
+        if found is None:
+            continue
+        _refuse_unless_free(path, _parse(found), take_over)
+        if _replace(path, found, content, take_over):
+            return
+    raise LockedError(f"{path} changes hands all the time: run the command again")
+
+
+def _replace(path: str, found: bytes, content: bytes, take_over: bool) -> bool:
+    """Take the place of one owner, of whom only the holder of this claim can."""
+    claim = f"{path}.over-{hashlib.sha256(found).hexdigest()[:16]}"
+    _acquire(claim, content, take_over)
+    try:
+        if _read(path) != found:
+            return False
+        os.replace(_write_beside(path, content), path)
+        return True
+    finally:
+        os.unlink(claim)
+
+
+def _create(path: str, content: bytes) -> bool:
+    """Make the lock file, whole at once; False when one stands there, or may do so soon."""
+    temporary = _write_beside(path, content)
+    try:
+        link(temporary, path)
+        return True
+    except (FileExistsError, FileNotFoundError):
+        return False
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def _write_beside(path: str, content: bytes) -> str:
+    return write_synced(f"{path}.tmp-{os.getpid()}-{secrets.token_hex(4)}", content)
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read(1 << 16)
+    except FileNotFoundError:
+        return None
+
+
+def _parse(content: bytes) -> dict[str, Any]:
+    try:
+        owner = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return owner if isinstance(owner, dict) else {}
+
+
+def _refuse_unless_free(path: str, owner: dict[str, Any], take_over: bool) -> None:
+    me = myself()
+    runs = alive(owner, me)
+    if runs is False or requeued(owner, me):
+        return
+    by = f"pid {owner.get('pid')} on {owner.get('host')} since {owner.get('time')}"
+    if owner.get("job"):
+        by += f" (Slurm job {owner.get('job')}, task {owner.get('task')})"
+    if runs:
+        raise LockedError(f"{path}: {by} is still writing: wait for it, or stop it first")
+    if not take_over:
+        raise LockedError(f"{path}: held by {by}: --take-over if that process is gone")

@@ -1,0 +1,185 @@
+"""One video stream of one open file: its packets and its decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import av
+
+from sbtools.errors import ClipError
+from sbtools.video.index import FAULTS, Index, build, demux
+from sbtools.video.source import HEAD_BYTES, demuxer
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the file says of itself: frames and seconds (0: nothing), frame rate, seconds a tick."""
+
+    frames: int
+    seconds: float
+    fps: float
+    tick: float
+    from_zero: bool
+
+    def promised(self, count: int, first: int, last: int) -> int:
+        """Frames that the header promises, by its count or its clock, not counting slack.
+
+        count, first, last: frames that the file holds, time stamps of the first and the last one.
+        An edit list may show fewer frames than the header counts. A clock alone is inexact, so it
+        has to promise 5 % and two frames more than there are.
+        """
+        if self.frames:
+            clock = round(self.seconds * self.fps)
+            return min(self.frames, clock) if clock else self.frames
+        step = 1 / self.fps if self.fps else 0.0
+        held = (last - (0 if self.from_zero else first)) * self.tick + step
+        if held <= 0 or self.seconds <= 1.05 * held + 2 * step:
+            return count
+        return round(count * self.seconds / held)
+
+
+class Stream:
+    """The video stream that FFmpeg takes for the best one; cover pictures do not count.
+
+    The demuxer is chosen by the file's first bytes and forced, the file is handed over open, and
+    no protocol is allowed, so nothing in the file can make FFmpeg open another one.
+    strict: the decoder raises at any damage instead of concealing it.
+    """
+
+    def __init__(self, file: BinaryIO, max_pixels: int, strict: bool) -> None:
+        self._file = file
+        self._max_pixels = max_pixels
+        self._strict = strict
+        self._start()
+        self.codec = self._context.name
+        self.header = self._header()
+
+    def _start(self) -> None:
+        self._container = self._open()
+        try:
+            self._stream = self._best()
+            self._context = self._stream.codec_context
+            self._check_size()
+            self._set_up()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> av.container.InputContainer:
+        self._file.seek(0)
+        name = demuxer(self._file.read(HEAD_BYTES))
+        self._file.seek(0)
+        try:
+            return av.open(
+                self._file,
+                mode="r",
+                format=name,
+                metadata_errors="replace",
+                options={"protocol_whitelist": "none", "max_pixels": str(self._max_pixels)},
+            )
+        except FAULTS as error:
+            raise _unreadable(name, error) from error
+
+    def _best(self) -> av.VideoStream:
+        stream = self._container.streams.best("video")
+        if stream is None or getattr(stream, "codec_context", None) is None:
+            raise ClipError("unreadable", "no video stream that can be decoded: cut or damaged")
+        return stream  # type: ignore[return-value]
+
+    def _check_size(self) -> None:
+        width, height = self._context.width, self._context.height
+        if width * height > self._max_pixels:
+            raise ClipError(
+                "too-large",
+                f"frames of {width}x{height} are over the limit of {self._max_pixels} pixels",
+            )
+
+    def _set_up(self) -> None:
+        self._context.thread_type = "NONE"
+        self._context.thread_count = 1
+        options = {"max_pixels": str(self._max_pixels)}
+        if self._strict:
+            options["err_detect"] = "explode"
+        self._context.options = options
+
+    def index(self) -> Index:
+        """The packets of the stream, read once."""
+        return build(self._container, self._stream)
+
+    def _header(self) -> Header:
+        stream = self._stream
+        rate = stream.average_rate or stream.guessed_rate
+        return Header(
+            frames=stream.frames,
+            seconds=self._seconds(),
+            fps=float(rate or 0),
+            tick=float(stream.time_base or 0),
+            from_zero=self._container.format.name == "matroska",
+        )
+
+    def _seconds(self) -> float:
+        stream = self._stream
+        if stream.duration and stream.time_base:
+            return float(stream.duration * stream.time_base)
+        text = stream.metadata.get("DURATION", "")
+        try:
+            hours, minutes, seconds = map(float, text.split(":"))
+            return hours * 3600 + minutes * 60 + seconds
+        except ValueError:
+            return (self._container.duration or 0) / av.time_base
+
+    def packets(self, index: Index, start: int) -> Iterator[av.Packet]:
+        """The packets of `index` from number `start` on."""
+        if index.packets is not None:
+            yield from index.packets[start:]
+            return
+        for packet, stamp in zip(self._sought(index, start), index.pts[start:], strict=False):
+            if packet.pts != stamp:
+                raise ValueError("the file gives other packets than before")
+            yield packet
+
+    def _sought(self, index: Index, start: int) -> Iterator[av.Packet]:
+        if start:
+            self._seek(index.pts[start], index.dts[start])
+        else:
+            self.restart()
+        found = not start
+        for packet in demux(self._container, self._stream):
+            found = found or packet.pts == index.pts[start]
+            if found:
+                yield packet
+
+    def _seek(self, pts: int | None, dts: int | None) -> None:
+        if dts is None or self._container.format.name == "matroska":
+            dts = pts
+        if dts is not None:
+            self._container.seek(dts, stream=self._stream)
+
+    def restart(self) -> None:
+        """Begin again with a fresh demuxer and decoder."""
+        self.close()
+        self._start()
+
+    def decode(self, packet: av.Packet | None) -> list[av.VideoFrame]:
+        """The frames that the decoder gives up after this packet; None empties it."""
+        return self._context.decode(packet)
+
+    def skip_unreferenced(self, yes: bool) -> None:
+        """Whether pictures that no other one refers to are left out."""
+        self._context.skip_frame = "NONREF" if yes else "DEFAULT"
+
+    def flush(self) -> None:
+        """Forget what was decoded, as before the first packet."""
+        self._context.flush_buffers()
+
+    def close(self) -> None:
+        self._container.close()
+
+
+def _unreadable(name: str, error: Exception) -> ClipError:
+    if isinstance(error, MemoryError):
+        return ClipError("memory", "not enough memory to open it")
+    reason = getattr(error, "strerror", None) or str(error)
+    return ClipError("unreadable", f"the {name} file is cut or damaged: {reason}")

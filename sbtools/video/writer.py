@@ -1,0 +1,131 @@
+"""Writing H.264 files, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from fractions import Fraction
+from types import TracebackType
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from sbtools.errors import OutputError
+from sbtools.video.source import shown
+
+_BT601, _LIMITED = 6, 1
+
+
+class FileWriter:
+    """An mp4 file of RGB frames; a context manager.
+
+    The file is written under a hidden temporary name in the same folder and takes its own name when
+    it is complete; after an exception nothing is left behind. Even sizes become yuv420p, others
+    yuv444p, so that no row or column is added or lost (some players do not show the latter). The
+    same frames give the same bytes.
+
+    write, close: OutputError when the disk is full or the file cannot be written; ValueError for a
+    frame of another size or type than the first.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], fps: float, crf: int = 18) -> None:
+        self._path = os.fspath(path)
+        self._fps = Fraction(fps or 25).limit_denominator(100_000)
+        self._crf = crf
+        self._count = 0
+        self._stream: Any = None
+        folder = os.path.dirname(self._path)
+        self._temporary = os.path.join(folder, f".sbtools-{secrets.token_hex(8)}.tmp")
+        try:
+            self._file = open(self._temporary, "x+b", buffering=0)
+        except OSError as error:
+            raise self._failure(error) from error
+        self._container = av.open(
+            self._file, "w", format="mp4", container_options={"fflags": "+bitexact"}
+        )
+
+    def write(self, image: NDArray[np.uint8]) -> None:
+        """Append a frame: RGB uint8 [H, W, 3]."""
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise ValueError(f"a frame is uint8 [H, W, 3], not {image.dtype} {image.shape}")
+        if self._stream is None:
+            self._begin(*image.shape[:2])
+        if image.shape[:2] != (self._stream.height, self._stream.width):
+            raise ValueError(
+                f"the frame is {image.shape[1]}x{image.shape[0]}, those before it "
+                f"{self._stream.width}x{self._stream.height}"
+            )
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        frame.pts, frame.time_base = self._count, 1 / self._fps
+        self._count += 1
+        self._encode(frame)
+
+    def _begin(self, height: int, width: int) -> None:
+        options = {"crf": str(self._crf), "preset": "medium", "x264-params": "threads=1"}
+        self._stream = self._container.add_stream("libx264", rate=self._fps, options=options)
+        self._stream.width, self._stream.height = width, height
+        self._stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
+        context = self._stream.codec_context
+        context.thread_count = 1
+        context.colorspace, context.color_range = _BT601, _LIMITED
+
+    def _encode(self, frame: av.VideoFrame | None) -> None:
+        try:
+            for packet in self._stream.encode(frame):
+                self._container.mux(packet)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def close(self) -> None:
+        """Complete the file and give it its name; without any frame there is no file."""
+        if self._file.closed:
+            return
+        try:
+            if self._count:
+                self._encode(None)
+            self._finish()
+        except OSError as error:
+            raise self._failure(error) from error
+        finally:
+            self.discard()
+
+    def _finish(self) -> None:
+        if not self._count:
+            return
+        self._container.close()
+        os.fsync(self._file.fileno())
+        os.replace(self._temporary, self._path)
+
+    def discard(self) -> None:
+        """Give the file up: nothing stays behind."""
+        if self._file.closed:
+            return
+        try:
+            self._container.close()
+        except (OSError, ValueError):
+            pass
+        self._file.close()
+        try:
+            os.unlink(self._temporary)
+        except FileNotFoundError:
+            pass
+
+    def _failure(self, error: OSError) -> OutputError:
+        reason = error.strerror or str(error)
+        return OutputError(f"cannot write {shown(os.path.abspath(self._path))}: {reason}")
+
+    def __enter__(self) -> FileWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()
