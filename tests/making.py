@@ -45,8 +45,9 @@ def write_video(
         stream = container.add_stream(codec, rate=fps)
         stream.pix_fmt = pix_fmt
         stream.options = options or {}
-        for frame in frames:
-            stream.height, stream.width = frame.shape[:2]
+        for index, frame in enumerate(frames):
+            if index == 0:
+                stream.height, stream.width = frame.shape[:2]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
     return path

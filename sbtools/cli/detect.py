@@ -41,10 +41,11 @@ def command(
       sbtools detect --detector hog --frames every:5 clips.jsonl > boxes.jsonl
     """
     messages.begin_command(common.verbose, common.quiet)
-    choice = backends.detector(common, detector, settings)
 
     def stage(incoming: Iterator[Record], job: Job) -> Iterator[Record]:
         from sbtools.detect.stage import detect
+
+        choice = backends.detector(common, detector, settings)
 
         return detect(
             incoming, job, choice, frames=frames, prompts=objects, keep=output, overwrite=overwrite

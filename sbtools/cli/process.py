@@ -28,6 +28,10 @@ STOPPING = {
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
+class ReaderGone(Exception):
+    """The reader of stdout went away. A BrokenPipeError would be answered by click, with exit 1."""
+
+
 class StopFlag:
     """Set by the first USR1, TERM or INT; the work ends at the next clip. A second INT raises."""
 
@@ -80,6 +84,9 @@ def _invoke(arguments: list[str]) -> int:
     try:
         result = group.main(arguments, prog_name="sbtools", standalone_mode=False)
         return result if isinstance(result, int) else 0
+    except (ReaderGone, SystemExit):
+        # click itself leaves with SystemExit when help meets a closed pipe, and only then.
+        return READER_GONE
     except click.Abort:
         return INTERRUPTED
     except click.ClickException as error:

@@ -16,7 +16,7 @@ from typing import Any
 from sbtools import records
 from sbtools.cli import messages
 from sbtools.cli.options import Common
-from sbtools.cli.process import StopFlag
+from sbtools.cli.process import ReaderGone, StopFlag
 from sbtools.cli.progress import Progress
 from sbtools.errors import SbtoolsError, UsageError
 from sbtools.inputs import Inputs
@@ -36,11 +36,11 @@ def filter_records(common: Common, stage: Stage, *, write: bool = True) -> int:
     messages.begin_command(common.verbose, common.quiet)
     with StopFlag().installed() as stop:
         inputs = open_inputs(common, stop)
-        job = make_job(common, stop)
+        results = stage(iter(inputs), make_job(common, stop))
         if common.dry_run:
             return _tell(inputs)
         tally = Progress(inputs.total, common.quiet)
-        with closing(closable(stage(iter(inputs), job))) as done:
+        with closing(closable(results)) as done:
             _pump(done, tally, common, write)
         if inputs.empty and not stop():
             log.warning("there were no records in the input")
@@ -98,6 +98,8 @@ def _pump(done: Iterable[Record], tally: Progress, common: Common, write: bool) 
             tally.step(failed)
             if failed:
                 _name(record, common)
+    except BrokenPipeError:
+        raise ReaderGone from None
     finally:
         tally.end()
 

@@ -25,7 +25,7 @@ from sbtools.records import Record
               help="Frames to mask: 8, segments:8x4, all, or every:K.  [default: those that were "
               "looked at, else 8]")  # fmt: skip
 @click.option("--from-png", metavar="DIR", type=click.Path(path_type=str),
-              help="Masks from DIR/ID/NUMBER.png: 0 background, 2 object, else person.")  # fmt: skip
+              help="Masks from DIR/ID/NUMBER.png: 0 none, 2 object, else person.")  # fmt: skip
 @click.option("--from-rle", is_flag=True, help="Take the masks from the records' COCO RLE.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
               help="A setting of the segmenter; repeatable.")  # fmt: skip
@@ -63,15 +63,14 @@ def command(
     """
     messages.begin_command(common.verbose, common.quiet)
     given = _given(from_png, from_rle, segmenter)
-    if given is None:
-        chosen = backends.segmenter(common, segmenter, settings)
-        finder = backends.detector(common, detector, detector_settings)
-    else:
-        chosen, finder = given, Choice("detector", "classic")
 
     def stage(incoming: Iterator[Record], job: Job) -> Iterator[Record]:
         from sbtools.segment.stage import Segmentation, segment
 
+        chosen = given or backends.segmenter(common, segmenter, settings)
+        finder = Choice("detector", "classic")
+        if given is None:
+            finder = backends.detector(common, detector, detector_settings)
         plan = Segmentation(
             finder,
             chosen,

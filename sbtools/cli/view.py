@@ -17,7 +17,7 @@ from sbtools.records import Record
 @click.command("view", context_settings=options.CONTEXT)
 @click.option("-o", "--output", metavar="FILE.png",
               type=click.Path(path_type=str, dir_okay=False),
-              help="The contact sheet; further pages are FILE-001.png, FILE-002.png ...")  # fmt: skip
+              help="The contact sheet; more pages go to FILE-001.png, FILE-002.png.")  # fmt: skip
 @click.option("--video", metavar="DIR", type=click.Path(path_type=str, file_okay=False),
               help="One overlay video per clip: DIR/ID.mp4.")  # fmt: skip
 @click.option("--what", type=click.Choice(["auto", "frames", "masks", "pixels"]), default="auto",

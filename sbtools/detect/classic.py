@@ -24,7 +24,8 @@ STEP = 0.2
 """Seconds between the frames that are searched; between them boxes are interpolated."""
 HOLD = 3.0
 """Usual steps for which a person is taken to be there before the first and after the last box."""
-TRUST = {"haar": 1.5, "hog": 1.0, "motion": 0.6}
+TRUST = {"haar": 2.0, "hog": 1.0, "motion": 0.6}
+AGREED = 0.75
 STILL = 0.15
 """What a detection counts that does not move at all: bottles and chairs look like people."""
 
@@ -137,7 +138,7 @@ def same_person(strong: Track, weak: Track) -> bool:
 
 
 def upheld(group: Sequence[Track], wanted: Sequence[int], step: float, clip: Clip) -> list[Box]:
-    """One person's boxes at the wanted frames: what half of the tracks' evidence agrees on.
+    """One person's boxes at the wanted frames: what the tracks agree on.
 
     A track votes with all its evidence wherever it is, between its own boxes too and for HOLD
     steps before and after them.
@@ -156,16 +157,17 @@ def upheld(group: Sequence[Track], wanted: Sequence[int], step: float, clip: Cli
 
 
 def agreed(votes: Sequence[tuple[Xyxy, float]]) -> Xyxy:
-    """The box whose sides enclose what at least half as much speaks for as for the best place."""
-    x0, x1 = _most([(box[0], box[2], weight) for box, weight in votes])
-    y0, y1 = _most([(box[1], box[3], weight) for box, weight in votes])
+    """The box of the strongest vote, wider where as much as AGREED of its weight speaks for that."""
+    x0, x1 = _enough([(box[0], box[2], weight) for box, weight in votes])
+    y0, y1 = _enough([(box[1], box[3], weight) for box, weight in votes])
     return x0, y0, x1, y1
 
 
-def _most(spans: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
-    """The ends of where at least half the greatest total weight of the spans lies."""
+def _enough(spans: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
+    """The ends of where spans lie whose weights add up to AGREED of the greatest."""
+    least = AGREED * max(weight for _, _, weight in spans)
     ends = sorted({end for first, last, _ in spans for end in (first, last)})
-    parts = list(pairwise(ends))
-    weights = [sum(w for a, b, w in spans if a <= x and y <= b) for x, y in parts]
-    kept = [part for part, weight in zip(parts, weights, strict=True) if 2 * weight >= max(weights)]
+    kept = [
+        (x, y) for x, y in pairwise(ends) if sum(w for a, b, w in spans if a <= x and y <= b) >= least
+    ]
     return kept[0][0], kept[-1][1]

@@ -95,6 +95,11 @@ MODES = {
 }
 
 
+def _is_nothing(mask: NDArray[np.bool_]) -> bool:
+    """Whether a mask is one that `_nothing` made: it is cheaper to look than to paint."""
+    return not any(mask.strides[-2:]) and not mask[..., :1, :1].any()
+
+
 def kind_of(array: Array) -> Any:
     """The library of an array: the module numpy or torch, which is imported where it is used."""
     return sys.modules[type(array).__module__.partition(".")[0]]
@@ -172,10 +177,12 @@ def paint(
     lead, size = frames.shape[:-3], frames.shape[-3:-1]
     check_size(regions, lead, size)
     out = target(frames, out)
+    if not out.size:
+        return out
     flat = out.reshape(-1, *size, 3)
     for mask, colour in ((regions.background, background), (regions.object, object)):
         sheet = _sheet(colour, *size)
-        if not sheet.size or not any(mask.strides[-2:]):
+        if _is_nothing(mask):
             continue
         for frame, hidden in zip(flat, _as_bytes(mask).reshape(-1, *size), strict=True):
             cv2.copyTo(sheet, hidden, frame)

@@ -32,7 +32,9 @@ def inpaint(
     check_size(regions, frames.shape[:-3], frames.shape[-3:-1])
     out = target(frames, out)
     size = frames.shape[-3:-1]
-    hidden = (~regions.keep).reshape(-1, *size)
+    if not out.size:
+        return out
+    hidden = (regions.background | regions.object).reshape(-1, *size)
     for frame, holes in zip(out.reshape(-1, *size, 3), hidden, strict=True):
         if holes.any():
             _fill_holes(frame, holes)

@@ -12,9 +12,9 @@ import numpy as np
 
 from sbtools.errors import OutputError, SbtoolsError
 from sbtools.view.draw import COLOURS
-from sbtools.view.text import Colour, Image, lines_of, plain, put, shorten, width_of
+from sbtools.view.text import Image, lines_of, plain, put, shorten, width_of
 
-PAPER, INK, PALE, RED = (255, 255, 255), (25, 25, 25), (110, 110, 110), (190, 20, 20)
+PAPER, INK, PALE, RED = (235, 235, 235), (25, 25, 25), (100, 100, 100), (185, 20, 20)
 MARGIN, GAP, HEAD, CAPTION, LINE, BETWEEN = 12, 4, 30, 24, 20, 14
 LETTER = 0.48
 NARROWEST = 640
@@ -27,7 +27,7 @@ class Row:
 
     id: str
     label: str = ""
-    told: str = ""
+    told: Sequence[str] = ()
     cells: list[Image] = field(default_factory=list)
     error: str | None = None
 
@@ -75,22 +75,21 @@ def _row(image: Image, row: Row, reason: Sequence[str]) -> None:
         height, width = cell.shape[:2]
         image[top : top + height, left : left + width] = cell
         left += width + GAP
-    top += row.size[0]
+    top += row.size[0] + 4 * bool(row.cells)
     for i, line in enumerate(reason):
         put(image, line, (0, top + LINE * i + 13), LETTER, RED)
 
 
 def _caption(image: Image, row: Row) -> None:
     room, left = image.shape[1], 0
-    parts: list[tuple[str, float, Colour, bool]] = [
-        (row.id, 0.5, INK, True),
-        (row.label, 0.4, INK, False),
-        (row.told, 1.0, PALE, False),
-    ]
-    for text, share, colour, bold in parts:
+    for text, share, bold in ((row.id, 0.6, True), (row.label, 0.4, False)):
         shown = shorten(plain(text), int((room - left) * share), LETTER, bold)
-        put(image, shown, (left, 15), LETTER, colour, bold)
+        put(image, shown, (left, 15), LETTER, INK, bold)
         left += width_of(shown, LETTER, bold) + (18 if shown else 0)
+    told = list(row.told)
+    while told and width_of(", ".join(told), LETTER) > room - left:
+        told.pop()
+    put(image, ", ".join(told), (left, 15), LETTER, PALE)
 
 
 class Sheet:

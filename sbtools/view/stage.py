@@ -73,22 +73,22 @@ def _drawn(item: Item, chunks: Chunks) -> tuple[Record, Row]:
 def _gather(record: Record, row: Row, chunks: Chunks) -> None:
     first = next(chunks)
     work.warn(record, first["warnings"])
-    covers = []
-    row.told = _told(record, first, [])
+    covers: list[float] = []
+    row.told = _told(record, first, covers)
     for chunk in chunks:
         row.cells.append(chunk["cell"])
-        covers.append(chunk["cover"])
-    row.told = _told(record, first, [cover for cover in covers if cover is not None])
+        covers += [] if chunk["cover"] is None else [chunk["cover"]]
+    row.told = _told(record, first, covers)
 
 
-def _told(record: Record, first: Chunk, covers: list[float]) -> str:
-    """ "8 of 131 frames with masks, 320x240, person 12 % of the picture"."""
+def _told(record: Record, first: Chunk, covers: list[float]) -> list[str]:
+    """ "8 of 131 frames with masks", "person 12 %", "320x240"."""
     kind, (height, width) = first["kind"], first["size"]
-    of = f" of {record['frames']}" if "frames" in record else ""
-    kept = {"masks": " with masks", "boxes": " looked at"}.get(kind, "")
-    parts = [f"{first['frames']}{of} frames{kept}", f"{width}x{height}"]
+    of = f" of {record['frames']}" if "frames" in record and kind != "frames" else ""
+    kept = {"masks": " with masks", "boxes": " looked at", "pixels": " of pixels"}.get(kind, "")
+    parts = [f"{first['frames']}{of} frames{kept}"]
     if kind == "pixels" and "mode" in record:
-        parts.insert(0, f"pixels, mode {record.get('mode_effective', record['mode'])}")
+        parts.append(f"mode {record.get('mode_effective', record['mode'])}")
     if covers:
-        parts.append(f"person {100 * sum(covers) / len(covers):.0f} % of the picture")
-    return ", ".join(parts)
+        parts.append(f"person {100 * sum(covers) / len(covers):.0f} %")
+    return [*parts, f"{width}x{height}"]

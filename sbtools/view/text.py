@@ -55,7 +55,8 @@ def put(
     image: Image, text: str, at: tuple[int, int], scale: float, colour: Colour, bold: bool = False
 ) -> None:
     """Write a line in place; `at` is the left end of its baseline, (x, y)."""
-    cv2.putText(image, text, at, BOLD if bold else FONT, scale, colour, 1, cv2.LINE_AA)
+    thickness = 2 if scale > 0.7 else 1
+    cv2.putText(image, text, at, BOLD if bold else FONT, scale, colour, thickness, cv2.LINE_AA)
 
 
 def label(image: Image, text: str, at: tuple[int, int], scale: float, colour: Colour) -> None:
