@@ -113,7 +113,11 @@ class Look:
         if self.rule is None and "sampled" in record:
             return _sampled(record, members)
         rule = FrameRule.parse(self.rule or DEFAULT_FRAMES)
-        return rule.choose(members, rng.generator(self.seed, record["id"], "frames"))
+        return rule.choose(members, self.generator(record))
+
+    def generator(self, record: Record) -> np.random.Generator:
+        """What a rule that draws frames draws from."""
+        return rng.generator(self.seed, record["id"], "frames")
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,7 @@ def decoded(record: Record, look: Look, contexts: Iterable[Context]) -> Iterator
         asked = sorted({*wanted, *extra & set(members)})
         with FrameBuffer(record["id"], video.height, video.width, fps, wanted) as buffer:
             _fill(buffer, video, asked)
-            yield Decoded(_head(record, video, wanted, members, path), buffer, video.warnings)
+            yield Decoded(head_of(record, video, wanted, path), buffer, video.warnings)
 
 
 @dataclass(frozen=True)
@@ -179,7 +183,9 @@ def _fill(buffer: FrameBuffer, video: Video, asked: Sequence[int]) -> None:
             raise
 
 
-def _head(record: Record, video: Video, wanted: list[int], members: list[int], path: str) -> Head:
+def head_of(record: Record, video: Video, wanted: Sequence[int], path: str) -> Head:
+    """What is known of an open video of which the wanted frames were read."""
+    members = video.numbers
     known = video.decoded_frames
     whole = known is not None and known < video.count
     frames = sum(number < known for number in members) if whole and known else len(members)
@@ -188,7 +194,7 @@ def _head(record: Record, video: Video, wanted: list[int], members: list[int], p
         height=video.height,
         width=video.width,
         fps=video.fps or 0.0,
-        wanted=wanted,
+        wanted=list(wanted),
         times=[video.time(number) for number in wanted],
         frames=frames,
         packets=video.count,

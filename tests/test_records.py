@@ -115,7 +115,7 @@ def test_a_bad_line_is_named_with_its_reason(bad: bytes) -> None:
     stream = io.BytesIO(line(id="first") + bad)
     found = read(stream, "stdin")
     assert next(found)["id"] == "first"
-    with pytest.raises(RecordError, match="^stdin:2: ") as error:
+    with pytest.raises(RecordError, match=r"^stdin:2: ") as error:
         next(found)
     assert BAD_LINES[bad] in str(error.value)
     assert str(error.value).isascii()
@@ -227,7 +227,7 @@ def test_unknown_fields_pass_through_untouched() -> None:
 
 def test_a_repeated_id_names_both_lines() -> None:
     stream = io.BytesIO(line(id="b") + line() + line(id="c") + line())
-    with pytest.raises(RecordError, match="^x:4: id 'a' already stands on line 2$"):
+    with pytest.raises(RecordError, match=r"^x:4: id 'a' already stands on line 2$"):
         list(read(stream, "x"))
 
 
@@ -322,17 +322,15 @@ def test_a_reader_that_went_away_is_a_broken_pipe() -> None:
         Writer(stream).write({"id": "a"})
 
 
-def test_a_long_record_goes_whole_through_a_pipe_that_does_not_wait() -> None:
+def test_a_long_record_goes_whole_through_a_pipe_that_does_not_wait(tmp_path: Any) -> None:
     out, into = os.pipe()
     os.set_blocking(into, False)
     record = {"id": "a", "x": "y" * 1_000_000}
-    reader = subprocess.Popen(["cat"], stdin=out, stdout=subprocess.PIPE)
-    os.close(out)
-    with reader, open(into, "wb") as stream:
-        Writer(stream).write(record)
-        stream.close()
-        assert reader.stdout is not None
-        assert reader.stdout.read() == dump(record)
+    with open(tmp_path / "copy", "wb") as copy, subprocess.Popen(["cat"], stdin=out, stdout=copy):
+        os.close(out)
+        with open(into, "wb") as stream:
+            Writer(stream).write(record)
+    assert (tmp_path / "copy").read_bytes() == dump(record)
 
 
 def test_a_failed_record_says_where_and_why() -> None:
@@ -491,10 +489,12 @@ def test_columns_of_a_clip_take_less_than_300_bytes() -> None:
     code = (
         "import resource, sys; from sbtools.records import Columns\n"
         "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10\n"
-        "kept, before = Columns(('id', 'video', 'label', 'source', 'masks', 'start', 'end')), peak()\n"
+        "kept = Columns(('id', 'video', 'label', 'source', 'masks', 'start', 'end'))\n"
+        "before = peak()\n"
         "for n in range(200_000):\n"
         "    id = f'class number {n % 400}/{n:011x}_000020_000030'\n"
-        "    kept.append({'id': id, 'label': id[:16], 'source': id[-25:], 'start': 20., 'end': 30.,\n"
+        "    kept.append({'id': id, 'label': id[:16], 'source': id[-25:],\n"
+        "        'start': 20., 'end': 30.,\n"
         "        'video': f'kinetics400/train/{id}.mp4',\n"
         "        'masks': f'masks/003of064-{n // 64:05d}.h5::clips/' + id.replace('/', '%2F')})\n"
         "sys.exit(peak() - before > 300 * 200_000)"

@@ -18,7 +18,7 @@ from sbtools.cli import messages
 from sbtools.cli.options import Common
 from sbtools.cli.process import ReaderGone, StopFlag
 from sbtools.cli.progress import Progress
-from sbtools.errors import SbtoolsError, UsageError
+from sbtools.errors import DamagedError, SbtoolsError, UsageError
 from sbtools.inputs import Inputs
 from sbtools.job import Job
 from sbtools.records import Record
@@ -97,6 +97,7 @@ def _pump(done: Iterable[Record], tally: Progress, common: Common, write: bool) 
             failed = records.counts_as_failure(record)
             tally.step(failed)
             if failed:
+                tally.damaged |= record["error"]["kind"] == "damaged"
                 _name(record, common)
     except BrokenPipeError:
         raise ReaderGone from None
@@ -118,6 +119,8 @@ def _status(common: Common, tally: Progress, stop: StopFlag) -> int:
     if stop.code is not None:
         log.info("stopped on request after %d clips; the same command goes on", tally.count)
         return stop.code
+    if tally.damaged:
+        return DamagedError.exit_code
     return 0 if common.max_failed.allows(tally.failed, tally.count) else 3
 
 

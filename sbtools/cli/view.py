@@ -23,11 +23,11 @@ from sbtools.records import Record
 @click.option("--what", type=click.Choice(["auto", "frames", "masks", "pixels"]), default="auto",
               show_default=True, help="What to show: the video's bare frames, masks and boxes, or "
               "pixels; auto takes pixels, else masks, else frames with boxes.")  # fmt: skip
-@click.option("--columns", type=click.IntRange(1, 100), default=8, show_default=True,
+@click.option("--columns", type=click.IntRange(1, 64), default=8, show_default=True,
               help="Frames of a clip on the sheet, at most.")  # fmt: skip
 @click.option("--rows", type=click.IntRange(1, 1000), default=12, show_default=True,
               help="Clips on a page.")  # fmt: skip
-@click.option("--cell", type=click.IntRange(32, 1920), default=240, show_default=True,
+@click.option("--cell", type=click.IntRange(32, 1024), default=240, show_default=True,
               help="Pixels that a frame on the sheet is wide.")  # fmt: skip
 @options.stage_options
 def command(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Xyxy = tuple[float, float, float, float]
+TAIL = 0.02
 
 
 def area(box: Xyxy) -> float:
@@ -78,3 +79,16 @@ def of_mask(mask: NDArray[np.bool_]) -> Xyxy | None:
     if not len(rows):
         return None
     return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
+
+
+def core(weights: NDArray[np.float32]) -> Xyxy:
+    """The box that leaves TAIL of the weights, float [h, w], beyond each side."""
+    x0, x1 = _spread(weights.sum(0))
+    y0, y1 = _spread(weights.sum(1))
+    return x0, y0, x1, y1
+
+
+def _spread(line: NDArray[np.float32]) -> tuple[float, float]:
+    share = np.cumsum(line, dtype=np.float64) / line.sum(dtype=np.float64)
+    first, last = np.searchsorted(share, [TAIL, 1 - TAIL])
+    return float(first), float(last + 1)

@@ -168,6 +168,8 @@ def _enough(spans: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
     least = AGREED * max(weight for _, _, weight in spans)
     ends = sorted({end for first, last, _ in spans for end in (first, last)})
     kept = [
-        (x, y) for x, y in pairwise(ends) if sum(w for a, b, w in spans if a <= x and y <= b) >= least
+        (x, y)
+        for x, y in pairwise(ends)
+        if sum(w for a, b, w in spans if a <= x and y <= b) >= least
     ]
     return kept[0][0], kept[-1][1]

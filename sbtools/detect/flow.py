@@ -106,9 +106,7 @@ def above(
     return np.asarray(values**2 / (values**2 + max(least, noise) ** 2), np.float32)
 
 
-def carried_back(
-    b: Image, matrix: NDArray[np.float64]
-) -> tuple[Image, NDArray[np.bool_]]:
+def carried_back(b: Image, matrix: NDArray[np.float64]) -> tuple[Image, NDArray[np.bool_]]:
     """Frame `b` as the first frame's camera would have seen it, and which pixels it shows."""
     size = b.shape[1], b.shape[0]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

@@ -40,9 +40,7 @@ class HaarDetector:
     takes_prompts = False
     in_worker = True
 
-    def __init__(
-        self, threshold: float = 0.2, neighbors: int = 3, area: int = 400 * 300
-    ) -> None:
+    def __init__(self, threshold: float = 0.2, neighbors: int = 3, area: int = 400 * 300) -> None:
         self.threshold, self.neighbors, self.area = threshold, neighbors, area
         self._cascades = {
             name: cv2.CascadeClassifier(cv2.data.haarcascades + file)

@@ -28,9 +28,7 @@ class HogDetector:
     takes_prompts = False
     in_worker = True
 
-    def __init__(
-        self, threshold: float = 0.4, overlap: float = 0.4, area: int = 480 * 360
-    ) -> None:
+    def __init__(self, threshold: float = 0.4, overlap: float = 0.4, area: int = 480 * 360) -> None:
         self.threshold, self.overlap, self.area = threshold, overlap, area
         self._hog = cv2.HOGDescriptor()
         self._hog.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())
@@ -48,7 +46,9 @@ class HogDetector:
     def detect_frame(self, clip: Clip, number: int) -> list[Box]:
         """The boxes of one frame, best first."""
         view = View(clip, self.area, most=2.0)
-        grey = cv2.cvtColor(shrink(clip.frame(number), (view.width, view.height)), cv2.COLOR_RGB2GRAY)
+        grey = cv2.cvtColor(
+            shrink(clip.frame(number), (view.width, view.height)), cv2.COLOR_RGB2GRAY
+        )
         found, scores = self._windows(np.asarray(grey))
         boxes = [_body(window, view, clip.height, clip.width) for window in found]
         kept = suppress(boxes, scores, self.overlap)

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from sbtools.detect import flow
 from sbtools.detect.base import Box, Clip
-from sbtools.detect.boxes import Xyxy, area, hull
+from sbtools.detect.boxes import Xyxy, area, core, hull
 from sbtools.detect.tracks import interpolate
 from sbtools.detect.view import View
 
-TAIL = 0.02
 REACH = 0.3
 """Parts whose gap is below this share of the smaller one's mean side are of one body."""
 
@@ -60,9 +59,7 @@ class MotionDetector:
         return boxes[: self.most]
 
 
-def regions(
-    sure: NDArray[np.float32], threshold: float, least: float
-) -> list[tuple[Xyxy, float]]:
+def regions(sure: NDArray[np.float32], threshold: float, least: float) -> list[tuple[Xyxy, float]]:
     """Boxes around the parts of `sure`, float32 [h, w], above `threshold`, and their mean there.
 
     Parts near each other become one; boxes below `least` of the frame are left out; the strongest
@@ -78,19 +75,6 @@ def regions(
             parts.append((core(sure * own), float(sure[own].sum()), float(own.sum())))
     merged = [part for part in _joined(parts) if area(part[0]) >= least * sure.size]
     return [(box, weight / n) for box, weight, n in sorted(merged, key=lambda part: -part[1])]
-
-
-def core(weights: NDArray[np.float32]) -> Xyxy:
-    """The box that leaves TAIL of the weights, float [h, w], beyond each side."""
-    x0, x1 = _spread(weights.sum(0))
-    y0, y1 = _spread(weights.sum(1))
-    return x0, y0, x1, y1
-
-
-def _spread(line: NDArray[np.float32]) -> tuple[float, float]:
-    share = np.cumsum(line, dtype=np.float64) / line.sum(dtype=np.float64)
-    first, last = np.searchsorted(share, [TAIL, 1 - TAIL])
-    return float(first), float(last + 1)
 
 
 Part = tuple[Xyxy, float, float]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 SEGMENTERS = {
     "grabcut": "sbtools.segment.grabcut:GrabCutSegmenter",
+    "png": "sbtools.segment.png:PngSegmenter",
+    "rle": "sbtools.segment.rle:RleSegmenter",
 }
 """Name -> class; other packages add to it through the entry-point group sbtools.segmenters."""
 

@@ -22,13 +22,13 @@ class ColourModel:
     def __init__(self) -> None:
         self._counts = np.full((2, BINS**3), 0.0)
 
-    def add(self, lab: Image, shape: NDArray[np.float32], weight: NDArray[np.float32]) -> None:
-        """Counts the pixels of uint8 [h, w, 3]; `shape` is how sure they belong to it, 0 to 1,
-        `weight` how much they tell about either side."""
-        code = codes(lab)
-        for side, share in enumerate((1 - shape, shape)):
-            votes = (share * weight).ravel()
-            self._counts[side] += np.bincount(code, votes, minlength=BINS**3) / len(code)
+    def add(
+        self, code: NDArray[np.int32], back: NDArray[np.float32], shape: NDArray[np.float32]
+    ) -> None:
+        """Counts pixels, by their `codes`, int [h * w]; `back` and `shape`, float32 [h, w] from 0 to
+        1, are how much each tells about either side."""
+        for side, votes in enumerate((back, shape)):
+            self._counts[side] += np.bincount(code, votes.ravel(), BINS**3) / len(code)
 
     def odds(self) -> NDArray[np.float32]:
         """Log of how much likelier each colour is on the shape: float32 [BINS ** 3], in +-LIMIT."""
@@ -45,7 +45,9 @@ def codes(lab: Image) -> NDArray[np.int64]:
     """The histogram bin of each pixel of uint8 [h, w, 3]: int64 [h * w]."""
     light, a, b = (lab[..., i].astype(np.int64) for i in range(3))
     a, b = (np.clip((c - 128) * 2 + 128, 0, 255) for c in (a, b))
-    return np.asarray(((light * BINS >> 8) * BINS + (a * BINS >> 8)) * BINS + (b * BINS >> 8)).ravel()
+    return np.asarray(
+        ((light * BINS >> 8) * BINS + (a * BINS >> 8)) * BINS + (b * BINS >> 8)
+    ).ravel()
 
 
 def smooth(counts: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -55,5 +57,4 @@ def smooth(counts: NDArray[np.float64]) -> NDArray[np.float64]:
         flat = np.ascontiguousarray(np.moveaxis(cube, axis, 0)).reshape(BINS, -1)
         flat = cv2.GaussianBlur(flat, (1, 5), 0.9, borderType=cv2.BORDER_REPLICATE)
         cube = np.moveaxis(flat.reshape(BINS, BINS, BINS), 0, axis)
-    return np.asarray(cube.reshape(-1) )
-
+    return np.asarray(cube.reshape(-1))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from sbtools.detect import flow
-from sbtools.detect.base import OBJECT, PERSON, Box, Clip
+from sbtools.detect.base import OBJECT, PERSON, Box, Clip, Image
 from sbtools.detect.boxes import Xyxy, grow, raster
 from sbtools.detect.shots import shots
 from sbtools.detect.view import View
@@ -18,11 +18,16 @@ from sbtools.segment import prior
 from sbtools.segment.base import FrameMasks, Mask
 from sbtools.segment.colour import ColourModel, codes
 from sbtools.segment.cut import cut
+from sbtools.segment.shape import enlarge, refit, tidy
 
 Odds = NDArray[np.float32]
+Votes = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""How much each pixel tells about the colours of the rest, and of the shape, 0 to 1."""
 WINDOW = 24
 LEARN = 12
 AFAR = 0.1
+SURE = 0.7
+KEPT = 0.2
 
 
 class GrabCutSegmenter:
@@ -55,7 +60,7 @@ class GrabCutSegmenter:
         return flow.context(wanted, count, fps)
 
     def segment(self, clip: Clip, boxes: Sequence[Box]) -> Iterator[FrameMasks]:
-        view = View(clip, self.area)
+        view = View(clip, self.area, keep=2 * WINDOW)
         for numbers in windows(view):
             found = {
                 role: self._shapes(view, numbers, _small(boxes, role, view.scale), role == PERSON)
@@ -70,35 +75,56 @@ class GrabCutSegmenter:
         self, view: View, numbers: Sequence[int], boxes: dict[int, list[Xyxy]], person: bool
     ) -> dict[int, Mask]:
         """The shapes of a shot at working resolution, bool [h, w], by frame number."""
-        seeds = {n: self._seed(view, n, boxes[n], person) for n in numbers if n in boxes}
-        if not seeds:
-            return {}
-        chosen = list(seeds)[:: -(-len(seeds) // LEARN)]
-        shapes = {n: 1 / (1 + np.exp(-seeds[n])) for n in chosen}
-        near = {n: nearness(boxes[n], view.height, view.width) for n in chosen}
-        table = _learn(view, shapes, near)
+        stills = {n: self._still(view, n, boxes[n], person) for n in numbers if n in boxes}
+        chosen = list(stills.values())[:: max(1, -(-len(stills) // LEARN))]
+        told = [votes(still.seed) for still in chosen]
+        first = told
+        table = _learn(chosen, told)
         for _ in range(self.rounds):
-            for n in chosen:
-                mask = self._cut(view, n, seeds[n], table)
-                shapes[n] = 0.85 * cv2.GaussianBlur(mask.astype(np.float32), (5, 5), 0) + 0.15 * shapes[n]
-            table = _learn(view, shapes, near)
-        return {
-            n: tidy(self._cut(view, n, seed, table), boxes[n], seed) for n, seed in seeds.items()
-        }
+            masks = [self._settle(still, table) for still in chosen]
+            told = [mixed(mask, votes) for mask, votes in zip(masks, first, strict=True)]
+            table = _learn(chosen, told)
+        for still in stills.values():
+            if not any(still is other for other in chosen):
+                self._settle(still, table)
+        return {n: tidy(self._cut(s, table), s.boxes) for n, s in stills.items()}
 
-    def _seed(self, view: View, number: int, boxes: Sequence[Xyxy], person: bool) -> Odds:
-        """Log odds of the shape before colour: where the boxes are, and what moves."""
-        seed = prior.odds(boxes, view.height, view.width, person)
+    def _still(self, view: View, number: int, boxes: Sequence[Xyxy], person: bool) -> _Still:
+        moves = np.zeros((view.height, view.width), np.float32)
         if person:
             sure = flow.evidence(view, number)
             if sure.max() > 0.3:
-                seed = seed + self.motion * np.clip(sure - 0.2, -0.2, 0.8) / 0.8
-        return np.asarray(seed, np.float32)
-
-    def _cut(self, view: View, number: int, seed: Odds, table: NDArray[np.float32]) -> Mask:
+                moves = self.motion * np.clip(sure - 0.2, -0.2, 0.8) / 0.8
         lab = view.lab(number)
-        colour = table[codes(lab)].reshape(seed.shape)
-        return cut(seed + self.colour * colour, lab, self.smoothness)
+        return _Still(
+            lab, codes(lab).astype(np.int32), moves.astype(np.float16), list(boxes), person
+        )
+
+    def _settle(self, still: _Still, table: NDArray[np.float32]) -> Mask:
+        """Cuts, and moves the boxes towards what was found."""
+        mask = self._cut(still, table)
+        still.boxes = refit(still.boxes, tidy(mask, still.boxes))
+        return mask
+
+    def _cut(self, still: _Still, table: NDArray[np.float32]) -> Mask:
+        colour = table[still.code].reshape(still.lab.shape[:2])
+        return cut(still.seed + self.colour * colour, still.lab, self.smoothness)
+
+
+@dataclass
+class _Still:
+    """One frame at working resolution: its colours, what moves, and the boxes as they are now."""
+
+    lab: Image
+    code: NDArray[np.int32]
+    moves: NDArray[np.float16]
+    boxes: list[Xyxy]
+    person: bool
+
+    @property
+    def seed(self) -> Odds:
+        """Log odds of the shape before colour: where the boxes are, and what moves."""
+        return prior.odds(self.boxes, *self.lab.shape[:2], self.person) + self.moves
 
 
 def windows(view: View) -> Iterator[list[int]]:
@@ -117,12 +143,27 @@ def _small(boxes: Sequence[Box], role: str, scale: float) -> dict[int, list[Xyxy
     return small
 
 
-def _learn(
-    view: View, shapes: dict[int, NDArray[np.float32]], near: dict[int, NDArray[np.float32]]
-) -> NDArray[np.float32]:
+def votes(seed: Odds) -> Votes:
+    """How much each pixel tells, before any cut, about the colours of the rest and of the shape.
+
+    Only what is nearly as sure as the surest counts for the shape, so that a box drawn too large
+    does not teach its surroundings.
+    """
+    sure = max(0.5, SURE * float(np.percentile(seed[seed > 0], 95))) if (seed > 0).any() else 0.5
+    return np.clip(-seed, 0, 1), np.clip(2 * seed / sure - 1, 0, 1)
+
+
+def mixed(mask: Mask, first: Votes) -> Votes:
+    """Votes for the colours by a cut, with a share of those before any cut, lest it run away."""
+    shape, (back, inner) = mask.astype(np.float32), first
+    return (1 - KEPT) * (1 - shape) + KEPT * back, (1 - KEPT) * shape + KEPT * inner
+
+
+def _learn(stills: Sequence[_Still], told: Sequence[Votes]) -> NDArray[np.float32]:
     model = ColourModel()
-    for number, shape in shapes.items():
-        model.add(view.lab(number), shape, np.abs(2 * shape - 1) * near[number])
+    for still, (back, shape) in zip(stills, told, strict=True):
+        near = nearness(still.boxes, *still.lab.shape[:2])
+        model.add(still.code, back * near, shape)
     return model.odds()
 
 
@@ -133,31 +174,3 @@ def nearness(boxes: Sequence[Xyxy], height: int, width: int) -> NDArray[np.float
     for box in boxes:
         near[raster(grow(box, 0.5), height, width)] = 1
     return near
-
-
-def tidy(mask: Mask, boxes: Sequence[Xyxy], seed: Odds) -> Mask:
-    """The mask without specks: parts that meet a box and are not small beside the largest; no holes
-    smaller than a fiftieth of the shape."""
-    kernel = np.ones((3, 3), np.uint8)
-    clean = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(clean, connectivity=4)
-    keep = np.zeros(count, bool)
-    for box in boxes:
-        inside = np.bincount(labels[raster(box, *mask.shape)].ravel(), minlength=count)
-        inside[0] = 0
-        keep |= (inside > 0.15 * inside.max()) & (inside > 0.3 * stats[:, cv2.CC_STAT_AREA])
-    kept = keep[labels]
-    count, holes, stats, _ = cv2.connectedComponentsWithStats((~kept).astype(np.uint8), connectivity=4)
-    small = stats[:, cv2.CC_STAT_AREA] < 0.02 * kept.sum()
-    small[holes[~kept][:0]] = False
-    return np.asarray(kept | (small[holes] & ~kept))
-
-
-def enlarge(mask: Mask | None, height: int, width: int) -> Mask:
-    """A mask of working resolution at full size, with smooth outlines; empty for None."""
-    if mask is None:
-        return np.zeros((height, width), bool)
-    if mask.shape == (height, width):
-        return mask
-    soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.7)
-    return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_CUBIC) > 0.5)

@@ -15,7 +15,7 @@ from sbtools.detect.task import to_json
 from sbtools.job import Job
 from sbtools.records import Record
 from sbtools.segment.base import Segmenter
-from sbtools.segment.task import packed
+from sbtools.segment.task import looks_up, packed
 from sbtools.stage import attributes, into_store, items_of
 from sbtools.store import StoreWriter
 from sbtools.work import Chunks, Work
@@ -49,6 +49,7 @@ class Segmentation:
         self.afresh, self.keep_boxes, self.seed = afresh, keep_boxes, seed
         self.remote = Remote(detector, prompts)
         self.backend: Segmenter = segmenter.make()
+        self.looked_up = looks_up(segmenter)
         self.made_detect = described(self.remote.detector, frames or "8", seed, prompts)
         self.made = self._made()
 
@@ -64,14 +65,19 @@ class Segmentation:
         return {
             "stage": "segment",
             "segmenter": self.backend.describe(),
-            "detector": self.remote.detector.describe(),
-            "boxes": "detected" if self.afresh else "those of the record, else detected",
+            **self._boxes(),
             "objects": self.prompts,
-            "frames": self.frames or "those of the record, else 8",
             "seed": self.seed,
             "keep_boxes": self.keep_boxes,
             "version": __version__,
         }
+
+    def _boxes(self) -> dict[str, Any]:
+        if self.looked_up:
+            return {"boxes": "those of the masks", "frames": self.frames or "those of the masks"}
+        boxes = "detected" if self.afresh else "those of the record, else detected"
+        frames = self.frames or "those of the record, else 8"
+        return {"detector": self.remote.detector.describe(), "boxes": boxes, "frames": frames}
 
     def task(self, job: Job) -> Work:
         """What the workers are asked to do."""
@@ -117,7 +123,7 @@ class Segmentation:
     def _record(self, record: Record, head: Head, boxes: Sequence[Box]) -> Record:
         kept = {"sampled": head.wanted, "boxes": to_json(boxes)} if self.keep_boxes else {}
         made = {**record.get("made", {}), "segment": self.made, **given(record)}
-        if self.afresh or "boxes" not in record:
+        if not self.looked_up and (self.afresh or "boxes" not in record):
             made["detect"] = self.made_detect
         rest = {name: value for name, value in record.items() if name not in MOVED}
         return {**work.probed(rest, head), **kept, "made": made}

@@ -57,9 +57,18 @@ class SegmentTask(DetectTask):
         return fitted(given, clip.wanted, record.get("sampled", []))
 
 
-def make(**settings: Any) -> Callable[[Record], Any]:
+def make(segmenter: Choice, **settings: Any) -> Callable[[Record], Any]:
     """The factory that workers call."""
-    return SegmentTask(**settings)
+    if looks_up(segmenter):
+        from sbtools.segment.lookup import LookupTask
+
+        return LookupTask(segmenter=segmenter, **settings)
+    return SegmentTask(segmenter=segmenter, **settings)
+
+
+def looks_up(segmenter: Choice) -> bool:
+    """Whether the segmenter brings masks that exist already, and needs no boxes."""
+    return hasattr(segmenter.type, "masks")
 
 
 def packed(masks: Iterable[FrameMasks]) -> Iterator[Chunk]:

@@ -186,7 +186,7 @@ class _Frames:
         for name, values in arrays.items():
             if name in self._kind.images:
                 images = self._images(name, values)
-                self._create(name, images.shape[1:], images)
+                self._create(name, images.shape[1:], images if len(images) else None)
             else:
                 rest[name] = values
         if "frame" in self._kind.required:

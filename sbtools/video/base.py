@@ -127,7 +127,7 @@ class Video(ABC):
 
 
 class _Times(Sequence[float]):
-    """The times of all frames as a sequence, for bisection; equal within a microsecond."""
+    """The times of all frames as a sequence, for bisection."""
 
     def __init__(self, video: Video) -> None:
         self._video = video

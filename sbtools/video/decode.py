@@ -48,20 +48,21 @@ def fast(stream: Stream, index: Index, run: Run) -> Iterator[av.VideoFrame]:
     One thread; the decoder is told to stop at any damage (`Stream(strict=True)`), since what it
     would conceal with depends on pictures that are left out here.
     """
-    expected = sorted(run.wanted)
+    expected = iter(sorted(run.wanted))
+    stamp = next(expected, None)
     stream.flush()
     for frame in _decoded(stream, index, run):
-        if not expected:
+        if stamp is None:
             return
         if frame.is_corrupt or frame.interlaced_frame:
             raise Inexact
-        if frame.pts is not None and frame.pts < expected[0]:
+        if frame.pts is not None and frame.pts < stamp:
             continue
-        if frame.pts != expected[0]:
+        if frame.pts != stamp:
             raise Inexact
-        expected.pop(0)
         yield frame
-    if expected:
+        stamp = next(expected, None)
+    if stamp is not None:
         raise Inexact
 
 

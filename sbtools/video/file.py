@@ -51,8 +51,7 @@ class FileVideo(Video):
             self._count_by_decoding()
         if not self.count:
             raise ClipError("unreadable", "no frame decodes: the file is cut or damaged")
-        ends = (self._stamps[0], self._stamps[-1]) if self._stamps else (0, 0)
-        self.declared = header.promised(self.count, *ends)
+        self.declared = header.promised(self.count, self._stamps)
         if self.declared > self.count + 1:  # one too many is common, and harmless
             self.warnings.append(
                 f"the header promises {self.declared} frames, the file holds {self.count}"
@@ -68,7 +67,7 @@ class FileVideo(Video):
         self._stamps = _filled(stamps, self.count, self._step())
 
     def _step(self) -> int:
-        return max(1, round(1 / (self.fps * self._tick))) if self.fps and self._tick else 1
+        return max(1, round(1 / (self.fps * float(self._tick)))) if self.fps and self._tick else 1
 
     def _lenient(self) -> None:
         if self._strict:
@@ -110,7 +109,8 @@ class FileVideo(Video):
 
     def time(self, number: int) -> float:
         if self._stamps and self._tick:
-            return (self._stamps[number] - self._stamps[0]) * self._tick
+            ticks = self._stamps[number] - self._stamps[0]
+            return ticks * self._tick.numerator / self._tick.denominator
         return number / self.fps if self.fps else float(number)
 
     def _read(self, wanted: Sequence[int]) -> Iterator[tuple[int, Image]]:

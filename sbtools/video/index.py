@@ -19,6 +19,9 @@ KEEP_BYTES = 32 << 20
 GENERATE_PTS = 0x0001
 """FFmpeg's flag that PyAV sets; taken away, since stamps made up hide that there are none."""
 
+_PACKET_BYTES = 1000
+"""What a packet takes besides its data."""
+
 FAULTS = (av.FFmpegError, OSError, ValueError)
 """What PyAV raises for files that are cut or damaged, and what reading a file may raise."""
 
@@ -59,10 +62,10 @@ class Index:
         entry before it.
         """
         wanted = self.pts[at]
-        for entry in reversed(self.entries[: bisect_right(self.entries, at)]):
-            stamp = self.pts[entry]
+        for i in range(bisect_right(self.entries, at) - 1, -1, -1):
+            stamp = self.pts[self.entries[i]]
             if stamp is not None and wanted is not None and stamp <= wanted:
-                return entry
+                return self.entries[i]
         return 0
 
 
@@ -114,7 +117,7 @@ def _judge(
 def _add(index: Index, packet: av.Packet) -> None:
     index.pts.append(packet.pts)
     index.dts.append(packet.dts)
-    index.bytes += packet.size
+    index.bytes += packet.size + _PACKET_BYTES
     if index.packets is not None:
         index.packets.append(packet)
         if index.bytes > KEEP_BYTES:

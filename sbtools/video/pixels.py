@@ -49,12 +49,17 @@ class Converter:
             )
 
     def rgb(self, frame: av.VideoFrame) -> Image:
-        """The picture as it is displayed."""
+        """The picture as it is displayed; ClipError("memory" or "unreadable") when that fails."""
         self.look(frame)
-        plain = self._reformatter.reformat(
-            frame, format="bgr24", interpolation=Interpolation.BICUBIC, threads=1
-        )
-        image = cv2.cvtColor(plain.to_ndarray(), cv2.COLOR_BGR2RGB)
+        try:
+            plain = self._reformatter.reformat(
+                frame, format="bgr24", interpolation=Interpolation.BICUBIC, threads=1
+            )
+            image = cv2.cvtColor(plain.to_ndarray(), cv2.COLOR_BGR2RGB)
+        except MemoryError as error:
+            raise ClipError("memory", "not enough memory for a frame") from error
+        except (av.FFmpegError, ValueError, cv2.error) as error:
+            raise ClipError("unreadable", f"{frame.format.name} cannot become RGB") from error
         if self.rotation:
             image = cv2.rotate(image, _TURNS[self.rotation])
         return cast(Image, image)

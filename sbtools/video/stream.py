@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import BinaryIO
 
 import av
+from av.stream import Disposition
 
 from sbtools.errors import ClipError
 from sbtools.video.index import FAULTS, Index, build, demux
@@ -15,29 +17,35 @@ from sbtools.video.source import HEAD_BYTES, demuxer
 
 @dataclass(frozen=True)
 class Header:
-    """What the file says of itself: frames and seconds (0: nothing), frame rate, seconds a tick."""
+    """What the file says of itself; 0 where it says nothing.
+
+    frames, seconds, fps; tick: seconds of one unit of its time stamps; format: its demuxer.
+    """
 
     frames: int
     seconds: float
     fps: float
-    tick: float
-    from_zero: bool
+    tick: Fraction
+    format: str
 
-    def promised(self, count: int, first: int, last: int) -> int:
-        """Frames that the header promises, by its count or its clock, not counting slack.
+    def promised(self, count: int, stamps: Sequence[int]) -> int:
+        """Frames that the header promises, by its own count or else by its clock.
 
-        count, first, last: frames that the file holds, time stamps of the first and the last one.
-        An edit list may show fewer frames than the header counts. A clock alone is inexact, so it
-        has to promise 5 % and two frames more than there are.
+        count, stamps: frames that the file holds and their time stamps, if they have any. An edit
+        list (mov) may show fewer frames than the header counts. A clock is inexact: it has to
+        promise 5 % and two frames more than there are. That of Matroska counts from stamp 0.
         """
+        clock = round(self.seconds * self.fps)
         if self.frames:
-            clock = round(self.seconds * self.fps)
-            return min(self.frames, clock) if clock else self.frames
-        step = 1 / self.fps if self.fps else 0.0
-        held = (last - (0 if self.from_zero else first)) * self.tick + step
-        if held <= 0 or self.seconds <= 1.05 * held + 2 * step:
+            return min(self.frames, clock) if clock and self.format == "mov" else self.frames
+        if not clock:
             return count
-        return round(count * self.seconds / held)
+        held = count / self.fps
+        if stamps:
+            ticks = stamps[-1] - (0 if self.format == "matroska" else stamps[0])
+            held = float(ticks * self.tick) + 1 / self.fps
+        exceeds = self.seconds > 1.05 * held + 2 / self.fps
+        return max(clock, count) if exceeds else count
 
 
 class Stream:
@@ -57,7 +65,7 @@ class Stream:
         self.header = self._header()
 
     def _start(self) -> None:
-        self._container = self._open()
+        self._container = self._open({"max_pixels": self._decodable()})
         try:
             self._stream = self._best()
             self._context = self._stream.codec_context
@@ -67,7 +75,11 @@ class Stream:
             self.close()
             raise
 
-    def _open(self) -> av.container.InputContainer:
+    def _decodable(self) -> str:
+        """The limit for decoders, which count rows filled up to a multiple of 64 pixels."""
+        return str(self._max_pixels + self._max_pixels // 8 + (64 << 16))
+
+    def _open(self, options: dict[str, str]) -> av.container.InputContainer:
         self._file.seek(0)
         name = demuxer(self._file.read(HEAD_BYTES))
         self._file.seek(0)
@@ -77,29 +89,42 @@ class Stream:
                 mode="r",
                 format=name,
                 metadata_errors="replace",
-                options={"protocol_whitelist": "none", "max_pixels": str(self._max_pixels)},
+                options={"protocol_whitelist": "none", **options},
             )
         except FAULTS as error:
             raise _unreadable(name, error) from error
 
     def _best(self) -> av.VideoStream:
         stream = self._container.streams.best("video")
-        if stream is None or getattr(stream, "codec_context", None) is None:
+        if (
+            stream is None
+            or getattr(stream, "codec_context", None) is None
+            or stream.disposition & Disposition.attached_pic
+        ):
             raise ClipError("unreadable", "no video stream that can be decoded: cut or damaged")
         return stream  # type: ignore[return-value]
 
     def _check_size(self) -> None:
         width, height = self._context.width, self._context.height
+        if not width * height:
+            width, height = self._undecoded_size()
         if width * height > self._max_pixels:
             raise ClipError(
                 "too-large",
                 f"frames of {width}x{height} are over the limit of {self._max_pixels} pixels",
             )
 
+    def _undecoded_size(self) -> tuple[int, int]:
+        """The frame size where opening under the limit gave none: frames may be over it."""
+        with self._open({"skip_frame": "all"}) as container:
+            stream = container.streams.best("video")
+            context = getattr(stream, "codec_context", None)
+            return (context.width, context.height) if context else (0, 0)
+
     def _set_up(self) -> None:
         self._context.thread_type = "NONE"
         self._context.thread_count = 1
-        options = {"max_pixels": str(self._max_pixels)}
+        options = {"max_pixels": self._decodable()}
         if self._strict:
             options["err_detect"] = "explode"
         self._context.options = options
@@ -115,8 +140,8 @@ class Stream:
             frames=stream.frames,
             seconds=self._seconds(),
             fps=float(rate or 0),
-            tick=float(stream.time_base or 0),
-            from_zero=self._container.format.name == "matroska",
+            tick=stream.time_base or Fraction(0),
+            format=self._container.format.name,
         )
 
     def _seconds(self) -> float:

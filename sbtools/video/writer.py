@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from fractions import Fraction
+from io import RawIOBase
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +17,32 @@ from sbtools.errors import OutputError
 from sbtools.video.source import shown
 
 _BT601, _LIMITED = 6, 1
+
+
+class _Sink:
+    """A file for FFmpeg that keeps the first error and drops all that follows.
+
+    FFmpeg takes an incomplete write for a complete one, and may report an error late or not at all.
+    """
+
+    def __init__(self, file: RawIOBase) -> None:
+        self.file = file
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        rest = memoryview(data)
+        try:
+            while rest and not self.error:
+                rest = rest[self.file.write(rest) :]
+        except OSError as error:
+            self.error = error
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self.file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.file.tell()
 
 
 class FileWriter:
@@ -39,11 +66,11 @@ class FileWriter:
         folder = os.path.dirname(self._path)
         self._temporary = os.path.join(folder, f".sbtools-{secrets.token_hex(8)}.tmp")
         try:
-            self._file = open(self._temporary, "x+b", buffering=0)
+            self._sink = _Sink(open(self._temporary, "xb", buffering=0))
         except OSError as error:
             raise self._failure(error) from error
         self._container = av.open(
-            self._file, "w", format="mp4", container_options={"fflags": "+bitexact"}
+            self._sink, "w", format="mp4", container_options={"fflags": "+bitexact"}
         )
 
     def write(self, image: NDArray[np.uint8]) -> None:
@@ -72,41 +99,36 @@ class FileWriter:
         context.colorspace, context.color_range = _BT601, _LIMITED
 
     def _encode(self, frame: av.VideoFrame | None) -> None:
-        try:
-            for packet in self._stream.encode(frame):
-                self._container.mux(packet)
-        except OSError as error:
-            raise self._failure(error) from error
+        self._container.mux(self._stream.encode(frame))
+        if self._sink.error:
+            raise self._failure(self._sink.error)
 
     def close(self) -> None:
         """Complete the file and give it its name; without any frame there is no file."""
-        if self._file.closed:
+        if self._sink.file.closed:
             return
         try:
             if self._count:
                 self._encode(None)
-            self._finish()
+                self._finish()
         except OSError as error:
             raise self._failure(error) from error
         finally:
             self.discard()
 
     def _finish(self) -> None:
-        if not self._count:
-            return
         self._container.close()
-        os.fsync(self._file.fileno())
+        if self._sink.error:
+            raise self._sink.error
+        os.fsync(self._sink.file.fileno())
         os.replace(self._temporary, self._path)
 
     def discard(self) -> None:
         """Give the file up: nothing stays behind."""
-        if self._file.closed:
+        if self._sink.file.closed:
             return
-        try:
-            self._container.close()
-        except (OSError, ValueError):
-            pass
-        self._file.close()
+        self._container.close()
+        self._sink.file.close()
         try:
             os.unlink(self._temporary)
         except FileNotFoundError:

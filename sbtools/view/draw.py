@@ -65,7 +65,7 @@ def scaled_mask(mask: Mask, height: int, width: int) -> Mask:
 
 def edge(mask: Mask, thickness: int = 1) -> Mask:
     """The pixels of the mask within `thickness` steps of its background, none at the rim alone."""
-    inside = cv2.erode(mask.view(np.uint8), _CROSS, iterations=thickness)
+    inside = cv2.erode(np.ascontiguousarray(mask).view(np.uint8), _CROSS, iterations=thickness)
     return mask & (inside == 0)
 
 

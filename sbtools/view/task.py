@@ -21,7 +21,8 @@ from sbtools.view.draw import fitted, overlay
 from sbtools.view.source import Shot, Source, evenly, opened
 from sbtools.work import Chunk
 
-LEAST_FPS = 5.0
+LEAST_FPS, MOST_FPS = 5.0, 240.0
+LONGEST = 50
 
 
 @dataclass(frozen=True)
@@ -92,13 +93,14 @@ class ViewTask:
 class Film:
     """The overlay video of a clip: `count` pictures over `seconds`; a context manager.
 
-    Players stumble over less than LEAST_FPS pictures a second, so each is repeated there.
+    Players stumble over less than LEAST_FPS pictures a second, so there each is repeated, at most
+    LONGEST times.
     """
 
     def __init__(self, path: str, count: int, seconds: float) -> None:
         rate = count / seconds
-        self._times = max(1, math.ceil(LEAST_FPS / rate))
-        self._writer = FileWriter(path, rate * self._times)
+        self._times = min(max(1, math.ceil(LEAST_FPS / rate)), LONGEST)
+        self._writer = FileWriter(path, min(max(rate * self._times, LEAST_FPS), MOST_FPS))
 
     def show(self, shot: Shot) -> None:
         """Append one frame."""

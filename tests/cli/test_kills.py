@@ -61,9 +61,7 @@ STAGES = {
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_random_kills_leave_a_store_that_the_same_command_completes(
-    stage: str, work: Path
-) -> None:
+def test_random_kills_leave_a_store_that_the_same_command_completes(stage: str, work: Path) -> None:
     words, clean = STAGES[stage]
     draw = random.Random(stage)
     command = [*words, "-o", f"killed-{stage}", "--part-clips", "2"]
@@ -118,18 +116,19 @@ def test_detect_continues_its_file_after_kills(work: Path) -> None:
 def test_a_stage_killed_within_a_pipe_shows_in_pipestatus(work: Path) -> None:
     line = (
         "sbtools detect -q clips | (sbtools segment -q -o piped --part-clips 1 & pid=$!; "
-        "sleep 3; kill -9 $pid; wait $pid) | sbtools mask -q --mode bg -o piped-pixels > out; "
+        "sleep 3; kill -9 $pid; wait $pid) | sbtools mask -q --mode bg -o piped-pixels > out.jsonl; "
         'echo "${PIPESTATUS[@]}"'
     )
     done = shell(line, cwd=work)
     first, middle, last = map(int, done.stdout.split())
     assert middle == 137 and first in (0, 141) and last == 0
-    check = sbtools("check", "--against", "masks.jsonl", "out", cwd=work)
-    assert check.returncode == (0 if len(ids((work / "out").read_bytes())) == CLIPS else 3)
+    check = sbtools("check", "--against", "masks.jsonl", "out.jsonl", cwd=work)
+    assert check.returncode == (0 if len(ids((work / "out.jsonl").read_bytes())) == CLIPS else 3)
 
 
 def workers_of(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
 
 
 def test_a_killed_worker_fails_its_clip_alone(work: Path) -> None:

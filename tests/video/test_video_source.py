@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from video_clips import decode_all, pictures
 
 from sbtools.errors import ClipError
@@ -158,13 +159,14 @@ def refused_or_blank(path: Path) -> bool:
 
 
 def test_the_best_of_two_streams(plain: Path, tmp_path: Path) -> None:
-    """The one with the higher bit rate, as FFmpeg chooses."""
-    path = tmp_path / "two.mp4"
+    """The one that the file marks as its default, as FFmpeg and players choose."""
+    path = tmp_path / "two.mkv"
     with av.open(str(path), "w") as sink:
         outputs = []
         for width, height in ((48, 32), (96, 64)):
             stream = sink.add_stream("libx264", rate=30)
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            stream.disposition = Disposition.default if width == 96 else Disposition(0)
             outputs.append(stream)
         for image in pictures(5):
             for stream in outputs:

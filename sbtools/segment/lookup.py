@@ -1,0 +1,60 @@
+"""Masks that are looked up: no frame is decoded, and boxes come from the masks themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sbtools.backends import Choice
+from sbtools.clip import FrameBuffer, Look, head_of, locate
+from sbtools.detect.base import Box
+from sbtools.detect.task import Chunk, check_boxes, from_json, written
+from sbtools.errors import ClipError
+from sbtools.records import Record
+from sbtools.segment.base import FrameMasks
+from sbtools.segment.given import GivenMasks, boxes_of
+from sbtools.segment.task import packed
+from sbtools.video import FrameRule, Video, open_video
+
+
+class LookupTask:
+    """Called with a record, yields its head and boxes, then its masks, as SegmentTask does.
+
+    The frames are those that have a mask; a rule in `look` chooses among them.
+    """
+
+    def __init__(self, look: Look, segmenter: Choice, **others: Any) -> None:
+        self.look = look
+        self.segmenter: GivenMasks = segmenter.make()
+
+    def __call__(self, record: Record) -> Iterator[Chunk]:
+        path = locate(record, self.look.root)
+        with open_video(path, record.get("start"), record.get("end")) as video:
+            wanted = self._wanted(record, video)
+            head = head_of(record, video, wanted, path)
+            clip = FrameBuffer(record["id"], video.height, video.width, video.fps, wanted)
+        boxes: list[Box] = []
+        masks = list(packed(self._noting(self.segmenter.masks(record, clip), boxes)))
+        if "boxes" in record:
+            boxes = [box for box in from_json(record["boxes"]) if box.frame in set(wanted)]
+            check_boxes(boxes, clip.height, clip.width)
+        yield {"head": head, "boxes": written(boxes), "warnings": video.warnings}
+        yield from masks
+
+    def _wanted(self, record: Record, video: Video) -> Sequence[int]:
+        known = self.segmenter.frames(record)
+        strange = set(known) - set(video.numbers)
+        if strange:
+            raise ClipError(
+                "mismatch", f"there is a mask for frame {min(strange)}, the clip has no such frame"
+            )
+        if not known:
+            raise ClipError("missing", "there is no mask for any frame")
+        rule = FrameRule.parse(self.look.rule or "all")
+        return rule.choose(known, self.look.generator(record))
+
+    @staticmethod
+    def _noting(masks: Iterator[FrameMasks], boxes: list[Box]) -> Iterator[FrameMasks]:
+        for entry in masks:
+            boxes += boxes_of(entry)
+            yield entry

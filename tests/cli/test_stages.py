@@ -1,0 +1,377 @@
+"""segment and mask as a user runs them: what comes out, and that it is the same however run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import h5py
+import numpy as np
+import pytest
+
+from tests.cli.running import SBTOOLS, environment, ids, lines, sbtools, shell
+from tests.making import figure_frames, make_clips, write_video
+
+EXPLICIT = "--detector classic --segmenter grabcut"
+
+
+def digests(*stores: str, cwd: Path) -> set[str]:
+    done = sbtools("check", "--digest", *stores, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return {line.split()[0] for line in done.stdout.decode().splitlines()}
+
+
+def succeed(line: str, cwd: Path) -> bytes:
+    done = shell(f"set -eo pipefail; {line}", cwd=cwd)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working directory with six clips, and their masks made by the plain command."""
+    folder = tmp_path_factory.mktemp("stages")
+    make_clips(folder / "clips", 6, frames=16)
+    (folder / "masks.jsonl").write_bytes(succeed("sbtools segment -q clips", folder))
+    return folder
+
+
+def test_the_one_liner_gives_a_record_and_pixels_for_every_clip(home: Path) -> None:
+    out = succeed("sbtools segment -q clips | sbtools mask --mode bg+obj -q -o one", home)
+    records = lines(out)
+    assert [record["id"] for record in records] == [
+        "walk/clip0", "walk/clip2", "walk/clip4", "wave/clip1", "wave/clip3", "wave/clip5",
+    ]  # fmt: skip
+    for record in records:
+        assert record["label"] == record["id"].split("/")[0]
+        assert (record["frames"], record["width"], record["height"]) == (16, 96, 72)
+        assert record["mode_effective"] == "bg"
+        part, _, place = record["pixels"].partition("::")
+        with h5py.File(home / part) as file:
+            assert file[place]["rgb"].shape == (8, 72, 96, 3)
+    (home / "one.jsonl").write_bytes(out)
+    check = sbtools("check", "one.jsonl", "masks.jsonl", "one", cwd=home)
+    assert (check.returncode, check.stdout, check.stderr) == (0, b"", b"")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "sbtools segment -q HOW --workers 0 clips",
+        "sbtools segment -q HOW --workers 1 clips",
+        "sbtools segment -q HOW --part-clips 1 clips",
+        "for i in 2 0 1; do sbtools segment -q HOW --shard $i/3 clips; done",
+        "for i in 0 1 2; do sbtools segment -q HOW --shard $i/3 clips & done; wait",
+        "sbtools segment -q HOW --limit 2 clips; sbtools segment -q HOW clips",
+    ],
+)
+def test_one_digest_however_it_is_run(line: str, home: Path, tmp_path: Path) -> None:
+    how = f"{EXPLICIT} -o {tmp_path}/masks"
+    succeed(line.replace("HOW", how), home)
+    assert digests(f"{tmp_path}/masks", cwd=home) == digests("masks", cwd=home)
+
+
+def test_one_digest_in_any_order_and_through_a_file(home: Path, tmp_path: Path) -> None:
+    succeed(f"sbtools index -q clips | sbtools segment -q -o {tmp_path}/a", home)
+    succeed(
+        f"sbtools index -q clips | tac > i.jsonl; sbtools segment -q -o {tmp_path}/b i.jsonl", home
+    )
+    assert len(digests(f"{tmp_path}/a", f"{tmp_path}/b", cwd=home)) == 1
+    assert _arrays(tmp_path / "a") == _arrays(home / "masks")
+
+
+def _arrays(store: Path) -> dict[str, bytes]:
+    found = {}
+    for part in sorted(store.glob("*.h5")):
+        with h5py.File(part) as file:
+            for key, clip in file["clips"].items():
+                for name in set(clip) - {"record"}:
+                    found[f"{key}/{name}"] = clip[name][()].tobytes()
+    return found
+
+
+def test_shards_of_both_stages_and_a_rerun_of_all(home: Path, tmp_path: Path) -> None:
+    a, b = tmp_path / "m", tmp_path / "p"
+    for shard in ("0/2", "1/2"):
+        env = {"SBTOOLS_SHARD": shard}
+        line = f"sbtools segment -q {EXPLICIT} -o {a} clips | sbtools mask -q --mode bg -o {b} "
+        done = shell(line, cwd=home, env=env)
+        assert done.returncode == 0, done.stderr
+    out = succeed(f"sbtools segment -q -o {a} clips | sbtools mask -q --mode bg -o {b}", home)
+    assert len(ids(out)) == 6
+    succeed("sbtools mask -q --mode bg -o alone masks.jsonl", home)
+    assert digests(str(b), "alone", cwd=home) == digests("alone", cwd=home)
+
+
+def test_detect_then_segment_masks_as_segment_alone(home: Path, tmp_path: Path) -> None:
+    succeed(f"sbtools detect -q clips | sbtools segment -q -o {tmp_path}/m", home)
+    assert _arrays(tmp_path / "m") == _arrays(home / "masks")
+
+
+def test_running_again_prints_the_same_and_works_on_nothing(home: Path) -> None:
+    done = sbtools("segment", "clips", cwd=home)
+    assert done.stdout == (home / "masks.jsonl").read_bytes()
+    assert b"6 clips were done already" in done.stderr
+
+
+def test_other_settings_on_a_store_are_refused(home: Path) -> None:
+    done = sbtools("segment", "-q", "--frames", "all", "clips", cwd=home)
+    assert done.returncode == 2
+    text = done.stderr.decode()
+    assert "frames" in text and "--overwrite" in text and text.count("\n") == 1
+
+
+def test_a_changed_video_is_done_again(tmp_path: Path) -> None:
+    make_clips(tmp_path / "clips", 2, frames=10)
+    succeed("sbtools segment -q clips > a.jsonl; sbtools mask -q --mode bg a.jsonl", tmp_path)
+    write_video(tmp_path / "clips/walk/clip0.mp4", figure_frames(10, seed=9))
+    done = sbtools("mask", "-q", "--mode", "bg", "-o", "other", "a.jsonl", cwd=tmp_path)
+    assert done.returncode == 3
+    assert lines(done.stdout)[0]["error"]["kind"] == "changed"
+    check = sbtools("check", "a.jsonl", cwd=tmp_path)
+    assert check.returncode == 3 and b"changed" in check.stderr
+    done = sbtools("segment", "clips", cwd=tmp_path)
+    assert done.returncode == 0 and b"walk/clip0: the video has changed" in done.stderr
+    (tmp_path / "b.jsonl").write_bytes(done.stdout)
+    done = sbtools("mask", "--mode", "bg", "b.jsonl", cwd=tmp_path)
+    assert done.returncode == 0 and b"done again" in done.stderr
+    succeed("sbtools check masks masked b.jsonl", tmp_path)
+
+
+def test_a_second_writer_of_a_shard_is_refused_and_the_first_unharmed(tmp_path: Path) -> None:
+    make_clips(tmp_path / "clips", 6, frames=60)
+    command = [*SBTOOLS, "segment", "-q", "--frames", "all", "clips"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment(), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as first:  # fmt: skip
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and not list(tmp_path.glob("masks/.lock-*")):
+            time.sleep(0.05)
+        second = sbtools("segment", "-q", "--frames", "all", "clips", cwd=tmp_path)
+        out, err = first.communicate(timeout=120)
+    assert second.returncode == 7 and second.stderr.count(b"\n") == 1
+    assert first.returncode == 0, err
+    assert len(ids(out)) == 6
+    succeed("sbtools check masks", tmp_path)
+
+
+MODES = ["none", "bg", "obj-box", "obj-shape", "bg+obj", "person-box"]
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip whose person and object shapes overlap, given as images, and boxes of both."""
+    folder = tmp_path_factory.mktemp("drawn")
+    write_video(folder / "clips/a.mp4", figure_frames(12), options={"bf": "2", "g": "6"})
+    (folder / "png/a").mkdir(parents=True)
+    for number in (1, 4, 7, 10):
+        image = np.zeros((72, 96), np.uint8)
+        cv2.ellipse(image, (40 + number, 40), (14, 25), 0, 0, 360, 1, -1)
+        cv2.circle(image, (60 + number, 40), 12, 2, -1)
+        cv2.imwrite(str(folder / f"png/a/{number:05}.png"), image)
+    succeed("sbtools segment -q --from-png png clips > masks.jsonl", folder)
+    return folder
+
+
+def by_hand(
+    mode: str, clip: Any, frames: dict[int, np.ndarray], fill: dict[str, Any]
+) -> np.ndarray:
+    """Equations (2) to (6), pixel by pixel as they are printed, in float64."""
+    numbers = clip["frame"][()]
+    boxes = clip["boxes"][()]
+    out = []
+    for place, number in enumerate(numbers):
+        unpack = {
+            role: np.unpackbits(clip[role][place], axis=-1, count=96).astype(np.float64)
+            for role in ("person", "object")
+        }
+        box = {role: np.zeros((72, 96)) for role in (0, 1)}
+        for entry in boxes[boxes["frame"] == number]:
+            for y in range(72):
+                for x in range(96):
+                    inside = entry["x0"] <= x + 0.5 < entry["x1"]
+                    if inside and entry["y0"] <= y + 0.5 < entry["y1"]:
+                        box[int(entry["role"])][y, x] = 1
+        person, thing = unpack["person"], unpack["object"]
+        assert not (person * thing).any()
+        v = frames[int(number)].astype(np.float64)
+        bg, obj = (np.array(fill[name], np.float64) for name in ("bg", "object"))
+        one = {"none": np.ones((72, 96)), "bg": person, "person-box": 1 - np.maximum(box[0], person),
+               "obj-box": np.maximum(person, 1 - box[1]), "obj-shape": 1 - thing}  # fmt: skip
+        if mode == "bg+obj":
+            x = person[..., None] * v + ((1 - person) * thing)[..., None] * obj
+            x += ((1 - person) * (1 - thing))[..., None] * bg
+        else:
+            colour = obj if mode.startswith("obj") else bg
+            x = one[mode][..., None] * v + (1 - one[mode])[..., None] * colour
+        out.append(np.rint(x).astype(np.uint8))
+    return np.stack(out)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_equals_its_equation_on_an_independent_decode(mode: str, drawn: Path) -> None:
+    (record,) = lines(
+        succeed(f"sbtools mask -q --mode {mode} -o p-{mode} --seed 3 masks.jsonl", drawn)
+    )
+    capture = cv2.VideoCapture(str(drawn / "clips/a.mp4"))
+    frames = {n: cv2.cvtColor(capture.read()[1], cv2.COLOR_BGR2RGB) for n in range(12)}
+    part, _, place = record["masks"].partition("::")
+    with h5py.File(drawn / part) as masks:
+        wanted = by_hand(mode, masks[place], frames, record["fill"])
+    part, _, place = record["pixels"].partition("::")
+    with h5py.File(drawn / part) as pixels:
+        np.testing.assert_array_equal(pixels[place]["rgb"][()], wanted)
+        assert pixels[place]["frame"][()].tolist() == [1, 4, 7, 10]
+    assert (record["mode"], record["mode_effective"], record["mask_empty"]) == (mode, mode, 0)
+
+
+def test_rle_masks_equal_the_images_they_were_made_of(drawn: Path, tmp_path: Path) -> None:
+    entries = []
+    for number in (1, 4, 7, 10):
+        image = cv2.imread(str(drawn / f"png/a/{number:05}.png"), cv2.IMREAD_UNCHANGED)
+        for role, mask in (("person", image == 1), ("object", image == 2)):
+            flat = mask.T.ravel()
+            edges = np.flatnonzero(np.diff(flat.astype(int))) + 1
+            counts = np.diff([0, *edges, flat.size]).tolist()
+            counts = [0, *counts] if flat[0] else counts
+            entry = {"frame": number, "role": role, "size": [72, 96], "counts": counts}
+            entries.append(entry)
+    record = {"id": "a", "video": str(drawn / "clips/a.mp4"), "rle": entries}
+    done = sbtools(
+        "segment", "-q", "--from-rle", "-o", tmp_path / "m", cwd=drawn,
+        stdin=json.dumps(record).encode() + b"\n",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    made, given = _arrays(tmp_path / "m"), _arrays(drawn / "masks")
+    for name in ("person", "object", "frame"):
+        assert made[f"a/{name}"] == given[f"a/{name}"]
+    assert "rle" not in lines(done.stdout)[0]
+
+
+@pytest.mark.parametrize(("policy", "code"), [("apply", 0), ("keep", 0), ("drop", 0)])
+def test_a_clip_without_any_person(policy: str, code: int, tmp_path: Path) -> None:
+    still = [np.full((48, 64, 3), 90, np.uint8)] * 9
+    write_video(tmp_path / "clips/empty.mp4", still)
+    succeed("sbtools segment -q clips > m.jsonl", tmp_path)
+    words = ["mask", "--mode", "bg", "--on-empty", policy, "--fill", "9,8,7", "m.jsonl"]
+    done = sbtools(*words, cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    (record,) = lines(done.stdout)
+    if policy == "drop":
+        assert record["error"]["kind"] == "dropped"
+        return
+    assert record["mask_empty"] == 8 and b"found nothing in any frame of 1" in done.stderr
+    assert record["mode_effective"] == ("bg" if policy == "apply" else "none")
+    part, _, place = record["pixels"].partition("::")
+    with h5py.File(tmp_path / part) as file:
+        hidden = (file[place]["rgb"][()] == (9, 8, 7)).all()
+        assert hidden == (policy == "apply")
+
+
+def test_masked_clips_as_files_and_their_return(home: Path, tmp_path: Path) -> None:
+    line = f"sbtools mask -q --mode bg --video {tmp_path}/look -o {tmp_path}/p masks.jsonl"
+    succeed(line, home)
+    assert len(list((tmp_path / "look").rglob("*.mp4"))) == 6
+    shutil.rmtree(tmp_path / "look")
+    succeed(line, home)
+    assert len(list((tmp_path / "look").rglob("*.mp4"))) == 6
+    succeed(f"sbtools check {tmp_path}/p", home)
+
+
+def test_relative_paths_stand_under_root(tmp_path: Path) -> None:
+    make_clips(tmp_path / "data/clips", 2, frames=8)
+    (tmp_path / "work").mkdir()
+    work = tmp_path / "work"
+    out = succeed("sbtools index -q --root ../data ../data/clips", work)
+    assert lines(out)[0]["video"] == "clips/walk/clip0.mp4"
+    done = sbtools("segment", "-q", cwd=work, stdin=out)
+    assert done.returncode == 3
+    message = lines(done.stdout)[0]["error"]["message"]
+    assert str(work / "clips/walk/clip0.mp4") in message and "--root" in message
+    done = sbtools("segment", "-q", "--overwrite", cwd=work, stdin=out,
+                   env={"SBTOOLS_ROOT": str(tmp_path / "data")})  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+STAGE = """
+import sys
+from sbtools import records
+
+def bright(stream):
+    for record in records.read(stream, "stdin"):
+        if "error" not in record:
+            record["scene"] = "bright" if record["width"] > 50 else "dark"
+        yield record
+
+out = records.Writer(sys.stdout.buffer)
+for record in bright(sys.stdin.buffer):
+    out.write(record)
+"""
+
+
+def test_an_out_of_tree_stage_joins_a_pipe(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "bright.py").write_text(STAGE)
+    assert len(STAGE.splitlines()) <= 30
+    out = succeed(
+        f"sbtools index -q clips | {sys.executable} {tmp_path}/bright.py "
+        f"| sbtools segment -q -o {tmp_path}/m", home,
+    )  # fmt: skip
+    assert {record["scene"] for record in lines(out)} == {"bright"}
+
+
+def test_names_that_shells_and_stores_dislike(tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    source = write_video(tmp_path / "x.mp4", figure_frames(8))
+    names = [b"wave.mp4", b"wave/person.mp4", b"a.mp4", b"a.avi", b"x" * 251 + b".mp4",
+             "\U0001f600.mp4".encode(), b"two\nlines.mp4", b"\xff\xfe.mp4", b"-rf.mp4",
+             b"a b'c\"d;$e.mp4"]  # fmt: skip
+    for name in names:
+        path = os.path.join(os.fsencode(clips), name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        shutil.copy(source, path)
+    line = "sbtools segment -q clips | sbtools mask -q --mode bg --video look > out.jsonl"
+    succeed(line, tmp_path)
+    found = ids((tmp_path / "out.jsonl").read_bytes())
+    assert len(found) == len(set(found)) == len(names)
+    assert {"wave", "wave/person", "a.mp4", "a.avi", "-rf", "two\nlines"} <= set(found)
+    succeed("sbtools check out.jsonl masks masked", tmp_path)
+    assert sum(len(files) for _, _, files in os.walk(tmp_path / "look")) == len(names)
+    assert {entry.name for entry in tmp_path.iterdir()} == {
+        "clips", "x.mp4", "masks", "masked", "look", "out.jsonl",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "path", ["concat:clips/a.mp4", "subfile,,start,0,end,0,,:clips/a.mp4",
+             "http://127.0.0.1:9/a.mp4", "a\0b.mp4", "clips", "/dev/zero", "../clips/none.mp4"],
+)  # fmt: skip
+def test_hostile_paths_fail_their_clip_alone(path: str, tmp_path: Path) -> None:
+    write_video(tmp_path / "clips/a.mp4", figure_frames(8))
+    good = {"id": "good", "video": "clips/a.mp4"}
+    if "\0" in path:
+        done = sbtools("segment", "-q", cwd=tmp_path,
+                       stdin=json.dumps({"id": "bad", "video": path}).encode() + b"\n")  # fmt: skip
+        assert done.returncode == 1 and b"stdin:1" in done.stderr
+        return
+    text = b"".join(
+        json.dumps(record).encode() + b"\n" for record in ({"id": "bad", "video": path}, good)
+    )
+    done = sbtools("segment", "-q", cwd=tmp_path, stdin=text, timeout=20)
+    assert done.returncode == 3, done.stderr
+    bad, fine = lines(done.stdout)
+    assert "error" in bad and "masks" in fine
+
+
+def test_a_bad_line_ends_the_run_but_loses_nothing(home: Path, tmp_path: Path) -> None:
+    first = sbtools("index", "-q", "--limit", "1", "clips", cwd=home).stdout
+    done = sbtools("segment", "-q", "-o", tmp_path / "m", cwd=home, stdin=first + b'{"id": "ha')
+    assert done.returncode == 1
+    assert b"stdin:2" in done.stderr and len(ids(done.stdout)) == 1
