@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,7 +28,7 @@ class CameraMotion:
 
 
 def estimate(a: Image, b: Image) -> CameraMotion | None:
-    """Camera motion from frame `a` to `b`, both uint8 [h, w]; None where too little can be followed.
+    """Camera motion from frame `a` to `b`, uint8 [h, w]; None where too little can be followed.
 
     Points are spread evenly over the picture and count by their cell, more so near the border, so
     that a large textured person before a plain wall is not taken for the background.
@@ -51,9 +52,9 @@ def follow(a: Image, b: Image) -> tuple[NDArray[np.float32], NDArray[np.float32]
     p = corners(a)
     if not len(p):
         return p, p
-    track = {"winSize": (15, 15), "maxLevel": 4}
-    q, there, _ = cv2.calcOpticalFlowPyrLK(a, b, p[:, None], None, **track)
-    back, again, _ = cv2.calcOpticalFlowPyrLK(b, a, q, None, **track)
+    track: dict[str, Any] = {"winSize": (15, 15), "maxLevel": 4}
+    q, there, _ = cv2.calcOpticalFlowPyrLK(a, b, p[:, None], p[:, None].copy(), **track)
+    back, again, _ = cv2.calcOpticalFlowPyrLK(b, a, q, q.copy(), **track)
     good = (there.ravel() == 1) & (again.ravel() == 1)
     good &= np.abs(back[:, 0] - p).max(1) < 0.7
     return p[good], q[good, 0]
@@ -100,8 +101,8 @@ def support(
 def _models(
     p: NDArray[np.float32], q: NDArray[np.float32], edge: NDArray[np.bool_], tolerance: float
 ) -> list[NDArray[np.float64] | None]:
-    settings = {"method": cv2.RANSAC, "ransacReprojThreshold": tolerance, "maxIters": 500}
-    found = [cv2.estimateAffine2D(p, q, **settings)[0]]
+    settings: dict[str, Any] = {"ransacReprojThreshold": tolerance, "maxIters": 500}
+    found: list[Any] = [cv2.estimateAffine2D(p, q, **settings)[0]]
     if edge.sum() >= LEAST_POINTS:
         found.append(cv2.estimateAffinePartial2D(p[edge], q[edge], **settings)[0])
     return found

@@ -90,7 +90,7 @@ class ClassicDetector:
 
 
 def searched(wanted: Sequence[int], fps: float) -> list[int]:
-    """The wanted frames that are searched: STEP apart at least, the first and the last among them."""
+    """The wanted frames that are searched: STEP apart at least, first and last among them."""
     chosen: list[int] = []
     for number in wanted:
         if not chosen or number - chosen[-1] >= STEP * fps:
@@ -157,7 +157,7 @@ def upheld(group: Sequence[Track], wanted: Sequence[int], step: float, clip: Cli
 
 
 def agreed(votes: Sequence[tuple[Xyxy, float]]) -> Xyxy:
-    """The box of the strongest vote, wider where as much as AGREED of its weight speaks for that."""
+    """The box of the strongest vote, wider where AGREED of its weight speaks for that."""
     x0, x1 = _enough([(box[0], box[2], weight) for box, weight in votes])
     y0, y1 = _enough([(box[1], box[3], weight) for box, weight in votes])
     return x0, y0, x1, y1

@@ -13,8 +13,8 @@ from sbtools.detect.base import Image
 from sbtools.detect.view import View
 
 GAPS = (0.03, 0.1, 0.4)
-"""Seconds between the frames that are compared: long ones for slow sway, the shortest, used where the
-others fail, for a camera in fast motion."""
+"""Seconds between the frames that are compared: long ones for slow sway, the shortest, used where
+the others fail, for a camera in fast motion."""
 LEAST_SUPPORT = 0.15
 GOOD_SUPPORT = 0.4
 SHORT = (-1, 1)
@@ -47,24 +47,25 @@ def near(at: int, step: int) -> range:
 
 def pairs(number: int, numbers: Sequence[int], fps: float) -> list[list[int]]:
     """For each gap the frames to compare frame `number` with: one before, one after, or either."""
-    there = set(numbers)
+    there = set(numbers) - {number}
     found = []
     for step in steps(fps):
-        sides = [
-            sorted((k for k in near(at, step) if k in there), key=lambda k, at=at: abs(k - at))
-            for at in (number - step, number + step)
-        ]
-        found.append([side[0] for side in sides if side and side[0] != number])
+        sides = (_closest(at, near(at, step), there) for at in (number - step, number + step))
+        found.append([side for side in sides if side is not None])
     return [others for others in found if others]
 
 
-def evidence(view: View, number: int) -> NDArray[np.float32]:
-    """How sure it is that each pixel moves against the background: float32 [h, w] of `view`, 0 to 1.
+def _closest(at: int, numbers: Sequence[int], there: set[int]) -> int | None:
+    return min((k for k in numbers if k in there), key=lambda k: (abs(k - at), k), default=None)
 
-    Residual optical flow after the camera's motion is taken away, over the noise of the frame, where
-    the picture changes as well (flow runs over into flat surroundings). What moves differs from the
-    frame before and from the frame after, so the two are multiplied: that leaves out the background
-    which only one of them uncovers.
+
+def evidence(view: View, number: int) -> NDArray[np.float32]:
+    """How sure it is that each pixel moves against the background: float32 [h, w], 0 to 1.
+
+    Residual optical flow after the camera's motion is taken away, over the noise of the frame,
+    where the picture changes as well (flow runs over into flat surroundings). What moves differs
+    from the frame before and from the frame after, so the two are multiplied: that leaves out the
+    background which only one of them uncovers. At the working resolution of `view`.
     """
     width, height = view.grey_size
     total, weight, best = np.zeros((height, width), np.float32), 1e-6, 0.0
@@ -100,8 +101,8 @@ def _against(view: View, number: int, other: int) -> tuple[NDArray[np.float32], 
 def above(
     values: NDArray[np.float32], seen: NDArray[np.bool_], least: float
 ) -> NDArray[np.float32]:
-    """How far `values` stand out of their noise, 0 to 1: a half at NOISE times the value that 30 % of
-    the picture stays below, or at `least`."""
+    """How far `values` stand out of their noise, 0 to 1: a half at NOISE times the value that 30 %
+    of the picture stays below, or at `least`."""
     noise = NOISE * float(np.percentile(values[seen], 30))
     return np.asarray(values**2 / (values**2 + max(least, noise) ** 2), np.float32)
 
@@ -116,7 +117,7 @@ def carried_back(b: Image, matrix: NDArray[np.float64]) -> tuple[Image, NDArray[
 
 
 def lit(grey: Image) -> NDArray[np.bool_]:
-    """False in the black bars that some videos have above and below or at the sides: bool [h, w]."""
+    """False in the black bars that some videos have on their sides: bool [h, w]."""
     rows, columns = grey.max(1) > BLACK, grey.max(0) > BLACK
     rows, columns = (np.convolve(~line, np.ones(5), "same") == 0 for line in (rows, columns))
     return np.asarray(rows[:, None] & columns[None])
@@ -125,7 +126,7 @@ def lit(grey: Image) -> NDArray[np.bool_]:
 def residual(a: Image, b: Image) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """How far the picture moves from `a` to `b`, in pixels, and how much it changes, in grey levels
     over 7x7 pixels: float32 [h, w] both."""
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    flow = dis.calc(a, b, None)
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    flow = np.asarray(dis.calc(a, b, np.zeros((*a.shape, 2), np.float32)))
     change = cv2.blur(cv2.absdiff(a, b).astype(np.float32), (7, 7))
     return np.hypot(flow[..., 0], flow[..., 1]), np.asarray(change, np.float32)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import cv2
+import cv2.data
 import numpy as np
 
 from sbtools.detect.base import Box, Clip, Image
@@ -23,8 +24,8 @@ BODY = {
     "profile": (-1.25, -0.35, 2.25, 8.0),
     "upperbody": (0.1, 0.08, 0.9, 3.5),
 }
-"""The body's box, in sides of what was found, from its upper left corner: a standing person is about
-7.5 heads high and the arms hang 3.5 faces apart."""
+"""The body's box, in sides of what was found, from its upper left corner: a standing person is
+about 7.5 heads high and the arms hang 3.5 faces apart."""
 UNIT = {"face": 5.0, "profile": 3.0, "upperbody": 3.0}
 """Score of a cascade's last stage that counts as 1."""
 
@@ -61,7 +62,7 @@ class HaarDetector:
         """The bodies of one frame, best first."""
         view = View(clip, self.area, most=2.0)
         rgb = shrink(clip.frame(number), (view.width, view.height))
-        grey = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
+        grey = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
         found = [(part, score, name) for name, part, score in self._parts(grey)]
         bodies = [_body(part, name, view.scale, clip) for part, _, name in found]
         scores = [score for _, score, _ in found]

@@ -31,7 +31,7 @@ class HogDetector:
     def __init__(self, threshold: float = 0.4, overlap: float = 0.4, area: int = 480 * 360) -> None:
         self.threshold, self.overlap, self.area = threshold, overlap, area
         self._hog = cv2.HOGDescriptor()
-        self._hog.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())
+        self._hog.setSVMDetector(np.asarray(cv2.HOGDescriptor.getDefaultPeopleDetector()))
 
     def describe(self) -> dict[str, Any]:
         settings = {"threshold": self.threshold, "overlap": self.overlap, "area": self.area}

@@ -22,8 +22,8 @@ REACH = 0.3
 class MotionDetector:
     """Boxes around the regions that move otherwise than the camera does.
 
-    `threshold`: how sure the motion must be, 0 to 1; `least`: smallest box, as a share of the frame;
-    `most`: people at a time.
+    `threshold`: how sure the motion must be, 0 to 1; `least`: smallest box, as a share of the
+    frame; `most`: people at a time.
     """
 
     name = "motion"
@@ -66,8 +66,8 @@ def regions(sure: NDArray[np.float32], threshold: float, least: float) -> list[t
     first.
     """
     high = (sure > threshold).astype(np.uint8)
-    high = cv2.morphologyEx(high, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(high, connectivity=8)
+    clean = cv2.morphologyEx(high, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(clean, connectivity=8)
     parts = []
     for i in range(1, count):
         own = labels == i

@@ -14,13 +14,14 @@ SAME_SHOT = 0.5
 """Least share of the colour histogram that successive frames of a shot have in common."""
 
 
-def shots(view: View, numbers: Sequence[int]) -> Iterator[list[int]]:
-    """The frames in runs of one shot each, in order."""
+def shots(view: View, numbers: Sequence[int], most: int | None = None) -> Iterator[list[int]]:
+    """The frames in runs of one shot each, in order, of `most` frames at most."""
     run: list[int] = []
     last: NDArray[np.float64] | None = None
     for number in numbers:
         now = histogram(view.rgb(number))
-        if last is not None and float(np.minimum(last, now).sum()) < SAME_SHOT:
+        ends = last is not None and float(np.minimum(last, now).sum()) < SAME_SHOT
+        if run and (ends or len(run) == most):
             yield run
             run = []
         run.append(number)

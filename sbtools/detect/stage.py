@@ -86,6 +86,7 @@ def detect(
 def described(detector: Detector, frames: str, seed: int, prompts: Sequence[str]) -> str:
     """What the field `made` says of boxes."""
     settings: dict[str, Any] = {**detector.describe(), "frames": frames, "seed": seed}
+    settings.setdefault("weights", "none")
     name = settings.pop("name", detector.name)
     if prompts:
         settings["objects"] = list(prompts)

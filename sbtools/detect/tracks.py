@@ -25,7 +25,7 @@ def link(boxes: Sequence[Box], limit: float = LIMIT) -> list[Track]:
     steps between them, is below `limit`; their roles and prompts are the same.
     """
     by_frame: dict[int, list[Box]] = {}
-    for box in boxes:
+    for box in sorted(boxes, key=lambda box: (box.frame, box.role, box.prompt, box.xyxy)):
         by_frame.setdefault(box.frame, []).append(box)
     step = usual_step(sorted(by_frame))
     tracks: list[Track] = []

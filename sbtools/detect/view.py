@@ -56,7 +56,7 @@ class View:
 
 
 def shrink(image: NDArray[np.uint8], size: tuple[int, int]) -> Image:
-    """The image at `size` (width, height), averaged over areas; a copy where the size is the same."""
+    """The image at `size` (width, height), averaged over areas; never the image itself."""
     if image.shape[1::-1] == size:
         return image.copy()
     smaller = size[0] <= image.shape[1]

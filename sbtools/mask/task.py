@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sbtools import records, video
 from sbtools.clip import locate
-from sbtools.errors import ClipError, DamagedError, OutputError
+from sbtools.errors import ClipError, DamagedError, OutputError, UsageError
 from sbtools.mask.fill import Fill, fill_in
 from sbtools.mask.shapes import Shapes
 from sbtools.records import Record
@@ -52,6 +52,7 @@ class MaskTask:
             stored = self._stored(record)
             path = locate(record, self.root)
             require_same_file(path, record, stored)
+            require_apart(path, self.movies)
             shapes = Shapes(stored, self.masking.mode)
             plan = self._plan(shapes)
             with video.open_video(path, record.get("start"), record.get("end")) as clip:
@@ -89,7 +90,7 @@ class MaskTask:
         }
         places = {number: place for place, number in enumerate(shapes.frames)}
         frames = (
-            fill_in(rgb[None], _batched(shapes.regions(places[number], plan["effective"])), colours)
+            fill_in(rgb, shapes.regions(places[number], plan["effective"]), colours)
             for number, rgb in clip.read(shapes.frames)
         )
         with self._movie(record, clip, len(shapes)) as movie:
@@ -134,6 +135,15 @@ def require_same_file(path: str, record: Record, stored: StoredClip) -> None:
         raise ClipError("changed", f"{path} has changed since its masks were made: segment again")
 
 
+def require_apart(path: str, movies: str | None) -> None:
+    """UsageError when masked clips would be written among the videos that they are made of."""
+    if movies is None:
+        return
+    folder = os.path.join(os.path.realpath(movies), "")
+    if os.path.realpath(path).startswith(folder):
+        raise UsageError(f"--video {movies} holds the videos themselves: give another folder")
+
+
 def require_same_size(clip: Video, stored: StoredClip) -> None:
     """ClipError unless frames and masks are of one size."""
     if (clip.height, clip.width) != stored.size:
@@ -142,16 +152,12 @@ def require_same_size(clip: Video, stored: StoredClip) -> None:
 
 
 def grouped(frames: Frames) -> Frames:
-    """Batches of frames [1, H, W, 3] joined into groups of some megabytes."""
+    """Frames [H, W, 3] stacked in groups [t, H, W, 3] of some megabytes."""
     group: list[NDArray[np.uint8]] = []
     for frame in frames:
         group.append(frame)
         if sum(part.nbytes for part in group) >= GROUP_BYTES:
-            yield np.concatenate(group)
+            yield np.stack(group)
             group = []
     if group:
-        yield np.concatenate(group)
-
-
-def _batched(found: Any) -> Any:
-    return type(found)(*(mask[None] for mask in found))
+        yield np.stack(group)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +27,8 @@ class ColourModel:
     def add(
         self, code: NDArray[np.int32], back: NDArray[np.float32], shape: NDArray[np.float32]
     ) -> None:
-        """Counts pixels, by their `codes`, int [h * w]; `back` and `shape`, float32 [h, w] from 0 to
-        1, are how much each tells about either side."""
+        """Counts pixels, by their `codes`, int [h * w]; `back` and `shape`, float32 [h, w] from 0
+        to 1, are how much each tells about either side."""
         for side, votes in enumerate((back, shape)):
             self._counts[side] += np.bincount(code, votes.ravel(), BINS**3) / len(code)
 
@@ -36,7 +38,7 @@ class ColourModel:
         back *= np.clip(back.sum() / max(shape.sum(), 1e-9), 1, MOST) / max(back.sum(), 1e-9)
         shape /= max(shape.sum(), 1e-9)
         both = back + shape
-        seen = both / (both + 0.3 * both.mean())
+        seen = both / (both + 0.3 * both.mean() + 1e-12)
         ratio = np.log((shape + FLOOR * both + 1e-12) / (back + FLOOR * both + 1e-12))
         return np.asarray(np.clip(ratio * seen, -LIMIT, LIMIT), np.float32)
 
@@ -52,9 +54,9 @@ def codes(lab: Image) -> NDArray[np.int64]:
 
 def smooth(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     """A histogram [BINS ** 3] with every colour spread over its neighbours."""
-    cube = counts.reshape(BINS, BINS, BINS)
+    cube: NDArray[Any] = counts.reshape(BINS, BINS, BINS)
     for axis in range(3):
         flat = np.ascontiguousarray(np.moveaxis(cube, axis, 0)).reshape(BINS, -1)
-        flat = cv2.GaussianBlur(flat, (1, 5), 0.9, borderType=cv2.BORDER_REPLICATE)
-        cube = np.moveaxis(flat.reshape(BINS, BINS, BINS), 0, axis)
-    return np.asarray(cube.reshape(-1))
+        spread = cv2.GaussianBlur(flat, (1, 5), 0.9, borderType=cv2.BORDER_REPLICATE)
+        cube = np.moveaxis(np.asarray(spread).reshape(BINS, BINS, BINS), 0, axis)
+    return np.asarray(cube.reshape(-1), np.float64)

@@ -22,6 +22,8 @@ def cut(odds: NDArray[np.float32], lab: Image, smoothness: float) -> NDArray[np.
     cuts only by colour models, so the odds go in as the first of three channels, with one Gaussian
     a side whose log ratio is linear in it; the other two are the main axes of colour.
     """
+    if odds.size == 1:
+        return np.asarray(odds > 0)
     level = np.round((np.clip(odds / RANGE, -1, 1) + 1) / 2 * LEVELS)
     image = np.dstack([level, main_axes(lab)]).astype(np.uint8)
     mask = np.where(odds > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
@@ -29,7 +31,7 @@ def cut(odds: NDArray[np.float32], lab: Image, smoothness: float) -> NDArray[np.
         raise ValueError(f"smoothness is {smoothness}, not 0.6 to {GAMMA}")
     spread = LEVELS**2 / (2 * RANGE * GAMMA / smoothness)
     back, shape = (_gaussian(mean, spread) for mean in (0.0, float(LEVELS)))
-    cv2.grabCut(image, mask, None, back, shape, 1, cv2.GC_EVAL_FREEZE_MODEL)
+    cv2.grabCut(image, mask, (0, 0, 1, 1), back, shape, 1, cv2.GC_EVAL_FREEZE_MODEL)
     return np.asarray(mask == cv2.GC_PR_FGD)
 
 

@@ -28,6 +28,8 @@ LEARN = 12
 AFAR = 0.1
 SURE = 0.7
 KEPT = 0.2
+PIVOT, STILL = 0.2, 0.25
+"""Sureness of motion that speaks neither way, and what stillness counts, in sure motions."""
 
 
 class GrabCutSegmenter:
@@ -61,7 +63,7 @@ class GrabCutSegmenter:
 
     def segment(self, clip: Clip, boxes: Sequence[Box]) -> Iterator[FrameMasks]:
         view = View(clip, self.area, keep=2 * WINDOW)
-        for numbers in windows(view):
+        for numbers in shots(view, clip.wanted, WINDOW):
             found = {
                 role: self._shapes(view, numbers, _small(boxes, role, view.scale), role == PERSON)
                 for role in (PERSON, OBJECT)
@@ -77,12 +79,12 @@ class GrabCutSegmenter:
         """The shapes of a shot at working resolution, bool [h, w], by frame number."""
         stills = {n: self._still(view, n, boxes[n], person) for n in numbers if n in boxes}
         chosen = list(stills.values())[:: max(1, -(-len(stills) // LEARN))]
-        told = [votes(still.seed) for still in chosen]
+        told = [votes(still.seed, still.boxes) for still in chosen]
         first = told
         table = _learn(chosen, told)
         for _ in range(self.rounds):
             masks = [self._settle(still, table) for still in chosen]
-            told = [mixed(mask, votes) for mask, votes in zip(masks, first, strict=True)]
+            told = [mixed(mask, told) for mask, told in zip(masks, first, strict=True)]
             table = _learn(chosen, told)
         for still in stills.values():
             if not any(still is other for other in chosen):
@@ -94,7 +96,7 @@ class GrabCutSegmenter:
         if person:
             sure = flow.evidence(view, number)
             if sure.max() > 0.3:
-                moves = self.motion * np.clip(sure - 0.2, -0.2, 0.8) / 0.8
+                moves = self.motion * np.maximum((sure - PIVOT) / (1 - PIVOT), -STILL)
         lab = view.lab(number)
         return _Still(
             lab, codes(lab).astype(np.int32), moves.astype(np.float16), list(boxes), person
@@ -124,14 +126,8 @@ class _Still:
     @property
     def seed(self) -> Odds:
         """Log odds of the shape before colour: where the boxes are, and what moves."""
-        return prior.odds(self.boxes, *self.lab.shape[:2], self.person) + self.moves
-
-
-def windows(view: View) -> Iterator[list[int]]:
-    """The wanted frames in runs of one shot, WINDOW frames at most."""
-    for shot in shots(view, view.clip.wanted):
-        for first in range(0, len(shot), WINDOW):
-            yield shot[first : first + WINDOW]
+        height, width = self.lab.shape[:2]
+        return prior.odds(self.boxes, height, width, self.person) + self.moves
 
 
 def _small(boxes: Sequence[Box], role: str, scale: float) -> dict[int, list[Xyxy]]:
@@ -143,13 +139,18 @@ def _small(boxes: Sequence[Box], role: str, scale: float) -> dict[int, list[Xyxy
     return small
 
 
-def votes(seed: Odds) -> Votes:
+def votes(seed: Odds, boxes: Sequence[Xyxy]) -> Votes:
     """How much each pixel tells, before any cut, about the colours of the rest and of the shape.
 
-    Only what is nearly as sure as the surest counts for the shape, so that a box drawn too large
-    does not teach its surroundings.
+    Only what is nearly as sure as the surest in its box counts for the shape, so that a box drawn
+    too large does not teach its surroundings.
     """
-    sure = max(0.5, SURE * float(np.percentile(seed[seed > 0], 95))) if (seed > 0).any() else 0.5
+    sure = np.full(seed.shape, max(0.5, SURE * float(seed.max())), np.float32)
+    for box in boxes:
+        where = raster(box, *seed.shape)
+        if seed[where].size:
+            best = SURE * float(np.percentile(seed[where], 90))
+            sure[where] = np.minimum(sure[where], max(0.5, best))
     return np.clip(-seed, 0, 1), np.clip(2 * seed / sure - 1, 0, 1)
 
 

@@ -42,8 +42,8 @@ def of_box(box: Xyxy, height: int, width: int, person: bool) -> NDArray[np.float
 
 
 def _silhouette(
-    u: NDArray[np.float64], v: NDArray[np.float64], tall: float, head: bool
-) -> NDArray[np.float64]:
+    u: NDArray[np.floating], v: NDArray[np.floating], tall: float, head: bool
+) -> NDArray[np.floating]:
     """An upright person in a box, 1 inside, falling to 0 beside it.
 
     `u` and `v` count from the box's upper left corner in box widths, `tall` is its height in these:

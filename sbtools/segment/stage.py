@@ -55,6 +55,8 @@ class Segmentation:
 
     def _made(self) -> str:
         settings = dict(self.backend.describe())
+        if not self.looked_up:
+            settings.setdefault("weights", "none")
         name = settings.pop("name", self.backend.name)
         frames = self.frames or OF_RECORD
         return work.told(name, {**settings, "frames": frames, "sbtools": __version__})

@@ -85,7 +85,7 @@ class Stream:
         self._file.seek(0)
         try:
             return av.open(
-                self._file,
+                _Source(self._file),
                 mode="r",
                 format=name,
                 metadata_errors="replace",
@@ -201,6 +201,20 @@ class Stream:
 
     def close(self) -> None:
         self._container.close()
+
+
+class _Source:
+    """The file as PyAV reads it: a damaged file's seek to nowhere fails, without a traceback."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.read, self.tell = file.read, file.tell
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except OSError:
+            return -1
 
 
 def _unreadable(name: str, error: Exception) -> ClipError:

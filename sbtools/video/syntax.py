@@ -38,7 +38,7 @@ def entry_rule(codec: str, extradata: bytes) -> Callable[[bytes, bool], Entry] |
 
 def needs_data(codec: str, key: bool) -> bool:
     """Whether the rule of that codec looks into a packet with this key flag."""
-    return codec in ("mpeg4", "vp8") or (key and codec in ("h264", "hevc", "vp9"))
+    return codec in ("mjpeg", "mpeg4", "vp8") or (key and codec in ("h264", "hevc", "vp9"))
 
 
 def nal_headers(data: bytes, length_size: int) -> Iterator[int]:
@@ -56,9 +56,7 @@ def nal_headers(data: bytes, length_size: int) -> Iterator[int]:
 
 FROM_START = frozenset(("ffv1", "vp8"))
 
-_INTRA_ONLY = frozenset(
-    "mjpeg prores dnxhd rawvideo png huffyuv ffvhuff utvideo jpeg2000 v210".split()
-)
+_INTRA_ONLY = frozenset("prores dnxhd rawvideo png huffyuv ffvhuff utvideo jpeg2000 v210".split())
 
 
 def _length_size(extradata: bytes, at: int) -> int:
@@ -77,6 +75,11 @@ def _h264_idr(data: bytes, length_size: int) -> bool:
 def _hevc_irap(data: bytes, length_size: int) -> bool:
     kinds = (header >> 1 & 63 for header in nal_headers(data, length_size))
     return next((16 <= kind <= 21 for kind in kinds if kind < 32), False)
+
+
+def _mjpeg(data: bytes, key: bool) -> Entry:
+    tables = b"\xff\xdb" in data and b"\xff\xc4" in data
+    return _begins(tables)  # otherwise they are those of an earlier picture
 
 
 def _mpeg4(data: bytes, key: bool) -> Entry:
@@ -101,6 +104,7 @@ _RULES: dict[str, Callable[[bytes, bool], Entry]] = {
     "av1": lambda data, key: _begins(key),
     "libdav1d": lambda data, key: _begins(key),
     "ffv1": lambda data, key: Entry.NO,
+    "mjpeg": _mjpeg,
     "mpeg4": _mpeg4,
     "vp8": _vp8,
     "vp9": _vp9,

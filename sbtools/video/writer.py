@@ -99,7 +99,12 @@ class FileWriter:
         context.colorspace, context.color_range = _BT601, _LIMITED
 
     def _encode(self, frame: av.VideoFrame | None) -> None:
-        self._container.mux(self._stream.encode(frame))
+        try:
+            self._container.mux(self._stream.encode(frame))
+        except (av.FFmpegError, ValueError) as error:
+            size = f"{self._stream.width}x{self._stream.height}"
+            reason = getattr(error, "strerror", None) or error
+            raise OutputError(f"{self._shown()}: {size} cannot be encoded: {reason}") from error
         if self._sink.error:
             raise self._failure(self._sink.error)
 
@@ -136,7 +141,10 @@ class FileWriter:
 
     def _failure(self, error: OSError) -> OutputError:
         reason = error.strerror or str(error)
-        return OutputError(f"cannot write {shown(os.path.abspath(self._path))}: {reason}")
+        return OutputError(f"cannot write {self._shown()}: {reason}")
+
+    def _shown(self) -> str:
+        return shown(os.path.abspath(self._path))
 
     def __enter__(self) -> FileWriter:
         return self

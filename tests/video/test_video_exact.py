@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -123,6 +124,34 @@ def test_time_stamps_that_do_not_tell_the_order(tmp_path: Path) -> None:
             container.mux(packet)
     frames = decode_all(path)
     assert len(frames) == 12
+    assert compare(path, frames) is False
+
+
+def test_packed_b_frames(tmp_path: Path) -> None:
+    """DivX packs a B-frame with the P-frame before it, and adds an empty packet to make up."""
+    source = encode(tmp_path / "plain.avi", pictures(30), "mpeg4", {"g": "12", "bf": "1"})
+    with av.open(str(source)) as container:
+        chunks = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    vop = chunks[0].index(b"\0\0\1\xb6")
+    packed = [chunks[0][:vop] + b"\0\0\1\xb2DivX503b1393p" + chunks[0][vop:]]
+    for chunk in chunks[1:]:
+        if chunk[chunk.index(b"\0\0\1\xb6") + 4] >> 6 == 2:  # a B-frame
+            packed[-1] += chunk
+            packed.append(b"\0\0\1\xb6\x50\x4f")  # "not coded"
+        else:
+            packed.append(chunk)
+    path = tmp_path / "packed.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for i, chunk in enumerate(packed):
+            packet = av.Packet(chunk)
+            packet.pts = packet.dts = i
+            packet.time_base, packet.stream = Fraction(1, 30), stream
+            container.mux(packet)
+    frames = opencv_all(path)[0]
+    assert len(frames) in (len(chunks) - 1, len(chunks))
+    assert all(map(np.array_equal, frames, opencv_all(source)[0]))
     assert compare(path, frames) is False
 
 

@@ -243,7 +243,7 @@ def in_child(code: str, *arguments: str) -> dict[str, float]:
 
 
 REFUSED = """
-resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
 try:
     probe(sys.argv[1])
 except ClipError as error:
@@ -251,9 +251,9 @@ except ClipError as error:
 """
 
 
-@pytest.mark.parametrize("codec", ["libx264", "mjpeg", "ffv1"])
+@pytest.mark.parametrize("codec", ["libx264", "mjpeg"])
 def test_huge_frames_are_refused_unseen(codec: str, tmp_path: Path) -> None:
-    pixels = {"libx264": "gray", "mjpeg": "yuvj420p", "ffv1": "gray"}[codec]
+    pixels = {"libx264": "gray", "mjpeg": "yuvj420p"}[codec]
     image = np.zeros((6144, 8192, 3), np.uint8)
     options = {"preset": "ultrafast"} if codec == "libx264" else {}
     path = encode(tmp_path / "huge.mkv", [image], codec, options, pixels)

@@ -1,0 +1,177 @@
+"""The examples and sbtools-array, run as a user's shell runs them."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from tests.cli.running import environment, ids, lines, sbtools
+from tests.making import make_clips
+
+HERE = Path(__file__).resolve().parent.parent
+QUICKSTART = HERE / "examples" / "quickstart.sh"
+SBATCH = HERE / "examples" / "slurm" / "segment.sbatch"
+ARRAY = HERE / "bin" / "sbtools-array"
+TASK = {
+    "SLURM_JOB_ID": "71",
+    "SLURM_ARRAY_JOB_ID": "70",
+    "SLURM_ARRAY_TASK_ID": "0",
+    "SLURM_ARRAY_TASK_COUNT": "2",
+}
+ONE_CORE = {"SLURM_CPUS_PER_TASK": "1", "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A folder for PATH with sbtools, sbtools-array and an scontrol that notes how it is called."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("sbtools", "sbtools-array"):
+        (folder / name).symlink_to(HERE / "bin" / name)
+    executable(folder / "scontrol", f'echo "$@" >> "{tmp_path}/scontrol.log"')
+    return folder
+
+
+def executable(place: Path, text: str) -> Path:
+    place.write_text(f"#!/bin/bash\n{text}\n")
+    place.chmod(0o755)
+    return place
+
+
+def surroundings(path: Path, extra: Mapping[str, str]) -> dict[str, str]:
+    found = f"{path}{os.pathsep}{os.environ['PATH']}"
+    return environment({"PATH": found, "PYTHON": sys.executable, **ONE_CORE, **extra})
+
+
+def bash(
+    *words: str | Path, cwd: Path, path: Path, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        ["bash", *map(str, words)],
+        cwd=cwd,
+        env=surroundings(path, env or {}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_quickstart_goes_the_whole_way(tmp_path: Path, path: Path) -> None:
+    clips = make_clips(tmp_path / "some clips", 2, frames=12)
+    (clips / "walk" / "broken.mp4").write_bytes(b"<html>not found</html>")
+    done = bash(QUICKSTART, clips, "out", cwd=tmp_path, path=path)
+    assert done.returncode == 0, done.stderr
+    assert b"walk/broken" in done.stderr and b"Traceback" not in done.stderr
+    out = tmp_path / "out"
+    records = lines((out / "masked.jsonl").read_bytes())
+    assert [record["id"] for record in records] == ["walk/broken", "walk/clip0", "wave/clip1"]
+    assert ["pixels" in record for record in records] == [False, True, True]
+    assert (out / "masks.png").stat().st_size and (out / "masked.png").stat().st_size
+    assert sorted(file.name for file in (out / "look").rglob("*.mp4")) == ["clip0.mp4", "clip1.mp4"]
+
+
+def test_the_main_job_of_the_readme(tmp_path: Path, path: Path) -> None:
+    make_clips(tmp_path / "clips", 2, frames=12)
+    text = (HERE / "README.md").read_text("utf-8")
+    (job,) = re.findall(r"^sbtools segment clips/ \|.*$", text, flags=re.M)
+    (look,) = re.findall(r"^sbtools view .*$", text, flags=re.M)
+    look = look.replace("masks.jsonl", "masked.jsonl")
+    done = bash("-o", "pipefail", "-ec", f"{job}\n{look}", cwd=tmp_path, path=path)
+    assert done.returncode == 0, done.stderr
+    for record in lines((tmp_path / "masked.jsonl").read_bytes()):
+        part, _, place = record["pixels"].partition("::")
+        with h5py.File(tmp_path / part) as file:
+            shown = file[place]["rgb"][:]
+        assert shown.shape == (8, 72, 96, 3)
+        background = np.array(record["fill"]["bg"])
+        assert (shown == background).all(-1).mean() > 0.3
+    assert (tmp_path / "sheet.png").exists()
+
+
+def test_tasks_of_an_array_make_the_store_together(tmp_path: Path, path: Path) -> None:
+    clips = make_clips(tmp_path / "clips", 4, frames=12)
+    listed = sbtools("index", clips, cwd=tmp_path).stdout
+    (tmp_path / "clips.jsonl").write_bytes(listed)
+    done = []
+    for task in ("0", "1"):
+        env = {**TASK, "SLURM_ARRAY_TASK_ID": task}
+        run = bash(SBATCH, "clips.jsonl", "masks", cwd=tmp_path, path=path, env=env)
+        assert run.returncode == 0, run.stderr
+        done.append(ids((tmp_path / f"masks-{task}.jsonl").read_bytes()))
+    assert sorted(done[0] + done[1]) == sorted(ids(listed)) and all(done)
+    joined = joining(tmp_path, path)
+    assert joined.returncode == 0, joined.stderr
+    assert b"4 clips were done already" in joined.stderr
+    assert ids((tmp_path / "masks.jsonl").read_bytes()) == ids(listed)
+
+
+def joining(cwd: Path, path: Path) -> subprocess.CompletedProcess[bytes]:
+    """The commands that the end of the batch script tells."""
+    told = re.findall(r"^#   (sbtools .*)$", SBATCH.read_text("utf-8"), flags=re.M)
+    after = [line for line in told if not line.startswith("sbtools index")]
+    assert len(after) == 2
+    return bash("-ec", "\n".join(after), cwd=cwd, path=path)
+
+
+def test_the_batch_script_asks_slurm_for_what_it_needs() -> None:
+    asked = re.findall(r"^#SBATCH (.*)$", SBATCH.read_text("utf-8"), flags=re.M)
+    wanted = {"--signal=B:USR1@120", "--requeue", "--open-mode=append"}
+    assert wanted <= set(asked) and any(line.startswith("--array=") for line in asked)
+
+
+@pytest.mark.parametrize(
+    ("task", "shard"),
+    [
+        ({"ID": "0", "COUNT": "4"}, "0/4"),
+        ({"ID": "3", "COUNT": "4", "MIN": "0", "MAX": "3", "STEP": "1"}, "3/4"),
+        ({"ID": "5", "COUNT": "2", "MIN": "4", "MAX": "5"}, "1/2"),
+        ({"ID": "7", "COUNT": "3", "MIN": "1", "MAX": "7", "STEP": "3"}, "2/3"),
+    ],
+)
+def test_a_task_is_a_shard(task: dict[str, str], shard: str, tmp_path: Path, path: Path) -> None:
+    fake = executable(tmp_path / "fake", 'echo "$SBTOOLS_SHARD" "$@"; exit 3')
+    env = {f"SLURM_ARRAY_TASK_{name}": value for name, value in task.items()}
+    env["SBTOOLS"] = str(fake)
+    done = bash(ARRAY, "segment", "a b", cwd=tmp_path, path=path, env=env)
+    assert (done.returncode, done.stdout) == (3, f"{shard} segment a b\n".encode())
+    assert not (tmp_path / "scontrol.log").exists()
+
+
+def test_outside_an_array_there_is_no_shard(tmp_path: Path, path: Path) -> None:
+    done = bash(ARRAY, "index", ".", cwd=tmp_path, path=path)
+    assert done.returncode == 2 and b"sbatch --array" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "called"),
+    [(signal.SIGUSR1, 75, "requeue 70_0\n"), (signal.SIGTERM, 143, None)],
+)
+def test_signals_reach_sbtools_and_75_is_requeued(
+    number: int, code: int, called: str | None, tmp_path: Path, path: Path, clips: Path
+) -> None:
+    record = sbtools("index", "--limit", "1", clips, cwd=tmp_path).stdout
+    env = surroundings(path, {**TASK, "SLURM_ARRAY_TASK_COUNT": "1"})
+    command = ["sbtools-array", "index", "--workers", "0"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=env, executable=path / "sbtools-array",
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(record)
+        process.stdin.flush()
+        assert ids(process.stdout.readline()) == ids(record)
+        process.send_signal(number)
+        assert process.wait(20) == code
+        process.stdin.close()
+    log = tmp_path / "scontrol.log"
+    assert (log.read_text() if log.exists() else None) == called
