@@ -42,6 +42,9 @@ def checked(made: Any, settings: Mapping[str, Any], whose: str) -> dict[str, Any
             names = ", ".join(known) or "none"
             raise UsageError(f"{whose} has no setting '{name}'; it has {names}")
         out[name] = _typed(value, known[name].default, f"{whose}: {name}")
+    for name, parameter in known.items():
+        if parameter.default is parameter.empty and name not in out:
+            raise UsageError(f"{whose} needs the setting {name}: --set {name}=...")
     return out
 
 

@@ -56,9 +56,10 @@ class Checker:
     def record(self, record: Record) -> None:
         """A record: its addresses hold, and its video is the one they were made of."""
         self.ids.add(record["id"])
-        if "error" in record:
+        if records.counts_as_failure(record):
             error = record["error"]
             self.found.failed.append(f"{record['id']}: {error['stage']}: {error['message']}")
+        if "error" in record:
             return
         try:
             digests = [self._address(record, name) for name in ADDRESSES if name in record]

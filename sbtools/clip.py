@@ -146,6 +146,17 @@ def locate(record: Record, root: str) -> str:
     return path
 
 
+def open_clip(record: Record, path: str) -> Video:
+    """The record's part of the video at `path`; a frame folder has the record's `fps`."""
+    return open_video(path, record.get("start"), record.get("end"), fps=record.get("fps"))
+
+
+def require_same_file(record: Record, found: str) -> None:
+    """ClipError when the record was made of a file with another digest than `found`."""
+    if record.get("digest", found) != found:
+        raise ClipError("changed", "the video has changed since the record was made: begin again")
+
+
 @contextmanager
 def decoded(record: Record, look: Look, contexts: Iterable[Context]) -> Iterator[Decoded]:
     """Decode what is wanted of a clip, and what the back ends need besides, each frame once.
@@ -153,7 +164,7 @@ def decoded(record: Record, look: Look, contexts: Iterable[Context]) -> Iterator
     Raises ClipError when a wanted frame does not decode; the context may be incomplete.
     """
     path = locate(record, look.root)
-    with open_video(path, record.get("start"), record.get("end")) as video:
+    with open_clip(record, path) as video:
         members = list(video.numbers)
         if not members:
             raise ClipError("mismatch", "no frame of the video lies between start and end")
@@ -188,6 +199,8 @@ def head_of(record: Record, video: Video, wanted: Sequence[int], path: str) -> H
     members = video.numbers
     known = video.decoded_frames
     whole = known is not None and known < video.count
+    found = digest(path)
+    require_same_file(record, found)
     frames = sum(number < known for number in members) if whole and known else len(members)
     return Head(
         id=record["id"],
@@ -199,7 +212,7 @@ def head_of(record: Record, video: Video, wanted: Sequence[int], path: str) -> H
         frames=frames,
         packets=video.count,
         decoded=known,
-        digest=digest(path),
+        digest=found,
     )
 
 

@@ -48,7 +48,7 @@ def command(
     stores = [path for path in inputs if not is_stream(path)]
     checker = Checker(str(base))
     for path in stores:
-        _look_at(path)
+        _look_at(path, digest)
     for path in filter(is_stream, inputs or ("-",)):
         for record in Inputs([path], base):
             checker.record(record)
@@ -64,7 +64,7 @@ def command(
     return checker.found.exit_code
 
 
-def _look_at(path: str) -> None:
+def _look_at(path: str, digest: bool) -> None:
     if not os.path.exists(path):
         raise UsageError(f"{path}: there is no such store or file ({os.path.abspath(path)})")
     made = os.path.join(path, "made.json")
@@ -72,5 +72,7 @@ def _look_at(path: str) -> None:
         if any(name.endswith(".h5") for name in os.listdir(path)):
             raise DamagedError(f"{path}: the store has lost its made.json: run its command again")
         raise UsageError(f"{path} is no store: it has no made.json")
+    if digest and not os.path.isdir(path):
+        raise UsageError(f"{path}: --digest is of a whole store: name its folder")
     if not os.path.isdir(path) and not path.endswith(".h5"):
         raise UsageError(f"{path} is neither a store, nor a part (.h5), nor a .jsonl file")

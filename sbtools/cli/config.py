@@ -15,23 +15,45 @@ else:
 
 
 def load(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
-    """Put the file's top-level keys, then those of [COMMAND], under the options of `ctx`."""
+    """Put the file's top-level keys, then those of [COMMAND], under the options of `ctx`.
+
+    A key is an option's long name. One that no command has is refused.
+    """
     if value is None:
         return
     try:
         table = tomllib.loads(value.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise click.BadParameter(f"{value}: {error}", ctx, param) from None
-    options = {option.name: option for option in ctx.command.params if option.name != "inputs"}
-    shared = {name: entry for name, entry in table.items() if not isinstance(entry, dict)}
-    own = table.get(ctx.info_name or "", {})
-    for name in own:
-        if _field(name) not in options:
-            raise click.BadParameter(f"{value}: [{ctx.info_name}] has no '{name}'", ctx, param)
-    wanted = {_field(name): entry for name, entry in {**shared, **own}.items()}
-    found: dict[str, Any] = {name: entry for name, entry in wanted.items() if name in options}
+    tables = {name: entry for name, entry in table.items() if isinstance(entry, dict)}
+    shared = {name: entry for name, entry in table.items() if name not in tables}
+    known = _all_options(ctx)
+    for command, entries in {"": shared, **tables}.items():
+        allowed = known.get(command, {}) if command else set().union(*known.values())
+        for name in entries:
+            if name not in allowed:
+                where = f"in [{command}]" if command else "of any command"
+                raise click.BadParameter(f"{value}: '{name}' is no option {where}", ctx, param)
+    own = known[ctx.info_name or ""]
+    wanted = {**shared, **tables.get(ctx.info_name or "", {})}
+    found: dict[str, Any] = {own[name]: entry for name, entry in wanted.items() if name in own}
     ctx.default_map = {**(ctx.default_map or {}), **found}
 
 
-def _field(name: str) -> str:
-    return name.replace("-", "_")
+def _all_options(ctx: click.Context) -> dict[str, dict[str, str]]:
+    """command -> long option name -> parameter name, of every command."""
+    group = ctx.parent.command if ctx.parent else None
+    commands = {ctx.info_name or "": ctx.command}
+    if isinstance(group, click.Group) and ctx.parent:
+        for name in group.list_commands(ctx.parent):
+            commands[name] = group.get_command(ctx.parent, name) or ctx.command
+    return {name: _options(command) for name, command in commands.items()}
+
+
+def _options(command: click.Command) -> dict[str, str]:
+    return {
+        text.removeprefix("--"): option.name or ""
+        for option in command.params
+        for text in option.opts
+        if text.startswith("--")
+    }

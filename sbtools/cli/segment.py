@@ -66,10 +66,11 @@ def command(
 
     def stage(incoming: Iterator[Record], job: Job) -> Iterator[Record]:
         from sbtools.segment.stage import Segmentation, segment
+        from sbtools.segment.task import looks_up
 
         chosen = given or backends.segmenter(common, segmenter, settings)
         finder = Choice("detector", "classic")
-        if given is None:
+        if not looks_up(chosen):
             finder = backends.detector(common, detector, detector_settings)
         plan = Segmentation(
             finder,

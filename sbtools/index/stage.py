@@ -35,7 +35,8 @@ def prober(root: str, verify: bool) -> Callable[[Record], Iterator[dict[str, Any
 
     def task(record: Record) -> Iterator[dict[str, Any]]:
         path = locate(record, root)
-        found = probe(path, record.get("start"), record.get("end"), verify=verify)
+        start, end, fps = (record.get(name) for name in ("start", "end", "fps"))
+        found = probe(path, start, end, verify=verify, fps=fps)
         fields: dict[str, Any] = {"frames": found.frames}
         if found.fps:
             fields["fps"] = round(found.fps, 3)

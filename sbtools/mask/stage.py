@@ -45,7 +45,9 @@ def mask(
         return _same(record, stored) and (movies is None or _has_movie(movies, record["id"]))
 
     items = items_of(incoming, out, job, same)
-    yield from into_store("mask", items, task, count.finish, out, job)
+    for record in into_store("mask", items, task, count.finish, out, job):
+        count.dropped += record.get("error", {}).get("kind") == "dropped"
+        yield record
     count.tell()
 
 
@@ -66,7 +68,7 @@ class Count:
 
     def __init__(self, masking: Masking) -> None:
         self.masking = masking
-        self.clips = self.partly = self.wholly = 0
+        self.clips = self.partly = self.wholly = self.dropped = 0
         settings = {k: v for k, v in what_of(masking).items() if k not in ("stage", "version")}
         self.made = work.told("mask", {**settings, "sbtools": __version__})
 
@@ -98,6 +100,8 @@ class Count:
 
     def tell(self) -> None:
         """Say how many clips had nothing to go by."""
+        if self.dropped:
+            log.warning("%d clips were dropped, nothing to go by in any frame", self.dropped)
         if self.wholly or self.partly:
             log.warning(
                 "%s found nothing in any frame of %d of %d clips, in some frames of %d more",

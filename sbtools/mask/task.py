@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sbtools import records, video
-from sbtools.clip import locate
+from sbtools.clip import locate, open_clip
 from sbtools.errors import ClipError, DamagedError, OutputError, UsageError
 from sbtools.mask.fill import Fill, fill_in
 from sbtools.mask.shapes import Shapes
@@ -55,7 +55,7 @@ class MaskTask:
             require_apart(path, self.movies)
             shapes = Shapes(stored, self.masking.mode)
             plan = self._plan(shapes)
-            with video.open_video(path, record.get("start"), record.get("end")) as clip:
+            with open_clip(record, path) as clip:
                 yield from self._clip(record, clip, shapes, plan)
         except DamagedError as error:
             raise ClipError("damaged", str(error)) from error

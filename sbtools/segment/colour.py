@@ -13,7 +13,7 @@ from sbtools.detect.base import Image
 BINS = 24
 LIMIT = 3.0
 FLOOR = 0.02
-MOST = 10.0
+MOST = 5.0
 """How much more the background may count than the shape for being larger: a colour that is mostly
 seen away from the shape is background, however much of it lies in the boxes."""
 

@@ -26,7 +26,7 @@ Votes = tuple[NDArray[np.float32], NDArray[np.float32]]
 WINDOW = 24
 LEARN = 12
 AFAR = 0.1
-SURE = 0.7
+SURE = 0.6
 KEPT = 0.2
 PIVOT, STILL = 0.2, 0.25
 """Sureness of motion that speaks neither way, and what stillness counts, in sure motions."""
@@ -47,7 +47,7 @@ class GrabCutSegmenter:
         self,
         smoothness: float = 3.0,
         motion: float = 2.5,
-        colour: float = 1.0,
+        colour: float = 1.5,
         rounds: int = 2,
         area: int = 320 * 240,
     ) -> None:
@@ -84,7 +84,7 @@ class GrabCutSegmenter:
         table = _learn(chosen, told)
         for _ in range(self.rounds):
             masks = [self._settle(still, table) for still in chosen]
-            told = [mixed(mask, told) for mask, told in zip(masks, first, strict=True)]
+            told = [mixed(mask, votes) for mask, votes in zip(masks, first, strict=True)]
             table = _learn(chosen, told)
         for still in stills.values():
             if not any(still is other for other in chosen):

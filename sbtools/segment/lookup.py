@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sbtools.backends import Choice
-from sbtools.clip import FrameBuffer, Look, head_of, locate
+from sbtools.clip import FrameBuffer, Look, head_of, locate, open_clip
 from sbtools.detect.base import Box
 from sbtools.detect.task import Chunk, check_boxes, from_json, written
 from sbtools.errors import ClipError
@@ -14,7 +14,7 @@ from sbtools.records import Record
 from sbtools.segment.base import FrameMasks
 from sbtools.segment.given import GivenMasks, boxes_of
 from sbtools.segment.task import packed
-from sbtools.video import FrameRule, Video, open_video
+from sbtools.video import FrameRule, Video
 
 
 class LookupTask:
@@ -29,7 +29,7 @@ class LookupTask:
 
     def __call__(self, record: Record) -> Iterator[Chunk]:
         path = locate(record, self.look.root)
-        with open_video(path, record.get("start"), record.get("end")) as video:
+        with open_clip(record, path) as video:
             wanted = self._wanted(record, video)
             head = head_of(record, video, wanted, path)
             clip = FrameBuffer(record["id"], video.height, video.width, video.fps, wanted)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from sbtools.detect.boxes import Xyxy
 
-INSIDE, CORNER, OUTSIDE, FAR = 1.2, -0.5, -1.5, -5.0
+INSIDE, CORNER, OUTSIDE, FAR = 1.2, -0.5, -0.7, -5.0
 """Log odds of the shape: on the silhouette, in the box beside it, just outside, and far away."""
-FADE = 0.35
+FADE = 0.8
 """How far outside the box, in its mean side, FAR is reached."""
 
 

@@ -61,12 +61,12 @@ ROLES = (PERSON, OBJECT)
 def decode(counts: str | Sequence[int], height: int, width: int) -> Mask:
     """A mask, bool [height, width], from run lengths as a list or a string.
 
-    Raises ClipError: "damaged" for what cannot be run lengths, "mismatch" where they do not add up
-    to height x width.
+    Raises ClipError: "unreadable" for what cannot be run lengths, "mismatch" where they do not add
+    up to height x width.
     """
     runs = from_string(counts, height * width) if isinstance(counts, str) else counts
     if not all(type(run) is int and run >= 0 for run in runs):
-        raise ClipError("damaged", "run lengths of a mask must be whole numbers from 0 on")
+        raise ClipError("unreadable", "run lengths of a mask must be whole numbers from 0 on")
     total = sum(runs)
     if total != height * width:
         size = f"{height}x{width}"
@@ -87,13 +87,13 @@ def encode(mask: Mask) -> list[int]:
 
 
 def from_string(text: str, pixels: int) -> list[int]:
-    """Run lengths from COCO's string; ClipError "damaged" for what is none of `pixels` pixels."""
+    """Run lengths of a mask of `pixels` pixels from COCO's string; ClipError "unreadable"."""
     runs: list[int] = []
     number = shift = 0
     for character in text:
         code = ord(character) - _FIRST
         if not 0 <= code < 2 * _MORE or shift >= 5 * _MOST_CHARACTERS:
-            raise ClipError("damaged", f"a mask's run lengths hold {character!a} out of place")
+            raise ClipError("unreadable", f"a mask's run lengths hold {character!a} out of place")
         number |= (code & _FIVE_BITS) << shift
         shift += 5
         if code & _MORE:
@@ -102,10 +102,10 @@ def from_string(text: str, pixels: int) -> list[int]:
             number -= 1 << shift
         runs.append(number + (runs[-2] if len(runs) > 2 else 0))
         if not 0 <= runs[-1] <= pixels:
-            raise ClipError("damaged", f"a mask of {pixels} pixels has no run of {runs[-1]}")
+            raise ClipError("unreadable", f"a mask of {pixels} pixels has no run of {runs[-1]}")
         number = shift = 0
     if shift:
-        raise ClipError("damaged", "the run lengths of a mask are cut short")
+        raise ClipError("unreadable", "the run lengths of a mask are cut short")
     return runs
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from h5py import h5d
 
 from sbtools.errors import ClipError, DamagedError, RecordError
-from sbtools.records import id_of
+from sbtools.records import id_of, key_of
 from sbtools.store.done import IndexLine, differences, index_of, newest
 from sbtools.store.layout import ROLES, parts_of, split_address, without_version
 from sbtools.store.made import read_made
@@ -31,17 +31,23 @@ def check_store(folder: str) -> Iterator[str]:
         return
     if made is None:
         yield f"{folder}: no made.json"
-    entries = []
-    stores = Stores(max_open=1)
+    entries: list[tuple[str, IndexLine]] = []
     for name in parts:
         path = os.path.join(os.path.abspath(folder), name)
-        try:
-            yield from _check_made(path, stores.part(path), made)
-            entries += [(name, line) for line in index_of(stores.part(path))]
-        except _FAULTS as fault:
-            yield str(fault)
-        yield from check_part(path, stores)
+        yield from dict.fromkeys(_check_one(path, name, made, entries))
     yield from _check_places(folder, entries)
+
+
+def _check_one(
+    path: str, name: str, made: dict[str, Any] | None, entries: list[tuple[str, IndexLine]]
+) -> Iterator[str]:
+    stores = Stores(max_open=1)
+    try:
+        yield from _check_made(path, stores.part(path), made)
+        entries += [(name, line) for line in index_of(stores.part(path))]
+    except _FAULTS as fault:
+        yield str(fault)
+    yield from check_part(path, stores)
 
 
 def _check_made(path: str, part: OpenPart, made: dict[str, Any] | None) -> Iterator[str]:
@@ -74,19 +80,18 @@ def check_part(path: str, stores: Stores | None = None) -> Iterator[str]:
     except _FAULTS as fault:
         yield str(fault)
         return
-    seen = set()
     for key in keys:
         try:
-            clip = StoredClip(stores, path, key)
-            seen.add(_check_clip(clip, index))
-        except (*_FAULTS, ValueError) as fault:
+            _check_clip(StoredClip(stores, path, key), index)
+        except _FAULTS as fault:
             yield str(fault)
-    for id in index.keys() - seen:
-        yield f"{path}: clip {id!a} of the index is damaged or missing"
+    for id in index:
+        if key_of(id) not in keys:
+            yield f"{path}: clip {id!a} of the index is missing"
 
 
-def _check_clip(clip: StoredClip, index: dict[str, Any]) -> str:
-    """Raise at the first problem of a clip; its id is returned."""
+def _check_clip(clip: StoredClip, index: dict[str, Any]) -> None:
+    """Raise at the first problem of a clip."""
     try:
         id = id_of(clip.key)
     except ValueError as fault:
@@ -100,7 +105,6 @@ def _check_clip(clip: StoredClip, index: dict[str, Any]) -> str:
     here = os.path.basename(part) == os.path.basename(clip.path) and key == clip.key
     _require(here, clip, f"record gives another address, {part}::clips/{key}")
     _check_datasets(clip)
-    return id
 
 
 def _require(holds: bool, clip: StoredClip, problem: str) -> None:

@@ -19,7 +19,8 @@ GZIP = 6
 
 FRAMES_LIMIT = 1 << 22
 PIXELS_LIMIT = 1 << 26
-BYTES_LIMIT = 1 << 28
+BYTES_LIMIT = 1 << 26
+"""Of a clip's frames, of a frame's pixels, of any other dataset's bytes; beyond is refused."""
 
 BOX = np.dtype(
     [

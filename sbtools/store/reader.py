@@ -13,7 +13,7 @@ import numpy as np
 from h5py import h5d, h5g
 from numpy.typing import NDArray
 
-from sbtools.errors import DamagedError
+from sbtools.errors import DamagedError, RecordError
 from sbtools.records import Record, resolve
 from sbtools.records.parse import parse
 from sbtools.store.layout import BOX, FRAMES_LIMIT, ROLES, Kind, split_address
@@ -100,7 +100,7 @@ class StoredClip:
         found = part.opened.get((self.key, name))
         if found is None:
             if not name:
-                found = member(part.clips, self.key, self.path, h5g.GroupID)
+                found = member(part.clips, self.key, f"{self.path}::clips", h5g.GroupID)
             else:
                 found = member(self._open(), name, self.where, h5d.DatasetID)
             if check is not None:
@@ -138,7 +138,11 @@ class StoredClip:
     @cached_property
     def record(self) -> Record:
         """The record that was printed when the clip was stored."""
-        return parse(self.values("record").tobytes(), f"{self.where}/record")
+        line = self.values("record").tobytes() + b"\n"
+        try:
+            return parse(line, f"{self.where}/record")
+        except RecordError as fault:
+            raise DamagedError(str(fault)) from None
 
     @cached_property
     def frames(self) -> NDArray[np.int64]:

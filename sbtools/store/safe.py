@@ -47,7 +47,7 @@ class OpenPart:
         self.path = path
         self.opened: dict[tuple[str, str], Any] = {}
         _require_file(path)
-        with guarded(path):
+        with guarded(f"{path} does not open"):
             self.id = h5f.open(os.fsencode(path), h5f.ACC_RDONLY, fapl=_access())
         try:
             with guarded(path):
@@ -174,9 +174,11 @@ def inspect(
 ) -> tuple[int, ...]:
     """The shape of a dataset that is safe to read; None in `shape` stands for any length."""
     with guarded(where):
-        found = tuple(data.shape)
         space, plist = data.get_space(), data.get_create_plist()
-        if space.get_simple_extent_type() != h5s.SIMPLE or len(found) != len(shape):
+        if space.get_simple_extent_type() == h5s.NULL:
+            raise DamagedError(f"{where} has no shape")
+        found = tuple(data.shape)
+        if len(found) != len(shape):
             raise DamagedError(f"{where} has rank {len(found)}, not {len(shape)}")
         if not data.get_type().equal(_TYPES[name]):
             raise DamagedError(f"{where} is not of type {DTYPES[name]}")

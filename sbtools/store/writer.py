@@ -153,7 +153,7 @@ class StoreWriter:
         part = self._part
         if part is not None and len(part):
             late = time.monotonic() - self._began >= seconds
-            if len(part) < clips and part.size < size and not late:
+            if len(part) < clips and part.size < size and not part.full and not late:
                 return []
         return self._commit()
 

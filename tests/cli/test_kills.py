@@ -107,7 +107,7 @@ def test_detect_continues_its_file_after_kills(work: Path) -> None:
     with open(work / "boxes.jsonl", "ab") as file:
         file.write(b'{"id": "torn')
     done = sbtools(*command, "-o", "boxes.jsonl", cwd=work)
-    assert done.returncode == 0 and b"torn" in done.stderr or b"torn" not in done.stderr
+    assert done.returncode == 0, done.stderr
     assert done.stdout == clean.stdout
     kept = {record["id"]: record for record in lines((work / "boxes.jsonl").read_bytes())}
     assert kept == {record["id"]: record for record in lines(clean.stdout)}
@@ -115,8 +115,10 @@ def test_detect_continues_its_file_after_kills(work: Path) -> None:
 
 def test_a_stage_killed_within_a_pipe_shows_in_pipestatus(work: Path) -> None:
     line = (
-        "sbtools detect -q clips | (sbtools segment -q -o piped --part-clips 1 & pid=$!; "
-        "sleep 3; kill -9 $pid; wait $pid) | sbtools mask -q --mode bg -o piped-pixels > out.jsonl; "
+        "sbtools detect -q clips | ("
+        "  sbtools segment -q -o piped --part-clips 1 --workers 1 <&0 & pid=$!;"
+        "  until ls piped/*.h5 2> /dev/null >&2; do sleep 0.05; done; kill -9 $pid; wait $pid"
+        ") | sbtools mask -q --mode bg -o piped-pixels > out.jsonl;"
         'echo "${PIPESTATUS[@]}"'
     )
     done = shell(line, cwd=work)

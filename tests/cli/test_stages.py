@@ -204,8 +204,13 @@ def by_hand(
         assert not (person * thing).any()
         v = frames[int(number)].astype(np.float64)
         bg, obj = (np.array(fill[name], np.float64) for name in ("bg", "object"))
-        one = {"none": np.ones((72, 96)), "bg": person, "person-box": 1 - np.maximum(box[0], person),
-               "obj-box": np.maximum(person, 1 - box[1]), "obj-shape": 1 - thing}  # fmt: skip
+        one = {
+            "none": np.ones((72, 96)),
+            "bg": person,
+            "obj-box": np.maximum(person, 1 - box[1]),
+            "obj-shape": 1 - thing,
+            "person-box": 1 - np.maximum(box[0], person),
+        }
         if mode == "bg+obj":
             x = person[..., None] * v + ((1 - person) * thing)[..., None] * obj
             x += ((1 - person) * (1 - thing))[..., None] * bg

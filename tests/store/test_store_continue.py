@@ -192,7 +192,7 @@ def test_a_damaged_part_is_named_with_the_way_out(tmp_path: Path, damage: str) -
     path = tmp_path / "000of001-00001.h5"
     data = path.read_bytes()
     path.write_bytes({"cut": data[:-1], "empty": b"", "text": b"not hdf5"}[damage])
-    with pytest.raises(DamagedError, match=r"000of001-00001\.h5: .*delete that file"):
+    with pytest.raises(DamagedError, match=r"000of001-00001\.h5 does not open: .*delete that file"):
         opened(tmp_path)
     path.unlink()
     make(tmp_path, IDS[:4], part_clips=2)
