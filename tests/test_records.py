@@ -95,6 +95,10 @@ BAD_LINES = {
     b'{"id": "a", "objects": ["\\udcff"]}\n': "half a character",
     b'{"id": "a", "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n": "nested too deeply",
     b'{"id": "a", "x": ' + b"[" * 80 + b"]" * 80 + b"}\n": "nested too deeply",
+    b'{"id": "a", "error": {"stage": "", "kind": "", "message": "", "x": '
+    + b"[" * 80
+    + b"]" * 80
+    + b"}}\n": "nested too deeply",
     b'{"id": "a\nb"}\n': "not JSON",
     b'{"video": "a.mp4"}\n': "field 'id' is missing",
     b'{"id": ""}\n': "field 'id' must be",

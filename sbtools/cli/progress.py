@@ -14,8 +14,8 @@ class Progress:
 
     def __init__(self, total: int | None = None, quiet: bool = False) -> None:
         self.total, self.quiet = total, quiet
-        self.count = self.failed = 0
-        self.damaged = False
+        self.count = self.failed = self.before = 0
+        self.damaged = self.listing = False
         self.live = sys.stderr.isatty()
         self.every = 0.2 if self.live else 30.0
         self.begun = self.said = time.monotonic()

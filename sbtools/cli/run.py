@@ -13,6 +13,8 @@ from contextlib import closing
 from datetime import datetime, timezone
 from typing import Any
 
+import click
+
 from sbtools import records
 from sbtools.cli import messages
 from sbtools.cli.options import Common
@@ -40,6 +42,7 @@ def filter_records(common: Common, stage: Stage, *, write: bool = True) -> int:
         if common.dry_run:
             return _tell(inputs)
         tally = Progress(inputs.total, common.quiet)
+        tally.listing = not inputs.streams
         with closing(closable(results)) as done:
             _pump(done, tally, common, write)
         if inputs.empty and not stop():
@@ -97,25 +100,31 @@ def _pump(done: Iterable[Record], tally: Progress, common: Common, write: bool) 
             failed = records.counts_as_failure(record)
             tally.step(failed)
             if failed:
-                tally.damaged |= record["error"]["kind"] == "damaged"
-                _name(record, common)
+                _name(record, tally, common)
     except BrokenPipeError:
         raise ReaderGone from None
     finally:
         tally.end()
 
 
-def _name(record: Record, common: Common) -> None:
+def _name(record: Record, tally: Progress, common: Common) -> None:
     error = record["error"]
     text = f"{record['id']}: {error['message']} ({error['stage']}: {error['kind']})"
     if common.strict:
         raise SbtoolsError(text)
-    log.warning("%s", text)
+    tally.damaged |= error["kind"] == "damaged"
+    ours = ["index"] if tally.listing else []
+    if error["stage"] in [click.get_current_context().info_name, *ours]:
+        log.warning("%s", text)
+    else:
+        tally.before += 1
+        log.debug("%s", text)
 
 
 def _status(common: Common, tally: Progress, stop: StopFlag) -> int:
     if tally.failed:
-        log.warning("%d of %d clips failed", tally.failed, tally.count)
+        before = f" ({tally.before} of them before this stage)" if tally.before else ""
+        log.warning("%d of %d clips failed%s", tally.failed, tally.count, before)
     if stop.code is not None:
         log.info("stopped on request after %d clips; the same command goes on", tally.count)
         return stop.code

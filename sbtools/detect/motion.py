@@ -30,7 +30,7 @@ class MotionDetector:
     takes_prompts = False
     in_worker = True
 
-    def __init__(self, threshold: float = 0.45, least: float = 0.005, most: int = 4) -> None:
+    def __init__(self, threshold: float = 0.55, least: float = 0.005, most: int = 4) -> None:
         self.threshold, self.least, self.most = threshold, least, most
 
     def describe(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ PROMPT_FIELDS = frozenset({"text", "objects", "boxes"})
 
 _COUNT_LIMIT = 1 << 53
 _SIZE_LIMIT = 1e15
+_KNOWN_PARTS = {"boxes": 5, "rle": 4, "error": 3}
 _ROLES = ("person", "object")
 _NUMBERS = (int, float)
 
@@ -26,7 +27,7 @@ def shown(value: Any) -> str:
 
 
 def check(record: dict[str, Any]) -> list[str]:
-    """Raise Refused unless all known fields are right; return the nested fields nobody knows."""
+    """Raise Refused unless all known fields are right; return those nested as nobody knows."""
     unknown = []
     for name, value in record.items():
         rule = _FIELDS.get(name)
@@ -35,11 +36,18 @@ def check(record: dict[str, Any]) -> list[str]:
                 unknown.append(name)
         elif not rule[0](value):
             raise Refused(f"field '{name}' must be {rule[1]}, not {shown(value)}")
+        elif name in _KNOWN_PARTS and _has_unknown_parts(value, _KNOWN_PARTS[name]):
+            unknown.append(name)
     if "id" not in record:
         raise Refused("field 'id' is missing")
     if "end" in record and record["end"] <= record.get("start", 0):
         raise Refused(f"field 'end' must be after 'start', not {shown(record['end'])}")
     return unknown
+
+
+def _has_unknown_parts(value: Any, known: int) -> bool:
+    items = value if type(value) is list else [value]
+    return any([len(item) > known for item in items])
 
 
 def _id(value: Any) -> bool:

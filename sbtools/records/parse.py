@@ -31,8 +31,26 @@ def parse(line: bytes, where: str) -> Record:
         raise RecordError(f"{where}: {fault}") from None
 
 
+def strict_json(data: bytes) -> Any:
+    """A JSON value, by the same rules as a line of a stream; ValueError says what is wrong."""
+    value = _value(_decode(data), data)
+    _refuse_depth(value, DEPTH_LIMIT + 8)
+    return value
+
+
 def _parse(line: bytes) -> Record:
     text = _decode(line)
+    value = _value(text, line)
+    if type(value) is not dict:
+        raise Refused(f"a record is a JSON object, not {shown(value)}")
+    if "\\ud" in text or "\\uD" in text:
+        _refuse_half_characters(value)
+    for nested in check(value):
+        _refuse_depth(value[nested], DEPTH_LIMIT)
+    return value
+
+
+def _value(text: str, line: bytes) -> Any:
     try:
         value, end = _DECODER.raw_decode(text)
     except json.JSONDecodeError as fault:
@@ -41,12 +59,6 @@ def _parse(line: bytes) -> Record:
         raise Refused("nested too deeply") from None
     if end != len(text):
         raise Refused(f"more than one JSON value on the line (at character {end + 1})")
-    if type(value) is not dict:
-        raise Refused(f"a record is a JSON object, not {shown(value)}")
-    if "\\ud" in text or "\\uD" in text:
-        _refuse_half_characters(value)
-    for unknown in check(value):
-        _refuse_depth(value[unknown])
     return value
 
 
@@ -119,10 +131,10 @@ def _refuse_half_characters(record: Record) -> None:
                 waiting += item
 
 
-def _refuse_depth(value: Any) -> None:
+def _refuse_depth(value: Any, limit: int) -> None:
     level, depth = [value], 1
     while level:
-        if depth > DEPTH_LIMIT:
+        if depth > limit:
             raise Refused("nested too deeply")
         inner = [item for item in level if type(item) is dict or type(item) is list]
         level = [

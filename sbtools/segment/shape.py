@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sbtools.detect.boxes import Xyxy, core, grow, mean, raster
 from sbtools.segment.base import Mask
 
-LEAST_PART, LEAST_INSIDE, LEAST_HOLE = 0.15, 0.3, 0.02
+LEAST_PART, LEAST_INSIDE, LEAST_HOLE = 0.15, 0.3, 0.08
 REACH = 0.5
 
 

@@ -12,7 +12,7 @@ from h5py import h5d
 
 from sbtools.errors import ClipError, DamagedError, RecordError
 from sbtools.records import id_of, key_of
-from sbtools.store.done import IndexLine, differences, index_of, newest
+from sbtools.store.done import IndexLine, differences, index_of, newest, places_of
 from sbtools.store.layout import ROLES, parts_of, split_address, without_version
 from sbtools.store.made import read_made
 from sbtools.store.reader import StoredClip, Stores
@@ -34,17 +34,17 @@ def check_store(folder: str) -> Iterator[str]:
     entries: list[tuple[str, IndexLine]] = []
     for name in parts:
         path = os.path.join(os.path.abspath(folder), name)
-        yield from dict.fromkeys(_check_one(path, name, made, entries))
+        yield from dict.fromkeys(_check_one(path, made, entries))
     yield from _check_places(folder, entries)
 
 
 def _check_one(
-    path: str, name: str, made: dict[str, Any] | None, entries: list[tuple[str, IndexLine]]
+    path: str, made: dict[str, Any] | None, entries: list[tuple[str, IndexLine]]
 ) -> Iterator[str]:
     stores = Stores(max_open=1)
     try:
         yield from _check_made(path, stores.part(path), made)
-        entries += [(name, line) for line in index_of(stores.part(path))]
+        entries += places_of(stores.part(path))
     except _FAULTS as fault:
         yield str(fault)
     yield from check_part(path, stores)

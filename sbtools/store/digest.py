@@ -10,7 +10,7 @@ from typing import Any
 
 from sbtools.errors import UsageError
 from sbtools.records import key_of
-from sbtools.store.done import IndexLine, index_of, newest
+from sbtools.store.done import IndexLine, newest, places_of
 from sbtools.store.layout import DTYPES, parts_of, without_parts, without_version
 from sbtools.store.made import read_made
 from sbtools.store.reader import StoredClip, Stores
@@ -41,8 +41,7 @@ def _clips(folder: str, stores: Stores) -> Iterator[tuple[str, bytes]]:
 
     def entries() -> Iterator[tuple[str, IndexLine]]:
         for name in parts_of(folder):
-            for line in index_of(stores.part(os.path.join(folder, name))):
-                yield name, line
+            yield from places_of(stores.part(os.path.join(folder, name)))
 
     places = sorted((name, id) for id, (name, _) in newest(entries()).items())
     for name, id in places:

@@ -6,11 +6,12 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sbtools.errors import DamagedError, UsageError
 from sbtools.records import Record, key_of
+from sbtools.records.parse import strict_json
 from sbtools.store.layout import Kind, without_version
 from sbtools.store.safe import OpenPart
 
@@ -54,10 +55,19 @@ def index_of(part: OpenPart) -> Iterator[IndexLine]:
     """The clips of a part, in the order they were added."""
     for line in part.index().splitlines():
         try:
-            found = json.loads(line)
-            yield IndexLine(found["id"], found.get("supersedes"), line)
-        except (ValueError, KeyError, TypeError, RecursionError):
+            found = strict_json(line)
+            digest, record, old = found["digest"], found["record"], found.get("supersedes")
+            if not isinstance(digest, str | None) or not isinstance(old, str | None):
+                raise TypeError
+            yield IndexLine(str(record["id"]), old, line)
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise DamagedError(f"{part.path}: /index is damaged") from None
+
+
+def places_of(part: OpenPart) -> Iterator[tuple[str, IndexLine]]:
+    """(part name, line) of the clips of a part, without their text."""
+    name = os.path.basename(part.path)
+    return ((name, replace(line, line=b"")) for line in index_of(part))
 
 
 def newest(entries: Iterable[tuple[str, IndexLine]]) -> dict[str, tuple[str, IndexLine]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sbtools.errors import LockedError
 from sbtools.store.layout import shard_name
-from sbtools.store.output import link, write_synced, writing
+from sbtools.store.output import link, read_regular, write_synced, writing
 from sbtools.store.owner import alive, myself, requeued
 
 _NAME = re.compile(r"\.lock-(\d{3,})of(\d{3,})")
@@ -110,8 +110,7 @@ def _write_beside(path: str, content: bytes) -> str:
 
 def _read(path: str) -> bytes | None:
     try:
-        with open(path, "rb") as file:
-            return file.read(1 << 16)
+        return read_regular(path, 1 << 16)
     except FileNotFoundError:
         return None
 

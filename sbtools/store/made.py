@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Mapping
@@ -10,10 +9,11 @@ from contextlib import suppress
 from typing import Any
 
 from sbtools.errors import ClipError, DamagedError
+from sbtools.records.parse import strict_json
 from sbtools.store.done import require_same
 from sbtools.store.layout import FORMATS, MADE, VERSION, parts_of, shard_name, without_version
 from sbtools.store.lock import lock_name
-from sbtools.store.output import write_json
+from sbtools.store.output import read_regular, write_json
 from sbtools.store.owner import slurm_task
 from sbtools.store.safe import OpenPart
 
@@ -87,16 +87,17 @@ def read_made(folder: str) -> dict[str, Any] | None:
     """
     path = os.path.join(folder, MADE)
     try:
-        with open(path, "rb") as file:
-            made = json.loads(file.read(16 << 20))
+        made = strict_json(read_regular(path, 16 << 20))
         if made["format"] in FORMATS and isinstance(made["what"], dict):
             if made["version"] == VERSION:
                 return dict(made)
             raise DamagedError(f"{path} has version {made['version']!a}: install a newer sbtools")
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError):
         pass
+    except OSError as fault:
+        raise DamagedError(f"{path}: {fault.strerror or fault}") from None
     raise DamagedError(f"{path} is damaged: --overwrite, or give another -o")
 
 

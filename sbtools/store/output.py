@@ -7,6 +7,7 @@ import io
 import json
 import os
 import secrets
+import stat
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -87,6 +88,18 @@ def write_synced(path: str, data: bytes) -> str:
             os.unlink(path)
         raise
     return path
+
+
+def read_regular(path: str, limit: int) -> bytes:
+    """The first bytes of a file; OSError for what is not one, without waiting for a pipe."""
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        return file.read(limit)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def link(temporary: str, path: str) -> None:

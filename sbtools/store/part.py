@@ -12,8 +12,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from sbtools.errors import LockedError, OutputError
-from sbtools.records import Record, dump, key_of
+from sbtools.errors import ClipError, LockedError, OutputError
+from sbtools.records import LINE_LIMIT, Record, dump, key_of
 from sbtools.store.datasets import Arrays, Frames, write_attributes, write_boxes, write_small
 from sbtools.store.layout import BYTES_LIMIT, DTYPES, VERSION, Kind
 from sbtools.store.output import NewFile, failpoint, sync_folder, temporary_of, writing
@@ -73,13 +73,12 @@ class Part:
         group = self._clips.create_group(key)
         try:
             self._fill(group, record, attrs, chunks, arrays, boxes)
+            self._index.append(_index_line(record, attrs.get("digest"), supersedes))
         except BaseException:
             self._check()
             del self._clips[key]
             raise
         self._check()
-        line = {"id": record["id"], "digest": attrs.get("digest"), "record": record}
-        self._index.append(dump({**line, "supersedes": supersedes} if supersedes else line))
         self._keys.add(key)
 
     def _fill(
@@ -157,3 +156,11 @@ class Part:
         self._file.close()
         with suppress(OSError):
             os.unlink(self._temporary)
+
+
+def _index_line(record: Record, digest: str | None, supersedes: str | None) -> bytes:
+    line = {"digest": digest, "record": record}
+    text = dump({**line, "supersedes": supersedes} if supersedes else line)
+    if len(text) > LINE_LIMIT:
+        raise ClipError("too-large", f"clip {record['id']!a}: the record takes {len(text)} bytes")
+    return text

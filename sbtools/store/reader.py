@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import OrderedDict
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from sbtools.errors import DamagedError, RecordError
 from sbtools.records import Record, resolve
-from sbtools.records.parse import parse
+from sbtools.records.parse import parse, strict_json
 from sbtools.store.layout import BOX, FRAMES_LIMIT, ROLES, Kind, split_address
 from sbtools.store.safe import (
     OpenPart,
@@ -179,8 +178,8 @@ class StoredClip:
         self.values("boxes")
         text = attribute(self._open("boxes"), "prompts", f"{self.where}/boxes")
         try:
-            prompts = json.loads(str(text))
-        except (ValueError, RecursionError):
+            prompts = strict_json(str(text).encode())
+        except ValueError:
             prompts = None
         if not isinstance(prompts, list) or not all(isinstance(item, str) for item in prompts):
             raise DamagedError(f"{self.where}/boxes: attribute prompts is damaged")

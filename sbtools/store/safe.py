@@ -6,7 +6,6 @@ rank, bounded sizes, one frame a chunk, gzip, shuffle and fletcher32 at most.
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from h5py import h5a, h5d, h5f, h5g, h5l, h5o, h5p, h5s, h5t, h5z
 from numpy.typing import NDArray
 
 from sbtools.errors import ClipError, DamagedError
+from sbtools.records.parse import strict_json
 from sbtools.store.layout import (
     BYTES_LIMIT,
     DTYPES,
@@ -80,10 +80,10 @@ class OpenPart:
         """What the part was made from: {"what": {...}, "run": {...}}."""
         text = attribute(self.root, "made", self.path)
         try:
-            made = json.loads(str(text))
+            made = strict_json(str(text).encode())
             if isinstance(made["what"], dict) and isinstance(made["run"], dict):
                 return dict(made)
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError):
             pass
         raise DamagedError(f"{self.path}: attribute made is damaged")
 

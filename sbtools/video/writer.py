@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import secrets
+from contextlib import suppress
 from fractions import Fraction
 from io import RawIOBase
 from types import TracebackType
@@ -64,8 +65,12 @@ class FileWriter:
         self._count = 0
         self._stream: Any = None
         folder = os.path.dirname(self._path)
-        self._temporary = os.path.join(folder, f".sbtools-{secrets.token_hex(8)}.tmp")
+        # One name for each file, so that what a killed run left is swept by the next.
+        name = hashlib.sha1(os.fsencode(os.path.basename(self._path))).hexdigest()[:16]
+        self._temporary = os.path.join(folder, f".sbtools-{name}.tmp")
         try:
+            with suppress(FileNotFoundError):
+                os.unlink(self._temporary)
             self._sink = _Sink(open(self._temporary, "xb", buffering=0))
         except OSError as error:
             raise self._failure(error) from error

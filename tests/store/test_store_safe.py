@@ -368,3 +368,10 @@ def test_reading_changes_nothing(store: Path) -> None:
     read_all(Stores().clip(address(store)))
     assert list(check_store(str(store))) == []
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+
+
+def test_a_made_json_that_is_a_pipe_is_named_without_waiting(store: Path) -> None:
+    (store / "made.json").unlink()
+    os.mkfifo(store / "made.json")
+    [problem] = check_store(str(store))
+    assert "made.json: not a regular file" in problem
