@@ -26,6 +26,8 @@ HOLD = 3.0
 """Usual steps for which a person is taken to be there before the first and after the last box."""
 TRUST = {"haar": 2.0, "hog": 1.0, "motion": 0.6}
 AGREED = 0.75
+BESIDE = 0.08
+"""Least evidence of a person, as a share of the surest one's in the shot."""
 STILL = 0.15
 """What a detection counts that does not move at all: bottles and chairs look like people."""
 
@@ -82,11 +84,12 @@ class ClassicDetector:
             moving = self.motion.boxes_of(view, number, sure)
             seen["motion"] += [replace(box, score=TRUST["motion"] * box.score) for box in moving]
         candidates = [track for boxes in seen.values() for track in tracks.link(boxes)]
-        found = []
-        for person in people(candidates, len(shot)):
-            if sum(map(strength, person)) >= self.least:
-                found += upheld(person, wanted, tracks.usual_step(shot), view.clip)
-        return found
+        groups = people(candidates, len(shot))
+        evidence = [sum(map(strength, group)) for group in groups]
+        enough = max(self.least, BESIDE * max(evidence, default=0.0))
+        kept = [group for group, sure in zip(groups, evidence, strict=True) if sure >= enough]
+        step = tracks.usual_step(shot)
+        return [box for group in kept for box in upheld(group, wanted, step, len(shot))]
 
 
 def searched(wanted: Sequence[int], fps: float) -> list[int]:
@@ -137,11 +140,11 @@ def same_person(strong: Track, weak: Track) -> bool:
     return 2 * matched >= len(weak)
 
 
-def upheld(group: Sequence[Track], wanted: Sequence[int], step: float, clip: Clip) -> list[Box]:
+def upheld(group: Sequence[Track], wanted: Sequence[int], step: float, count: int) -> list[Box]:
     """One person's boxes at the wanted frames: what the tracks agree on.
 
     A track votes with all its evidence wherever it is, between its own boxes too and for HOLD
-    steps before and after them.
+    steps before and after them. The score is the evidence for a frame, of `count`, at most 1.
     """
     found = []
     for frame in wanted:
@@ -151,8 +154,8 @@ def upheld(group: Sequence[Track], wanted: Sequence[int], step: float, clip: Cli
             if track[0].frame - HOLD * step <= frame <= track[-1].frame + HOLD * step
         ]
         if votes:
-            score = sum(weight for _, weight in votes) / len(wanted)
-            found.append(Box(frame, agreed(votes), score))
+            score = sum(weight for _, weight in votes) / count
+            found.append(Box(frame, agreed(votes), min(1.0, score)))
     return found
 
 

@@ -15,7 +15,7 @@ from sbtools.detect.boxes import Xyxy, area, core, hull
 from sbtools.detect.tracks import interpolate
 from sbtools.detect.view import View
 
-REACH = 0.3
+REACH, LONGEST = 0.3, 4.0
 """Parts whose gap is below this share of the smaller one's mean side are of one body."""
 
 
@@ -73,7 +73,11 @@ def regions(sure: NDArray[np.float32], threshold: float, least: float) -> list[t
         own = labels == i
         if stats[i, cv2.CC_STAT_AREA] >= 0.25 * least * sure.size:
             parts.append((core(sure * own), float(sure[own].sum()), float(own.sum())))
-    merged = [part for part in _joined(parts) if area(part[0]) >= least * sure.size]
+    merged = [
+        part
+        for part in _joined(parts)
+        if area(part[0]) >= least * sure.size and elongation(part[0]) <= LONGEST
+    ]
     return [(box, weight / n) for box, weight, n in sorted(merged, key=lambda part: -part[1])]
 
 
@@ -89,6 +93,12 @@ def _joined(parts: list[Part]) -> list[Part]:
                 rest = [part for part in parts if part is not first and part is not second]
                 return _joined([one, *rest])
     return parts
+
+
+def elongation(box: Xyxy) -> float:
+    """The longer side over the shorter."""
+    wide, high = box[2] - box[0], box[3] - box[1]
+    return max(wide, high) / max(min(wide, high), 1e-9)
 
 
 def _gap(a: Xyxy, b: Xyxy) -> float:

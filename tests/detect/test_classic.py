@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sbtools.detect.base import Box
-from sbtools.detect.classic import ClassicDetector, agreed, people, searched
+from sbtools.detect.classic import ClassicDetector, agreed, people, searched, upheld
 from sbtools.detect.haar import HaarDetector
 from sbtools.detect.hog import HogDetector
 from sbtools.detect.motion import MotionDetector
@@ -113,6 +113,13 @@ def test_a_weak_track_alone_is_dropped_and_a_lone_frame_too() -> None:
     groups = people([lone, same, strong], 3)
     assert groups == [[strong, same]]
     assert people([lone], 1) == [[lone]]
+
+
+def test_a_box_is_upheld_between_and_around_its_frames() -> None:
+    track = [Box(10, (0.0, 0.0, 4.0, 8.0), 0.8), Box(20, (2.0, 0.0, 6.0, 8.0), 0.8)]
+    made = upheld([track], [0, 10, 15, 20, 49, 51], 10.0, 4)
+    assert [(b.frame, b.xyxy[0]) for b in made] == [(0, 0), (10, 0), (15, 1), (20, 2), (49, 2)]
+    assert {round(b.score, 6) for b in made} == {0.4}
 
 
 def test_agreed_box_by_hand() -> None:

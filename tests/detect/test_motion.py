@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sbtools.detect import flow
-from sbtools.detect.motion import MotionDetector
+from sbtools.detect.motion import MotionDetector, regions
 from sbtools.detect.view import View
 from tests.detect.made import HEIGHT, WIDTH, MadeClip, bounds, iou, scene
 
@@ -94,3 +94,19 @@ def test_clips_of_one_frame_and_of_tiny_frames_have_no_motion() -> None:
     assert MotionDetector().detect(MadeClip(frames)) == []
     tiny = [np.full((3, 2, 3), i, np.uint8) for i in range(5)]
     assert MotionDetector().detect(MadeClip(tiny)) == []
+
+
+def test_strips_that_no_person_fills_are_left_out() -> None:
+    sure = np.zeros((120, 160), np.float32)
+    sure[10:22, 10:150] = 1
+    sure[60:110, 40:60] = 1
+    ((box, mean),) = regions(sure, 0.5, 0.005)
+    assert iou(box, (40, 60, 60, 110)) > 0.85 and mean > 0.9
+
+
+def test_near_parts_are_one_body_and_far_ones_two() -> None:
+    sure = np.zeros((120, 160), np.float32)
+    sure[20:50, 40:60] = sure[54:90, 40:60] = 1
+    assert len(regions(sure, 0.5, 0.005)) == 1
+    sure[20:50, 110:130] = 1
+    assert len(regions(sure, 0.5, 0.005)) == 2
