@@ -12,6 +12,9 @@ COMMANDS = {
     "mask": "sbtools.cli.mask:command",
     "check": "sbtools.cli.check:command",
     "view": "sbtools.cli.view:command",
+    "demo": "sbtools.cli.demo:command",
+    "weights": "sbtools.cli.weights:command",
+    "doctor": "sbtools.cli.doctor:command",
 }
 """In the order of work; other packages add to it through the entry-point group sbtools.commands."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from typing import Any
 
@@ -16,26 +17,57 @@ from sbtools.errors import UsageError
 from sbtools.segment import AUTO as AUTO_SEGMENTER
 from sbtools.segment import SEGMENTERS
 from sbtools.video.frames import FrameRule
+from sbtools.weights import find
 
 log = logging.getLogger("sbtools")
+
+LEARNED = {"detector": "grounding-dino", "segmenter": "sam"}
+"""What auto takes where its weights are found; weights.find knows them by the same names."""
+
+WEIGHT_FREE = {"detector": AUTO_DETECTOR, "segmenter": AUTO_SEGMENTER}
+GET = {
+    "detector": "sbtools weights fetch grounding-dino-tiny, or --weights PATH "
+    "(in segment --detector-weights)",
+    "segmenter": "sbtools weights fetch sam-vit-b, or --weights PATH",
+}
+SHARED = ("device", "batch_frames")
+"""Settings that a back end may leave unread."""
 
 DETECTOR = click.option(
     "--detector",
     default="auto",
     show_default=True,
     metavar="NAME",
-    help=f"{', '.join(DETECTORS)}, or one that a package adds; auto takes classic.",
+    help=f"{', '.join(DETECTORS)}, or one that a package adds; auto takes grounding-dino where "
+    "its weights are found, else classic.",
 )
 SEGMENTER = click.option(
     "--segmenter",
     default="auto",
     show_default=True,
     metavar="NAME",
-    help=f"{', '.join(SEGMENTERS)}, or one that a package adds; auto takes grabcut.",
+    help=f"{', '.join(SEGMENTERS)}, or one that a package adds; auto takes sam where its weights "
+    "are found, else grabcut.",
 )
 OBJECT = click.option(
     "--object", "objects", multiple=True, metavar="NAME", help="Object to find; repeatable."
 )
+PERSON = click.option(
+    "--person",
+    metavar="NAMES",
+    help="What a person is called in prompts, with commas.  [default: person,hand]",
+)
+DEVICE = click.option(
+    "--device", metavar="NAME", help="Where learned back ends compute: auto, cpu, cuda or cuda:N."
+)
+DOWNLOAD = click.option(
+    "--download", is_flag=True, help="Fetch a detector that is named as on the HuggingFace hub."
+)
+
+
+def weights(flag: str, of: str) -> Any:
+    """The option `flag` for the weights of a back end."""
+    return click.option(flag, metavar="PATH", help=f"Weights of the {of}.")
 
 
 class Frames(click.ParamType):
@@ -50,19 +82,76 @@ class Frames(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-def detector(common: Common, name: str, settings: tuple[str, ...]) -> Choice:
-    """The detector of that name; `auto` is resolved here, once."""
-    return _choice(common, "detector", name, AUTO_DETECTOR, settings)
+class BatchFrames(click.ParamType):
+    """A count of frames, or auto."""
+
+    name = "N|auto"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        text = str(value)
+        if text != "auto" and not (text.isdecimal() and int(text) > 0):
+            self.fail(f"'{text}' is neither a count above 0 nor auto", param, ctx)
+        return text
 
 
-def segmenter(common: Common, name: str, settings: tuple[str, ...]) -> Choice:
-    """The segmenter of that name; `auto` is resolved here, once."""
-    return _choice(common, "segmenter", name, AUTO_SEGMENTER, settings)
+BATCH_FRAMES = click.option(
+    "--batch-frames",
+    type=BatchFrames(),
+    help="Frames of a clip that a learned back end takes at once.  [default: auto]",
+)
 
 
-def _choice(common: Common, what: str, name: str, auto: str, settings: tuple[str, ...]) -> Choice:
+def detector(common: Common, name: str, settings: tuple[str, ...], **flags: Any) -> Choice:
+    """The detector of that name; `auto` is resolved here, once.
+
+    `flags` are settings that have options of their own, None or False where not given.
+    """
+    return _choice(common, "detector", name, settings, flags)
+
+
+def segmenter(common: Common, name: str, settings: tuple[str, ...], **flags: Any) -> Choice:
+    """The segmenter of that name; as `detector`."""
+    return _choice(common, "segmenter", name, settings, flags)
+
+
+def _choice(
+    common: Common, what: str, name: str, settings: tuple[str, ...], flags: dict[str, Any]
+) -> Choice:
+    given = {flag: value for flag, value in flags.items() if value not in (None, False)}
+    own = dict[str, Any](parse_settings(settings))
     if name == "auto":
-        refuse_auto(common, f"--{what}", f"--{what} {auto}")
-        name = auto
-        log.warning("no learned %s: %s needs no weights, and is less exact", what, auto)
-    return Choice(what, name, dict(parse_settings(settings)))
+        refuse_auto(common, f"--{what}", f"--{what} {WEIGHT_FREE[what]}")
+        name = _auto(what, {**own, **given})
+    known = inspect.signature(Choice(what, name).type).parameters
+    for flag, value in given.items():
+        if flag in own:
+            raise UsageError(f"{what} {name}: {flag} is set twice, by an option and by --set")
+        if flag in known:
+            own[flag] = value
+        elif flag not in SHARED:
+            raise UsageError(f"{what} {name} has no setting '{flag}'; name another --{what}")
+    if name == LEARNED[what] and "weights" not in own:
+        own["weights"] = _found(what, name)
+    return Choice(what, name, own)
+
+
+def _auto(what: str, given: dict[str, Any]) -> str:
+    learned, free = LEARNED[what], WEIGHT_FREE[what]
+    if "weights" in given:
+        return learned
+    path = find(learned)
+    if path is None:
+        log.warning("no learned %s: %s needs no weights, and is less exact", what, free)
+        return free
+    log.info("%s %s, of %s", what, learned, path)
+    return learned
+
+
+def _found(what: str, name: str) -> str:
+    path = find(name)
+    if path is not None:
+        return str(path)
+    raise UsageError(
+        f"{what} {name} needs its weights, and $SBTOOLS_WEIGHTS and the cache have none: "
+        f"{GET[what]}"
+    )

@@ -15,7 +15,12 @@ from sbtools.records import Record
 
 @click.command("detect", context_settings=options.CONTEXT)
 @backends.DETECTOR
+@backends.PERSON
 @backends.OBJECT
+@backends.weights("--weights", "detector: a HuggingFace folder, or a name on the hub")
+@backends.DOWNLOAD
+@backends.DEVICE
+@backends.BATCH_FRAMES
 @click.option("--frames", type=backends.Frames(), default="8", show_default=True,
               help="Frames to look at: 8, segments:8x4, all, or every:K.")  # fmt: skip
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
@@ -27,7 +32,12 @@ from sbtools.records import Record
 def command(
     common: Common,
     detector: str,
+    person: str | None,
     objects: tuple[str, ...],
+    weights: str | None,
+    download: bool,
+    device: str | None,
+    batch_frames: str | None,
     frames: str,
     settings: tuple[str, ...],
     output: str | None,
@@ -38,6 +48,7 @@ def command(
     \b
     Examples:
       sbtools detect clips/ -o boxes.jsonl | sbtools segment > masks.jsonl
+      sbtools detect --detector grounding-dino --object "baseball bat" clips/ > boxes.jsonl
       sbtools detect --detector hog --frames every:5 clips.jsonl > boxes.jsonl
     """
     messages.begin_command(common.verbose, common.quiet)
@@ -45,7 +56,10 @@ def command(
     def stage(incoming: Iterator[Record], job: Job) -> Iterator[Record]:
         from sbtools.detect.stage import detect
 
-        choice = backends.detector(common, detector, settings)
+        choice = backends.detector(
+            common, detector, settings, weights=weights, person=person, download=download,
+            device=device, batch_frames=batch_frames,
+        )  # fmt: skip
 
         return detect(
             incoming, job, choice, frames=frames, prompts=objects, keep=output, overwrite=overwrite

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -101,6 +101,14 @@ TALK = (
     ),
 )
 
+LABEL_FROM = click.option(
+    "--label-from",
+    type=click.Choice(["folder", "none"]),
+    default="folder",
+    show_default=True,
+    help="Where the labels of videos and folders come from.",
+)
+
 STAGE = (
     INPUTS,
     ROOT,
@@ -117,13 +125,7 @@ STAGE = (
         help="Take the clips whose sha1(id) mod N is I.  [default: $SBTOOLS_SHARD]",
     ),
     click.option("--limit", type=click.IntRange(0), help="Take the first so many clips, no more."),
-    click.option(
-        "--label-from",
-        type=click.Choice(["folder", "none"]),
-        default="folder",
-        show_default=True,
-        help="Where the labels of videos and folders come from.",
-    ),
+    LABEL_FROM,
     click.option(
         "--clip-timeout",
         type=click.FloatRange(0, min_open=True),
@@ -157,23 +159,42 @@ STORE = (
 
 def stage_options(function: F) -> F:
     """Add INPUT... and the flags of every stage; the command receives them as `common`."""
+    return _decorated(_common(function), STAGE)
+
+
+def maker_options(function: F) -> F:
+    """Add the flags of a stage that makes its records itself, to be received as `common`.
+
+    The argument `inputs` is the command's own: where it makes them.
+    """
+    own = [option for option in STAGE if option not in (INPUTS, LABEL_FROM)]
+    return _decorated(_common(function), own)
+
+
+def _common(function: Any) -> Any:
     names = Common.__dataclass_fields__
 
     @functools.wraps(function)
     def collected(**values: Any) -> Any:
         values["root"] = Path(os.path.abspath(values["root"] or "."))
         values["shard"] = values["shard"] or (0, 1)
+        values.setdefault("label_from", "none")
         if values["workers"] is None:
             values["workers"] = available_cores()
         common = Common(**{name: values.pop(name) for name in names})
         return function(common=common, **values)
 
-    return _decorated(collected, STAGE)
+    return collected
 
 
 def few_options(function: F) -> F:
     """Add INPUT..., --root, --quiet, --verbose and --config, as they are."""
     return _decorated(function, (INPUTS, ROOT, *TALK))
+
+
+def talk_options(function: F) -> F:
+    """Add --quiet, --verbose and --config, as they are."""
+    return _decorated(function, TALK)
 
 
 def store_options(function: F) -> F:
@@ -188,7 +209,7 @@ def store_options(function: F) -> F:
     return _decorated(collected, STORE)
 
 
-def _decorated(function: Any, options: tuple[Any, ...]) -> Any:
+def _decorated(function: Any, options: Sequence[Any]) -> Any:
     for option in reversed(options):
         function = option(function)
     return function

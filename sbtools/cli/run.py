@@ -50,6 +50,23 @@ def filter_records(common: Common, stage: Stage, *, write: bool = True) -> int:
         return _status(common, tally, stop)
 
 
+def produce_records(
+    common: Common, make: Callable[[Job], Iterator[Record]], total: int | None, dry: str
+) -> int:
+    """Run a stage that reads nothing, print what it yields; the exit status.
+
+    `total` is how many records are expected, `dry` what --dry-run says instead.
+    """
+    with StopFlag().installed() as stop:
+        if common.dry_run:
+            log.info("%s", dry)
+            return 0
+        tally = Progress(total, common.quiet)
+        with closing(closable(make(make_job(common, stop)))) as done:
+            _pump(done, tally, common, True)
+        return _status(common, tally, stop)
+
+
 def open_inputs(common: Common, stop: Callable[[], bool]) -> Inputs:
     """INPUT... as the shared flags ask for it."""
     return Inputs(

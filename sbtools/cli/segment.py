@@ -19,8 +19,14 @@ from sbtools.records import Record
 @click.option("-o", "--output", metavar="STORE", type=click.Path(path_type=str, file_okay=False),
               default="masks", show_default=True, help="The store.")  # fmt: skip
 @backends.SEGMENTER
+@backends.weights("--weights", "segmenter: a .pth file of segment-anything")
 @backends.DETECTOR
+@backends.weights("--detector-weights", "detector: a HuggingFace folder, or a name on the hub")
+@backends.DOWNLOAD
+@backends.PERSON
 @backends.OBJECT
+@backends.DEVICE
+@backends.BATCH_FRAMES
 @click.option("--frames", type=backends.Frames(),
               help="Frames to mask: 8, segments:8x4, all, or every:K.  [default: those that were "
               "looked at, else 8]")  # fmt: skip
@@ -41,8 +47,14 @@ def command(
     parts: dict[str, Any],
     output: str,
     segmenter: str,
+    weights: str | None,
     detector: str,
+    detector_weights: str | None,
+    download: bool,
+    person: str | None,
     objects: tuple[str, ...],
+    device: str | None,
+    batch_frames: str | None,
     frames: str | None,
     from_png: str | None,
     from_rle: bool,
@@ -62,16 +74,22 @@ def command(
       sbtools segment --from-png annotations/ clips/ > masks.jsonl
     """
     messages.begin_command(common.verbose, common.quiet)
-    given = _given(from_png, from_rle, segmenter)
+    given = _given(from_png, from_rle, segmenter, weights)
+    computing = {"device": device, "batch_frames": batch_frames}
 
     def stage(incoming: Iterator[Record], job: Job) -> Iterator[Record]:
         from sbtools.segment.stage import Segmentation, segment
         from sbtools.segment.task import looks_up
 
-        chosen = given or backends.segmenter(common, segmenter, settings)
+        chosen = given or backends.segmenter(
+            common, segmenter, settings, weights=weights, **computing
+        )
         finder = Choice("detector", "classic")
         if not looks_up(chosen):
-            finder = backends.detector(common, detector, detector_settings)
+            finder = backends.detector(
+                common, detector, detector_settings, weights=detector_weights, person=person,
+                download=download, **computing,
+            )  # fmt: skip
         plan = Segmentation(
             finder,
             chosen,
@@ -86,8 +104,12 @@ def command(
     return run.filter_records(common, stage)
 
 
-def _given(from_png: str | None, from_rle: bool, segmenter: str) -> Choice | None:
+def _given(
+    from_png: str | None, from_rle: bool, segmenter: str, weights: str | None
+) -> Choice | None:
     asked = [flag for flag, value in (("--from-png", from_png), ("--from-rle", from_rle)) if value]
+    if asked and weights:
+        asked.append("--weights")
     if segmenter != "auto":
         asked.append("--segmenter")
     if len(asked) > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 DETECTORS = {
+    "grounding-dino": "sbtools.detect.grounding_dino:GroundingDinoDetector",
     "classic": "sbtools.detect.classic:ClassicDetector",
     "hog": "sbtools.detect.hog:HogDetector",
     "haar": "sbtools.detect.haar:HaarDetector",

@@ -6,6 +6,7 @@ SEGMENTERS = {
     "grabcut": "sbtools.segment.grabcut:GrabCutSegmenter",
     "png": "sbtools.segment.png:PngSegmenter",
     "rle": "sbtools.segment.rle:RleSegmenter",
+    "sam": "sbtools.segment.sam:SamSegmenter",
 }
 """Name -> class; other packages add to it through the entry-point group sbtools.segmenters."""
 

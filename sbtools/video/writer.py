@@ -95,7 +95,9 @@ class FileWriter:
         self._encode(frame)
 
     def _begin(self, height: int, width: int) -> None:
-        options = {"crf": str(self._crf), "preset": "medium", "x264-params": "threads=1"}
+        # Without mbtree=0 small frames came out differently from run to run.
+        tuning = "threads=1:mbtree=0"
+        options = {"crf": str(self._crf), "preset": "medium", "x264-params": tuning}
         self._stream = self._container.add_stream("libx264", rate=self._fps, options=options)
         self._stream.width, self._stream.height = width, height
         self._stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"

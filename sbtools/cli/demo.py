@@ -1,0 +1,108 @@
+"""`sbtools demo`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from sbtools.cli import messages, options, run
+from sbtools.cli.options import Common
+from sbtools.errors import UsageError
+from sbtools.job import Job
+from sbtools.records import Record
+
+
+class Cell(click.ParamType):
+    """ "SCENE,CLOTHES", two shares."""
+
+    name = "SCENE,CLOTHES"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, float]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            scene, clothes = (float(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"'{value}' is not two shares, as in .9,0", param, ctx)
+        return scene, clothes
+
+
+@click.command("demo", context_settings=options.CONTEXT)
+@click.argument("inputs", metavar="DIR", nargs=-1, type=click.Path(path_type=str))
+@click.option("--cell", "cells", type=Cell(), multiple=True, default=[(0.0, 0.0), (0.9, 0.0)],
+              help="Share of clips whose scene, and whose clothes, are forced to be their class's; "
+              "repeatable.  [default: 0,0 and .9,0]")  # fmt: skip
+@click.option("--splits", metavar="NAME,...", default="",
+              help="The splits to make.  [default: all]")  # fmt: skip
+@click.option(
+    "--zero-shot",
+    is_flag=True,
+    help="6 verbs x 4 objects, 8 of the 24 names novel, instead of the 12 actions.",
+)
+@click.option("--clips", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
+              help="Make so many times the usual number of clips, as in 0.1.")  # fmt: skip
+@click.option("--size", type=int, default=64, show_default=True, help="Height and width.")
+@click.option("--frames", type=int, default=16, show_default=True, help="Frames of a clip.")
+@click.option("--arrays", is_flag=True,
+              help="Keep the decoded frames too, DIR/arrays/ID.npy.")  # fmt: skip
+@click.option(
+    "--table",
+    is_flag=True,
+    help="Print what each kind of learner scores at the (last) cell, and make nothing.",
+)
+@options.store_options
+@options.maker_options
+def command(
+    common: Common,
+    parts: dict[str, Any],
+    cells: tuple[tuple[float, float], ...],
+    splits: str,
+    zero_shot: bool,
+    clips: float,
+    size: int,
+    frames: int,
+    arrays: bool,
+    table: bool,
+) -> int:
+    """Make the benchmark whose answer is known: clips, exact masks, and records.
+
+    A jointed figure does 12 actions before 12 backgrounds, in clothes of 12 hues. How often the
+    background and the clothes betray the action is the user's to set.
+
+    \b
+    Examples:
+      sbtools demo demo/
+      sbtools demo demo/ --cell .9,.9 --splits train,test-iid,test-unbiased --clips 0.1
+      sbtools demo demo/ --zero-shot > zero-shot.jsonl
+      sbtools demo --table --cell .9,.9
+    """
+    messages.begin_command(common.verbose, common.quiet)
+    from sbtools.demo.dataset import Demo
+
+    chosen = tuple(name for name in splits.split(",") if name)
+    plan = Demo(cells, chosen, zero_shot, clips, size, frames, common.seed)
+    if table:
+        return _print_table(plan.cells[-1])
+    if len(common.inputs) != 1:
+        raise UsageError("demo writes to one folder: sbtools demo DIR")
+
+    def stage(job: Job) -> Iterator[Record]:
+        from sbtools.demo.stage import make
+
+        return make(
+            plan, common.inputs[0], job, arrays=arrays, limit=common.limit, run=run.provenance(job),
+            **parts,
+        )  # fmt: skip
+
+    total = plan.total() if common.limit is None else min(plan.total(), common.limit)
+    return run.produce_records(common, stage, total, f"{total} clips would be made")
+
+
+def _print_table(cell: tuple[float, float]) -> int:
+    from sbtools.demo.table import text
+
+    sys.stdout.write(text(*cell))
+    return 0

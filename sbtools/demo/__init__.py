@@ -1,0 +1,1 @@
+"""Generated clips whose answer is known."""

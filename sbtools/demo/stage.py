@@ -1,0 +1,156 @@
+"""The benchmark made: clips over the pool, masks into a store, records into files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from itertools import islice
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from sbtools import __version__, records, work
+from sbtools.demo.dataset import FPS, Demo
+from sbtools.errors import OutputError
+from sbtools.job import Job
+from sbtools.kept import shard_path
+from sbtools.records import Record, relative
+from sbtools.rng import shard_of
+from sbtools.stage import into_store, items_of
+from sbtools.store import StoreWriter
+from sbtools.work import Chunks, Work
+
+FACTORY = "sbtools.demo.task:make"
+
+
+def make(
+    demo: Demo,
+    folder: str,
+    job: Job,
+    *,
+    arrays: bool = False,
+    limit: int | None = None,
+    run: dict[str, Any] | None = None,
+    **parts: Any,
+) -> Iterator[Record]:
+    """Make every clip of `demo` in `folder`; yields its record once its masks are committed.
+
+    Clips go to folder/clips, exact masks of all frames to folder/masks, and, with `arrays`, frames
+    as they decode to folder/arrays. When all clips are made, the records of each set stand in
+    folder/SET.jsonl. What is there already is not made again.
+    """
+    store = os.path.join(folder, "masks")
+    out = StoreWriter(
+        store, "masks", what_of(demo), run or {}, shard=job.shard, root=str(job.root), **parts
+    )
+    wanted = planned(demo, folder, job, arrays, limit)
+
+    def same(record: Record, stored: Record) -> bool:
+        cache = record.get("arrays")
+        if cache and not os.path.exists(records.resolve(cache, str(job.root))):
+            return False
+        return record == {name: stored.get(name) for name in record}
+
+    items = items_of(wanted, out, job, same)
+    task = Work(FACTORY, {"root": str(job.root), "seed": demo.seed})
+    made = work.told("demo", {**_settings(demo), "sbtools": __version__})
+
+    def finish(record: Record, chunks: Chunks) -> dict[str, Any]:
+        return _stored(record, next(chunks)["digest"], chunks, made)
+
+    with Listing(folder, demo, job) as listing:
+        for record in into_store("demo", items, task, finish, out, job):
+            listing.add(record)
+            yield record
+        if not job.stop():
+            listing.finish()
+
+
+def planned(
+    demo: Demo, folder: str, job: Job, arrays: bool = False, limit: int | None = None
+) -> Iterator[Record]:
+    """The records of the clips that this run is to make: its shard, and of that the first."""
+    index, count = job.shard
+    root = str(job.root)
+    ours = (r for r in demo.records(folder, root) if shard_of(r["id"], count) == index)
+    for record in islice(ours, limit):
+        if arrays:
+            place = os.path.join(folder, "arrays", records.file_name_of(record["id"], ".npy"))
+            record["arrays"] = relative(place, root)
+        yield record
+
+
+def what_of(demo: Demo) -> dict[str, Any]:
+    """What the content of the store depends on, besides the records themselves."""
+    return {"stage": "demo", **_settings(demo), "version": __version__}
+
+
+def _settings(demo: Demo) -> dict[str, Any]:
+    return {"size": demo.size, "frames": demo.frames, "seed": demo.seed}
+
+
+def _stored(record: Record, digest: str, chunks: Chunks, made: str) -> dict[str, Any]:
+    count = record["frames"]
+    return {
+        "record": {**record, "made": {"demo": made}},
+        "attrs": {
+            "height": record["height"],
+            "width": record["width"],
+            "packets": count,
+            "decoded_frames": count,
+            "digest": digest,
+        },
+        "arrays": {"frame": np.arange(count), "time": np.arange(count) / FPS},
+        "chunks": chunks,
+    }
+
+
+class Listing:
+    """folder/SET.jsonl for every set; the files take their names when all is done."""
+
+    def __init__(self, folder: str, demo: Demo, job: Job) -> None:
+        self.folder, self.shard = folder, job.shard
+        self.sets = {place: self._path(place) for place, _, _ in demo.sets()}
+        self.files: dict[str, BinaryIO] = {}
+        self.open = ExitStack()
+
+    def _path(self, place: str) -> str:
+        return shard_path(os.path.join(self.folder, f"{place.replace('/', '-')}.jsonl"), self.shard)
+
+    def _temporary(self, place: str) -> str:
+        folder, name = os.path.split(self.sets[place])
+        return os.path.join(folder, f".{name}.tmp")
+
+    def __enter__(self) -> Listing:
+        return self
+
+    def add(self, record: Record) -> None:
+        """Note a record; OutputError when the disk is full."""
+        place = record["id"].rpartition("/")[0]
+        try:
+            if place not in self.files:
+                stream = open(self._temporary(place), "wb")
+                self.files[place] = self.open.enter_context(stream)
+            self.files[place].write(records.dump(record))
+        except OSError as error:
+            raise self._failure(place, error) from error
+
+    def finish(self) -> None:
+        """Give the files their names."""
+        for place, stream in self.files.items():
+            try:
+                stream.close()
+                os.replace(self._temporary(place), self.sets[place])
+            except OSError as error:
+                raise self._failure(place, error) from error
+
+    def _failure(self, place: str, error: OSError) -> OutputError:
+        return OutputError(f"cannot write {self.sets[place]}: {error.strerror}")
+
+    def __exit__(self, *details: object) -> None:
+        with suppress(OSError):
+            self.open.close()
+        for place in self.files:
+            with suppress(OSError):
+                os.unlink(self._temporary(place))

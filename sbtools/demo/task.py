@@ -1,0 +1,71 @@
+"""One clip made: its file, its masks, and its frames as an array if they are asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sbtools.clip import locate
+from sbtools.demo.dataset import FPS, shown_in
+from sbtools.demo.render import Frame, render
+from sbtools.errors import OutputError
+from sbtools.records import Record, resolve
+from sbtools.video import FileWriter, digest, open_video
+
+CRF = 14
+Chunk = dict[str, Any]
+
+
+class DemoTask:
+    """Called with a record, writes its clip and yields {"digest"}, then its masks, bit-packed."""
+
+    def __init__(self, root: str, seed: int) -> None:
+        self.root, self.seed = root, seed
+        cv2.setNumThreads(1)
+
+    def __call__(self, record: Record) -> Iterator[Chunk]:
+        frames = list(render(shown_in(record), record["width"], record["frames"], self.seed))
+        path = resolve(record["video"], self.root)
+        _make_folder(path)
+        with FileWriter(path, FPS, crf=CRF) as file:
+            for frame in frames:
+                file.write(frame.rgb)
+        if "arrays" in record:
+            self._keep(record)
+        yield {"digest": digest(path)}
+        yield {"person": _packed(frames, "person"), "object": _packed(frames, "object")}
+
+    def _keep(self, record: Record) -> None:
+        """The frames as a reader of the file sees them, so that the cache changes no result."""
+        with open_video(locate(record, self.root)) as video:
+            frames = np.stack([image for _, image in video.read(list(video.numbers))])
+        path = resolve(record["arrays"], self.root)
+        _make_folder(path)
+        temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.tmp")
+        try:
+            with open(temporary, "wb") as stream:
+                np.save(stream, frames)
+            os.replace(temporary, path)
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _packed(frames: list[Frame], role: str) -> NDArray[np.uint8]:
+    return np.packbits(np.stack([getattr(frame, role) for frame in frames]), axis=-1)
+
+
+def _make_folder(path: str) -> None:
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder of {path}: {error.strerror}") from error
+
+
+def make(**settings: Any) -> Callable[[Record], Iterator[Chunk]]:
+    """The factory that workers call."""
+    return DemoTask(**settings)
