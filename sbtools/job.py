@@ -23,19 +23,25 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def untold() -> None:
+    """Tell nobody: the default of `Job.worked`."""
+
+
 @dataclass(frozen=True)
 class Job:
     """What every stage is told besides its own settings.
 
     `root` is what relative paths of records resolve against. `workers` 0 works in this process.
     `clip_timeout` is in seconds, None for no limit. `stop` turns true when no new clip may be
-    begun. `shard` is (index, count). With `strict` the first failed clip ends the run.
+    begun; `worked` is called when one has been worked on. `shard` is (index, count). With
+    `strict` the first failed clip ends the run.
     """
 
     root: Path = field(default_factory=Path.cwd)
     workers: int = 0
     clip_timeout: float | None = None
     stop: Callable[[], bool] = never
+    worked: Callable[[], None] = untold
     seed: int = 0
     shard: tuple[int, int] = (0, 1)
     strict: bool = False

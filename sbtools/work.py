@@ -43,7 +43,7 @@ def run(items: Iterable[Item], work: Work, job: Job) -> Iterator[tuple[Item, Chu
 
     Items with `again` come without chunks. The chunks raise ClipError when the clip fails.
     """
-    yield from pool.run(
+    for got in pool.run(
         items,
         "sbtools.work:unwrapped",
         {"factory": work.factory, "settings": work.settings},
@@ -51,7 +51,10 @@ def run(items: Iterable[Item], work: Work, job: Job) -> Iterator[tuple[Item, Chu
         timeout=job.clip_timeout,
         stop=job.stop,
         bypass=lambda item: item.again is not None,
-    )
+    ):
+        yield got
+        if got is not None:
+            job.worked()
 
 
 def unwrapped(factory: str, settings: dict[str, Any]) -> Callable[[Item], Chunks]:

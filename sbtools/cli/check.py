@@ -15,7 +15,11 @@ from sbtools.inputs import Inputs, is_stream
 log = logging.getLogger("sbtools")
 
 
-@click.command("check", context_settings=options.CONTEXT)
+@click.command(
+    "check",
+    short_help="Read stores and records to the last byte.",
+    context_settings=options.CONTEXT,
+)
 @click.option("--against", metavar="FILE", type=click.Path(path_type=str),
               help="Name the ids of this .jsonl file that the INPUTs lack.")  # fmt: skip
 @click.option("--digest", is_flag=True, help="Print the SHA-256 of each store's content.")

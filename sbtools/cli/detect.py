@@ -13,7 +13,9 @@ from sbtools.job import Job
 from sbtools.records import Record
 
 
-@click.command("detect", context_settings=options.CONTEXT)
+@click.command(
+    "detect", short_help="Find the boxes of people and objects.", context_settings=options.CONTEXT
+)
 @backends.DETECTOR
 @backends.PERSON
 @backends.OBJECT

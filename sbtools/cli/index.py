@@ -12,7 +12,11 @@ from sbtools.job import Job
 from sbtools.records import Record
 
 
-@click.command("index", context_settings=options.CONTEXT)
+@click.command(
+    "index",
+    short_help="List videos and frame folders as records.",
+    context_settings=options.CONTEXT,
+)
 @click.option("--verify", is_flag=True, help="Decode every frame, not only count the packets.")
 @options.stage_options
 def command(common: Common, verify: bool) -> int:

@@ -15,7 +15,11 @@ from sbtools.records import Record
 MODES = ("none", "bg", "obj-box", "obj-shape", "bg+obj", "person-box")
 
 
-@click.command("mask", context_settings=options.CONTEXT)
+@click.command(
+    "mask",
+    short_help="Hide the background, the objects or the person.",
+    context_settings=options.CONTEXT,
+)
 @click.option("--mode", required=True, type=click.Choice(MODES), metavar="MODE",
               help="What is hidden, see above.")  # fmt: skip
 @click.option("--fill", default="normal", show_default=True, metavar="FILL",

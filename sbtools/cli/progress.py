@@ -10,20 +10,31 @@ log = logging.getLogger("sbtools")
 
 
 class Progress:
-    """Counts clips and says so on stderr, no more often than `every` seconds."""
+    """Counts clips and says so on stderr, no more often than `every` seconds.
+
+    A clip is worked on first, and printed when it is committed: `worked` may be ahead of `count`.
+    """
 
     def __init__(self, total: int | None = None, quiet: bool = False) -> None:
         self.total, self.quiet = total, quiet
-        self.count = self.failed = self.before = 0
+        self.count = self.worked = self.failed = self.before = 0
         self.damaged = self.listing = False
         self.live = sys.stderr.isatty()
         self.every = 0.2 if self.live else 30.0
         self.begun = self.said = time.monotonic()
 
-    def step(self, failed: bool) -> None:
-        """One clip more."""
+    def printed(self, failed: bool) -> None:
+        """One record more went out."""
         self.count += 1
         self.failed += failed
+        self._show()
+
+    def step(self) -> None:
+        """One clip more was worked on."""
+        self.worked += 1
+        self._show()
+
+    def _show(self) -> None:
         now = time.monotonic()
         if not self.quiet and now - self.said >= self.every:
             self.said = now
@@ -31,13 +42,14 @@ class Progress:
 
     def text(self, now: float) -> str:
         """The line: clips, rate, failures, time left where the total is known."""
-        rate = self.count / max(now - self.begun, 1e-9)
+        count = max(self.count, self.worked)
+        rate = count / max(now - self.begun, 1e-9)
         of = f" of {self.total}" if self.total is not None else ""
-        parts = [f"{self.count}{of} clips", f"{rate:.1f} clips/s"]
+        parts = [f"{count}{of} clips", f"{rate:.1f} clips/s"]
         if self.failed:
             parts.append(f"{self.failed} failed")
         if self.total is not None and rate > 0:
-            left = max(self.total - self.count, 0) / rate
+            left = max(self.total - count, 0) / rate
             parts.append(
                 f"{int(left // 3600)}:{int(left % 3600 // 60):02}:{int(left % 60):02} left"
             )

@@ -38,11 +38,11 @@ def filter_records(common: Common, stage: Stage, *, write: bool = True) -> int:
     messages.begin_command(common.verbose, common.quiet)
     with StopFlag().installed() as stop:
         inputs = open_inputs(common, stop)
-        results = stage(iter(inputs), make_job(common, stop))
-        if common.dry_run:
-            return _tell(inputs)
         tally = Progress(inputs.total, common.quiet)
         tally.listing = not inputs.streams
+        results = stage(iter(inputs), make_job(common, stop, tally.step))
+        if common.dry_run:
+            return _tell(inputs)
         with closing(closable(results)) as done:
             _pump(done, tally, common, write)
         if inputs.empty and not stop():
@@ -79,13 +79,14 @@ def open_inputs(common: Common, stop: Callable[[], bool]) -> Inputs:
     )
 
 
-def make_job(common: Common, stop: Callable[[], bool]) -> Job:
+def make_job(common: Common, stop: Callable[[], bool], worked: Callable[[], None]) -> Job:
     """The shared flags as a stage knows them."""
     return Job(
         root=common.root,
         workers=common.workers,
         clip_timeout=common.clip_timeout,
         stop=stop,
+        worked=worked,
         seed=common.seed,
         shard=common.shard,
         strict=common.strict,
@@ -115,7 +116,7 @@ def _pump(done: Iterable[Record], tally: Progress, common: Common, write: bool) 
             if write:
                 out.write(record)
             failed = records.counts_as_failure(record)
-            tally.step(failed)
+            tally.printed(failed)
             if failed:
                 _name(record, tally, common)
     except BrokenPipeError:

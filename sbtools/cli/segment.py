@@ -15,7 +15,11 @@ from sbtools.job import Job
 from sbtools.records import Record
 
 
-@click.command("segment", context_settings=options.CONTEXT)
+@click.command(
+    "segment",
+    short_help="Find their shapes, and keep them in a store.",
+    context_settings=options.CONTEXT,
+)
 @click.option("-o", "--output", metavar="STORE", type=click.Path(path_type=str, file_okay=False),
               default="masks", show_default=True, help="The store.")  # fmt: skip
 @backends.SEGMENTER

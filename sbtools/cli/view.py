@@ -14,7 +14,9 @@ from sbtools.job import Job
 from sbtools.records import Record
 
 
-@click.command("view", context_settings=options.CONTEXT)
+@click.command(
+    "view", short_help="Draw contact sheets and overlay videos.", context_settings=options.CONTEXT
+)
 @click.option("-o", "--output", metavar="FILE.png",
               type=click.Path(path_type=str, dir_okay=False),
               help="The contact sheet; more pages go to FILE-001.png, FILE-002.png.")  # fmt: skip

@@ -94,6 +94,7 @@ def described(detector: Detector, frames: str, seed: int, prompts: Sequence[str]
 
 
 def _items(incoming: Iterable[Record], done: dict[str, Record]) -> Iterator[Item]:
+    again = 0
     for record in incoming:
         if "error" in record:
             yield Item(record, record)
@@ -102,7 +103,10 @@ def _items(incoming: Iterable[Record], done: dict[str, Record]) -> Iterator[Item
         if before is not None and any(before.get(k) != v for k, v in record.items() if k in FIXED):
             log.warning("%s: the record has changed, its boxes are made again", record["id"])
             before = None
+        again += before is not None
         yield Item(record, before)
+    if again:
+        log.info("%d clips were done already", again)
 
 
 FIXED = ("video", "start", "end", "objects", "label", "digest")

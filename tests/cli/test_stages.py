@@ -380,3 +380,29 @@ def test_a_bad_line_ends_the_run_but_loses_nothing(home: Path, tmp_path: Path) -
     done = sbtools("segment", "-q", "-o", tmp_path / "m", cwd=home, stdin=first + b'{"id": "ha')
     assert done.returncode == 1
     assert b"stdin:2" in done.stderr and len(ids(done.stdout)) == 1
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "count"), [(72, 96, 1), (72, 96, 2), (47, 63, 9), (2, 2, 3), (1, 40, 3)]
+)
+def test_small_and_odd_clips_go_through(
+    height: int, width: int, count: int, tmp_path: Path
+) -> None:
+    frames = [cv2.resize(frame, (width, height)) for frame in figure_frames(count)]
+    write_video(tmp_path / "clips/a.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+    (tmp_path / "clips/b").mkdir()
+    for number, frame in enumerate(frames):
+        cv2.imwrite(str(tmp_path / f"clips/b/{number:04}.png"), frame[..., ::-1])
+    line = "sbtools segment -q --frames all clips | sbtools mask -q --mode person-box"
+    out = lines(shell(line, cwd=tmp_path).stdout)
+    assert [record["id"] for record in out] == (["a", "b"] if count > 1 else ["a"])
+    stored = {}
+    for record in out:
+        assert "error" not in record, record
+        part, _, place = record["pixels"].partition("::")
+        with h5py.File(tmp_path / part) as file:
+            stored[record["id"]] = file[place]["rgb"][()]
+        assert stored[record["id"]].shape == (count, height, width, 3)
+        keep = (stored[record["id"]] == np.stack(frames)).all(-1)
+        fill = (stored[record["id"]] == record["fill"]["bg"]).all(-1)
+        assert (keep | fill).all()
