@@ -62,7 +62,7 @@ def produce_records(
             log.info("%s", dry)
             return 0
         tally = Progress(total, common.quiet)
-        with closing(closable(make(make_job(common, stop)))) as done:
+        with closing(closable(make(make_job(common, stop, tally.step)))) as done:
             _pump(done, tally, common, True)
         return _status(common, tally, stop)
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import nn
@@ -29,16 +30,14 @@ from sbtools.demo.scenes import SCENES
 from sbtools.demo.stage import make
 from sbtools.job import Job
 from sbtools.records import Record
+from sbtools.store import Stores
+from sbtools.video import open_video
 
 LENGTH, SIDE = 8, 32
 
 
 def load(records: list[Record], root: Path) -> torch.Tensor:
     """Decoded clips at 8 x 32 x 32: float [N, 3, T, H, W], about -1..1."""
-    import cv2
-
-    from sbtools.video import open_video
-
     clips = []
     for record in records:
         with open_video(root / record["video"]) as video:
@@ -48,6 +47,17 @@ def load(records: list[Record], root: Path) -> torch.Tensor:
         clips.append(np.stack(small))
     data = torch.from_numpy(np.stack(clips)).permute(0, 4, 1, 2, 3).float()
     return (data - 127.5) / 64
+
+
+def outlines(records: list[Record], root: Path) -> torch.Tensor:
+    """The person's shape in the middle frame, cut out of the exact mask: float [N, 16, 16]."""
+    stores, found = Stores(str(root)), []
+    for record in records:
+        mask = stores.clip(record["masks"]).mask("person", record["frames"] // 2)
+        rows, columns = np.nonzero(mask)
+        person = mask[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        found.append(cv2.resize(person.astype(np.float32), (16, 16), interpolation=cv2.INTER_AREA))
+    return torch.from_numpy(np.stack(found))
 
 
 def conv3d(classes: int) -> nn.Module:
@@ -177,10 +187,14 @@ def probes(data: Data, seed: int, epochs: int) -> Iterator[dict[str, Any]]:
     found = predict(model, px[half:])
     yield {"probe": "scene on plates", "accuracy": accuracy(found, scenes[half:])}
     records, x = data("s00c00-train")
-    found = linear(
-        x[:, :, LENGTH // 2].flatten(1), labels(records), ux[:, :, LENGTH // 2].flatten(1)
-    )
+    still, test = x[:, :, LENGTH // 2].flatten(1), ux[:, :, LENGTH // 2].flatten(1)
+    found = linear(still, labels(records), test)
     yield {"probe": "linear, pixels of one frame", "by_group": by_group(found, unbiased)}
+    root = data.folder.parent
+    known, test = outlines(records, root), outlines(unbiased, root)
+    both = torch.cat([known, known.flip(2)]).flatten(1)
+    found = linear(both, labels(records).repeat(2), test.flatten(1))
+    yield {"probe": "linear, outline of one frame", "by_group": by_group(found, unbiased)}
     yield from one_frame(data, seed, epochs)
 
 

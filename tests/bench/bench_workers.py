@@ -1,7 +1,7 @@
 """Two workers against one, start-up excluded: index --verify, and detect + segment.
 
 The seconds of a run are those between its first and its last record. Arguments: the number of
-clips of each, by default 2000 and 200.
+clips of each, and how often; by default 2000 200 2.
 """
 
 from __future__ import annotations
@@ -44,13 +44,14 @@ def clips_per_second(words: list[str], cwd: Path, count: int) -> float:
 
 def main() -> None:
     """Print a line for each stage."""
-    many, some = (int(word) for word in (sys.argv[1:] or ["2000", "200"]))
+    given = [int(word) for word in sys.argv[1:]]
+    many, some, turns = [*given, *[2000, 200, 2][len(given) :]]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(folder, many)
         for stage, count in (("index --verify", many), ("segment", some)):
             rates: dict[int, list[float]] = {1: [], 2: []}
-            for turn in range(2):
+            for turn in range(turns):
                 for workers in (1, 2):
                     words = [*stage.split(), "--workers", str(workers)]
                     if stage == "segment":
