@@ -238,6 +238,18 @@ def test_every_mode_equals_its_equation_on_an_independent_decode(mode: str, draw
     assert (record["mode"], record["mode_effective"], record["mask_empty"]) == (mode, mode, 0)
 
 
+def test_stored_masks_equal_the_images_they_were_given_as(drawn: Path) -> None:
+    (record,) = lines((drawn / "masks.jsonl").read_bytes())
+    part, _, place = record["masks"].partition("::")
+    with h5py.File(drawn / part) as file:
+        clip = file[place]
+        for row, number in enumerate(clip["frame"][()]):
+            image = cv2.imread(str(drawn / f"png/a/{number:05}.png"), cv2.IMREAD_UNCHANGED)
+            for role, value in (("person", 1), ("object", 2)):
+                bits = np.unpackbits(clip[role][row], axis=-1, count=96)
+                np.testing.assert_array_equal(bits, image == value)
+
+
 def test_rle_masks_equal_the_images_they_were_made_of(drawn: Path, tmp_path: Path) -> None:
     entries = []
     for number in (1, 4, 7, 10):

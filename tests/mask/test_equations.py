@@ -337,3 +337,16 @@ def test_torch_is_not_imported_by_the_equations() -> None:
 
     code = "import sys, sbtools.mask.equations as e; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_pixel_is_in_a_box_when_its_centre_is() -> None:
+    # Centres lie at 0.5, 1.5, ...: that of column 1 is not below x1 = 1.5, that of column 3 is 3.5.
+    boxes = np.array([[0.5, 1.4, 1.5, 2.6], [3.5, 0.6, 4.4, 1.5]])
+    wanted = np.zeros((4, 6), bool)
+    wanted[1:3, 0] = True
+    np.testing.assert_array_equal(boxes_to_mask(boxes[:1], 4, 6), wanted)
+    # Rows 0.6 to 1.5 hold no centre: 0.5 is before them and 1.5 is their end.
+    assert not boxes_to_mask(boxes[1:], 4, 6).any()
+    wanted[:] = False
+    wanted[0:2, 3] = True
+    np.testing.assert_array_equal(boxes_to_mask(np.array([[3.5, 0.5, 4.4, 1.6]]), 4, 6), wanted)

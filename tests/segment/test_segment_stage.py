@@ -17,8 +17,10 @@ from sbtools.errors import ClipError, UsageError
 from sbtools.index import folder
 from sbtools.job import Job
 from sbtools.segment import SEGMENTERS
+from sbtools.segment.base import FrameMasks
 from sbtools.segment.grabcut import GrabCutSegmenter
 from sbtools.segment.stage import Segmentation, segment
+from sbtools.segment.task import packed
 from sbtools.store import Stores
 from tests.making import make_clips
 
@@ -140,3 +142,11 @@ def test_settings_are_checked_against_the_signature() -> None:
     for wrong in (["a"], ["=1"], ["a=1", "a=2"]):
         with pytest.raises(UsageError):
             parse_settings(wrong)
+
+
+def test_the_person_wins_where_an_object_overlaps() -> None:
+    person = np.array([[True, True, False, False]])
+    thing = np.array([[False, True, True, False]])
+    (chunk,) = packed([FrameMasks(3, person, thing)])
+    assert np.unpackbits(chunk["person"], axis=-1, count=4).tolist() == [[[1, 1, 0, 0]]]
+    assert np.unpackbits(chunk["object"], axis=-1, count=4).tolist() == [[[0, 0, 1, 0]]]
