@@ -60,7 +60,7 @@ class HaarDetector:
 
     def detect_frame(self, clip: Clip, number: int) -> list[Box]:
         """The bodies of one frame, best first."""
-        view = View(clip, self.area, most=2.0)
+        view = View(clip, self.area)
         rgb = shrink(clip.frame(number), (view.width, view.height))
         grey = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
         found = [(part, score, name) for name, part, score in self._parts(grey)]

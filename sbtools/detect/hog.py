@@ -45,7 +45,7 @@ class HogDetector:
 
     def detect_frame(self, clip: Clip, number: int) -> list[Box]:
         """The boxes of one frame, best first."""
-        view = View(clip, self.area, most=2.0)
+        view = View(clip, self.area)
         grey = cv2.cvtColor(
             shrink(clip.frame(number), (view.width, view.height)), cv2.COLOR_RGB2GRAY
         )

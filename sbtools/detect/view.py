@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from sbtools.detect.base import Clip, Image
 
 GREY_AREA = 240 * 180
+ENLARGED = 4.0
 
 
 class View:
-    """Small copies of a clip's frames, at most `area` pixels, the last `keep` of them held.
+    """Copies of a clip's frames, of about `area` pixels, the last `keep` of them held.
 
-    `scale` is small pixels per pixel of the displayed frame, at most `most`.
+    `scale` is pixels of the copy per pixel of the displayed frame; tiny frames are enlarged, at
+    most fourfold, since cascades, people detectors and flow need details of some pixels' size.
     """
 
-    def __init__(
-        self, clip: Clip, area: int = 320 * 240, keep: int = 16, most: float = 1.0
-    ) -> None:
+    def __init__(self, clip: Clip, area: int = 320 * 240, keep: int = 16) -> None:
         self.clip, self.keep = clip, keep
-        self.scale = min(most, (area / (clip.height * clip.width)) ** 0.5)
+        self.scale = min(ENLARGED, (area / (clip.height * clip.width)) ** 0.5)
         self.height, self.width = self._sized(self.scale)
         small = min(1.0, (GREY_AREA / (self.height * self.width)) ** 0.5)
         self.grey_size = max(1, round(self.width * small)), max(1, round(self.height * small))

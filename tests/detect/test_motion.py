@@ -57,7 +57,7 @@ def test_camera_motion_alone_gives_no_boxes(camera) -> None:
 @pytest.mark.parametrize("camera", [pan, lambda i: (0.0, 0.0)])
 def test_evidence_covers_the_figure_and_little_else(camera) -> None:
     frames, (masks,) = scene(12, [walk], camera)
-    view = View(MadeClip(frames))
+    view = View(MadeClip(frames), area=HEIGHT * WIDTH)
     for number in (4, 6, 8):
         sure = flow.evidence(view, number)
         assert sure.shape == (HEIGHT, WIDTH) and sure.min() >= 0 and sure.max() <= 1
