@@ -90,7 +90,7 @@ class MaskTask:
         }
         places = {number: place for place, number in enumerate(shapes.frames)}
         frames = (
-            fill_in(rgb, shapes.regions(places[number], plan["effective"]), colours)
+            fill_in(rgb, shapes.regions(places[number], plan["effective"]), colours, out=rgb)
             for number, rgb in clip.read(shapes.frames)
         )
         with self._movie(record, clip, len(shapes)) as movie:

@@ -78,7 +78,7 @@ def main() -> None:
         decoding = FRAMES / fastest(lambda: decode(path))
     show("decoding", frames_per_s=round(decoding))
     masks, person_boxes, object_boxes = shapes()
-    room = np.empty_like(frames)
+    room = frames.copy()
     colours = Colours((200, 13, 77), (0, 255, 31))
 
     def masked(mode: str, fill: Colours | None) -> None:
@@ -88,7 +88,7 @@ def main() -> None:
         for name, boxes in (("person_box", person_boxes), ("object_box", object_boxes)):
             if name in needs:
                 given[name] = np.stack([boxes_to_mask(b, HEIGHT, WIDTH) for b in boxes])
-        fill_in(frames, regions(mode, **given), fill, out=room)
+        fill_in(room, regions(mode, **given), fill, out=room)
 
     for mode in MODES:
         rate = GROUP / fastest(lambda mode=mode: masked(mode, colours))
