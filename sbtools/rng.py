@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +16,23 @@ def generator(seed: int, id: str, purpose: str, epoch: int = 0) -> np.random.Gen
 
     key = int.from_bytes(_digest(str(seed), id, purpose, str(epoch))[:16], "little")
     return np.random.Generator(np.random.Philox(key=key))
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The draws of one step of training."""
+
+    seed: int
+    epoch: int = 0
+    step: int = 0
+
+    def clip(self, id: str, purpose: str) -> np.random.Generator:
+        """What a clip draws for a purpose: the same in every batch, rank and order."""
+        return generator(self.seed, id, purpose, self.epoch)
+
+    def batch(self, purpose: str) -> np.random.Generator:
+        """What the whole batch draws for a purpose, the same on all ranks."""
+        return generator(self.seed, f"step {self.step}", purpose, self.epoch)
 
 
 def shard_of(id: str, shards: int) -> int:

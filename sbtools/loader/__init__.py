@@ -1,0 +1,1 @@
+"""Clips as batches of frames, masks and labels."""

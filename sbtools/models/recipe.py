@@ -1,0 +1,76 @@
+"""How a model is shown clips: sampling, geometry, colour; saved with every checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from sbtools.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What stands between decoded frames and the model's input.
+
+    normalise    imagenet or clip: a name of `sbtools.mask.fill.NORMALISE`
+    size         side of the square input, in pixels
+    short        shorter side before cropping; 0 is floor(size * 256 / 224)
+    sampling     vifi or actionclip: which T of N frames, in training and in tests
+    crop         multiscale5, multiscale13 or centre: training crops; tests crop the centre
+    resize_test  bilinear or bicubic
+    flip         auto (not where the label tells left from right), always, or never
+    jitter       probability of colour jitter, of strength .4 .4 .2 .1
+    gray         probability of dropping colour
+    jitter_per   clip or frame: how often jitter is drawn anew (the official code: frame)
+    """
+
+    normalise: str = "imagenet"
+    size: int = 224
+    short: int = 0
+    sampling: str = "vifi"
+    crop: str = "multiscale5"
+    resize_test: str = "bilinear"
+    flip: str = "auto"
+    jitter: float = 0.8
+    gray: float = 0.2
+    jitter_per: str = "clip"
+
+    def __post_init__(self) -> None:
+        for name, known in _WORDS.items():
+            if getattr(self, name) not in known:
+                raise UsageError(
+                    f"recipe: {name} is {', '.join(known)}, not '{getattr(self, name)}'"
+                )
+        if self.size < 1 or (self.short and self.short < self.size):
+            raise UsageError(f"recipe: size {self.size} and short {self.short} do not fit")
+        if not (0 <= self.jitter <= 1 and 0 <= self.gray <= 1):
+            raise UsageError("recipe: jitter and gray are probabilities, 0 to 1")
+
+    @property
+    def short_side(self) -> int:
+        """The shorter side of a frame before cropping, in pixels."""
+        return self.short or int(self.size * 256 / 224)
+
+    def describe(self) -> dict[str, Any]:
+        """As a checkpoint and a result keep it."""
+        return asdict(self)
+
+    @classmethod
+    def restore(cls, told: Mapping[str, Any]) -> Recipe:
+        """The recipe of `describe`; a field that is not known here is an error."""
+        known = {field.name for field in fields(cls)}
+        strange = sorted(set(told) - known)
+        if strange:
+            raise UsageError(f"recipe: '{strange[0]}' is not known: install a newer sbtools")
+        return cls(**told)
+
+
+_WORDS = {
+    "normalise": ("imagenet", "clip"),
+    "sampling": ("vifi", "actionclip"),
+    "crop": ("multiscale5", "multiscale13", "centre"),
+    "resize_test": ("bilinear", "bicubic"),
+    "flip": ("auto", "always", "never"),
+    "jitter_per": ("clip", "frame"),
+}

@@ -1,0 +1,65 @@
+"""What a training run is asked to do, as RUN/run.json keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from sbtools.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that the weights depend on, besides records, weights at the start, and code.
+
+    model, method, objective: names; *_settings: their keyword arguments, checked.
+    classes, texts: class names in order of their numbers, and what is read for them.
+    batch: clips of a step on all ranks together. accumulate: parts in which a rank goes through
+    its share. lr_floor: the learning rate at the end, as a share of lr. warmup: epochs.
+    precision: auto, float32 or bfloat16. ema: decay of the averaged weights, 0 for none.
+    clip_grad: the largest gradient norm, 0 for any. select: last, val or eval-as-published.
+    """
+
+    model: str
+    method: str = "none"
+    objective: str = "infonce"
+    model_settings: dict[str, Any] = field(default_factory=dict)
+    method_settings: dict[str, Any] = field(default_factory=dict)
+    objective_settings: dict[str, Any] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    weights: str | None = None
+    weights_sha256: str | None = None
+    frames: int = 8
+    fixed_frames: bool = False
+    epochs: int = 12
+    batch: int = 32
+    accumulate: int = 1
+    lr: float = 2e-6
+    weight_decay: float = 0.001
+    betas: tuple[float, float] = (0.9, 0.98)
+    eps: float = 1e-8
+    warmup: float = 0.0
+    lr_floor: float = 0.01
+    clip_grad: float = 0.0
+    ema: float = 0.0
+    precision: str = "auto"
+    checkpoint_activations: bool = False
+    select: str = "last"
+    seed: int = 0
+
+    def describe(self) -> dict[str, Any]:
+        """JSON-ready; tuples become lists."""
+        told = asdict(self)
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in told.items()}
+
+    @classmethod
+    def restore(cls, told: Mapping[str, Any]) -> Settings:
+        """The settings of `describe`; a field that is not known here is an error."""
+        known = {field.name: field for field in fields(cls)}
+        strange = sorted(set(told) - set(known))
+        if strange:
+            raise UsageError(f"the run has a setting '{strange[0]}' that this sbtools lacks")
+        made: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in told.items()}
+        return cls(**made)
