@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from itertools import islice
 
 import click
 
-from sbtools.cli import options, run
+from sbtools.cli import messages, options, run
 from sbtools.cli.options import Common
+from sbtools.errors import UsageError
+from sbtools.index.datasets import DATASETS, Asked, to_records
 from sbtools.job import Job
 from sbtools.records import Record
+from sbtools.rng import shard_of
 
 
 @click.command(
@@ -18,24 +23,94 @@ from sbtools.records import Record
     context_settings=options.CONTEXT,
 )
 @click.option("--verify", is_flag=True, help="Decode every frame, not only count the packets.")
+@click.option(
+    "--dataset",
+    type=click.Choice(list(DATASETS)),
+    help="Take clips from the --annotations of a data set; INPUT is where its videos are.",
+)
+@click.option(
+    "--annotations",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(path_type=str),
+    help="An official annotation file, or the folder of them; may be repeated.",
+)
+@click.option(
+    "--labels",
+    metavar="FILE",
+    type=click.Path(path_type=str),
+    help="Class names: what numbers stand for, and how they are spelled.",
+)
+@click.option("--split", metavar="NAME", help="The split to take, or to give, as in train or val.")
+@click.option(
+    "--fold",
+    type=click.IntRange(1, 3),
+    default=1,
+    show_default=True,
+    help="Which official split of HMDB51 or UCF101.",
+)
 @options.stage_options
-def command(common: Common, verify: bool) -> int:
+def command(
+    common: Common,
+    verify: bool,
+    dataset: str | None,
+    annotations: tuple[str, ...],
+    labels: str | None,
+    split: str | None,
+    fold: int,
+) -> int:
     """List videos and frame folders as records, one for each clip.
 
     \b
     INPUT is a video, a folder of videos or of frame folders, a list (.txt, a path
     a line), a .jsonl file or - for records from stdin, which are probed again.
+    With --dataset, INPUT is a folder that holds the videos; clips whose file is
+    not there leave as records with the error `missing`.
 
     \b
     Examples:
       sbtools index clips/ > clips.jsonl
       sbtools index --verify train/ val/ --label-from folder > clips.jsonl
       find . -name '*.mp4' > list.txt; sbtools index list.txt > clips.jsonl
-    """
+      sbtools index --dataset ssv2 --annotations train.json videos/ > ssv2.jsonl
+    """  # fmt: skip
+    if dataset is None:
+        _refuse_without_dataset(annotations, labels, split)
+        return run.filter_records(common, _stage(verify))
+    messages.begin_command(common.verbose, common.quiet)
+    _look_at(common.inputs, annotations)
+    asked = Asked(dataset, annotations, labels, split, fold)
+    index, count = common.shard
+    listed = to_records(asked, common.inputs, common.root)
+    ours = [record for record in listed if count == 1 or shard_of(record["id"], count) == index]
+    ours = list(islice(ours, common.limit))
+    told = f"{len(ours)} clips would be worked on"
+    stage = _stage(verify)
+    return run.produce_records(common, lambda job: stage(iter(ours), job), len(ours), told)
 
+
+def _stage(verify: bool) -> run.Stage:
     def stage(incoming: Iterator[Record], job: Job) -> Iterator[Record]:
         from sbtools.index.stage import index
 
         return index(incoming, job, verify=verify)
 
-    return run.filter_records(common, stage)
+    return stage
+
+
+def _refuse_without_dataset(
+    annotations: tuple[str, ...], labels: str | None, split: str | None
+) -> None:
+    for flag, value in {"annotations": annotations, "labels": labels, "split": split}.items():
+        if value:
+            raise UsageError(f"--{flag} goes with --dataset: {', '.join(DATASETS)}")
+
+
+def _look_at(inputs: tuple[str, ...], annotations: tuple[str, ...]) -> None:
+    if not annotations:
+        raise UsageError("--dataset needs --annotations: the file that names its clips")
+    if not inputs:
+        raise UsageError("--dataset needs an INPUT: the folder that holds the videos")
+    for path in inputs:
+        if not os.path.isdir(path):
+            raise UsageError(f"{path}: with --dataset an INPUT is a folder of videos")

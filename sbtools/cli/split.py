@@ -1,0 +1,159 @@
+"""`sbtools split`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sbtools import records
+from sbtools.cli import messages, options, run
+from sbtools.cli.options import Common
+from sbtools.errors import OutputError, UsageError
+from sbtools.job import Job
+from sbtools.records import Record
+
+
+class ShareOrCount(click.ParamType):
+    """ "N" or "P%"."""
+
+    name = "N|P%"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        from sbtools.index.draws import Amount
+
+        if isinstance(value, Amount):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)(%?)", str(value))
+        number = float(found[1]) if found else 0.0
+        if found and found[2] and 0 < number < 100:
+            return Amount(share=number / 100)
+        if found and not found[2] and number >= 1 and "." not in found[1]:
+            return Amount(int(found[1]))
+        self.fail(f"'{value}' is neither clips of each class nor their share, as in 2 or 10%",
+                  param, ctx)  # fmt: skip
+
+
+@click.command(
+    "split",
+    short_help="Choose clips by class, length and draw; set their split.",
+    context_settings=options.CONTEXT,
+)
+@click.option("--classes", metavar="FILE|A,B", help="Keep these classes alone.")
+@click.option("--exclude", metavar="FILE|A,B", help="Leave these classes out.")
+@click.option(
+    "--group",
+    type=click.Choice(["base", "novel"]),
+    help="Keep the base classes: the half that training has most of; or the others.",
+)
+@click.option("--base", metavar="FILE|A,B", help="Which classes are base, instead.")
+@click.option(
+    "--counts",
+    metavar="FILE",
+    type=click.Path(path_type=str),
+    help="Records (.jsonl) that training clips are counted in, instead of INPUT.",
+)
+@click.option("--min-frames", type=click.IntRange(1), help="Leave shorter clips out.")
+@click.option(
+    "--hold-out",
+    type=ShareOrCount(),
+    help="Hold clips, or a share, of each class back from training, by source.",
+)
+@click.option(
+    "--hold-out-as",
+    metavar="NAME",
+    default="val",
+    show_default=True,
+    help="The split of clips held out.",
+)
+@click.option("--shots", metavar="K", type=click.IntRange(1), help="Draw K training clips a class.")
+@click.option("--set-split", metavar="NAME", help="Give all clips this split, first of all.")
+@click.option("--only", metavar="NAME,...", help="Keep clips of these splits, last of all.")
+@click.option(
+    "--train",
+    metavar="NAME",
+    default="train",
+    show_default=True,
+    help="The split that is drawn from and counted.",
+)
+@click.option(
+    "--write-classes",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the names of the classes that are left, one a line.",
+)
+@options.stage_options
+def command(
+    common: Common,
+    classes: str | None,
+    exclude: str | None,
+    base: str | None,
+    counts: str | None,
+    only: str | None,
+    write_classes: Path | None,
+    **rest: Any,
+) -> int:
+    """Choose clips by class, by length, by draw; set their split.
+
+    Clips of a split other than the one that is drawn from are never drawn.
+
+    \b
+    Examples:
+      sbtools split --exclude mimetics.jsonl k400.jsonl > k350.jsonl
+      sbtools split --group base --shots 16 --seed 1 train.jsonl > shots.jsonl
+      sbtools split --hold-out 10% train.jsonl | sbtools split --only val > val.jsonl
+    """  # fmt: skip
+    messages.begin_command(common.verbose, common.quiet)
+    from sbtools.index.split import Choice, Split
+
+    if rest["group"] is None and (base or counts):
+        raise UsageError("--base and --counts say what --group goes by: --group base, or novel")
+    choice = Choice(
+        classes=_names(classes), exclude=_names(exclude) or (), base=_names(base),
+        counts=_counted(counts, rest["train"]) if counts else None,
+        only=tuple(filter(None, (only or "").split(","))), seed=common.seed, **rest,
+    )  # fmt: skip
+    if common.shard[1] > 1 and (choice.draws or choice.counts_classes):
+        raise UsageError("--shard shows a part of the clips alone: draw, then shard what is drawn")
+
+    def stage(incoming: Iterator[Record], job: Job) -> Iterator[Record]:
+        made = Split(choice, job.stop)
+        yield from made.records(incoming)
+        if write_classes is not None and not job.stop():
+            _write(write_classes, made.classes())
+
+    return run.filter_records(common, stage)
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    from sbtools.index.labels import listed
+
+    return None if text is None else tuple(listed(text).names)
+
+
+def _counted(path: str, train: str) -> Counter[str]:
+    from sbtools.index.split import count_classes
+
+    try:
+        with open(path, "rb") as stream:
+            return count_classes(records.read(stream, path), train)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}: --counts is a .jsonl file") from None
+
+
+def _write(path: Path, names: list[str]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(temporary, "w", encoding="utf-8") as stream:
+            stream.writelines(f"{name}\n" for name in names)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OutputError(f"{path}: {error.strerror}") from None

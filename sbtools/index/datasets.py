@@ -1,0 +1,142 @@
+"""Official data sets to records: what their annotation files name, held against the files."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from sbtools import records
+from sbtools.errors import ClipError, UsageError
+from sbtools.index import labels as label_files
+from sbtools.index.annotation import Annotated, split_name, split_of_file
+from sbtools.index.files import Files
+from sbtools.records import Record
+from sbtools.registry import load
+
+log = logging.getLogger("sbtools")
+
+DATASETS = {
+    "kinetics400": "sbtools.index.kinetics:read",
+    "kinetics600": "sbtools.index.kinetics:read",
+    "kinetics700": "sbtools.index.kinetics:read",
+    "mimetics": "sbtools.index.mimetics:read",
+    "ssv2": "sbtools.index.ssv2:read",
+    "hmdb51": "sbtools.index.hmdb51:read",
+    "ucf101": "sbtools.index.ucf101:read",
+    "list": "sbtools.index.lists:read",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which clips of a data set: its annotation files, and which split of them.
+
+    `labels` names the file of class names. `fold` is which of the three official splits of HMDB51
+    and UCF101.
+    """
+
+    dataset: str
+    annotations: tuple[str, ...]
+    labels: str | None = None
+    split: str | None = None
+    fold: int = 1
+
+
+def annotated(asked: Asked) -> list[Annotated]:
+    """The clips that the annotation files name, in their order, with ids that are unique.
+
+    A line that repeats a clip is left out, with a warning. `split` selects where the lines say one,
+    and is what all clips get where they do not; without it a file's name may tell. UsageError for
+    files that are not what they should be, and where no clip is of the split.
+    """
+    names = label_files.read(asked.labels) if asked.labels else None
+    read = load(DATASETS[asked.dataset])
+    clips = list(_distinct(read(asked.annotations, names, asked.fold)))
+    if not clips:
+        raise UsageError(f"{', '.join(asked.annotations)}: no clip is named there")
+    stated = Counter(clip.split for clip in clips)
+    wanted = split_name(asked.split) if asked.split else None
+    if wanted is None:
+        _tell_unused(stated["unused"])
+        return [_with_split(clip) for clip in clips if clip.split != "unused"]
+    if set(stated) == {None}:
+        return [replace(clip, split=wanted) for clip in clips]
+    chosen = [clip for clip in clips if clip.split == wanted]
+    if not chosen:
+        there = ", ".join(sorted(filter(None, stated)))
+        raise UsageError(f"no clip is of split '{wanted}': there are {there}")
+    return chosen
+
+
+def to_records(asked: Asked, inputs: Sequence[str], root: os.PathLike[str]) -> list[Record]:
+    """A record for every clip that is named; of those without a file, with the error missing."""
+    clips = annotated(asked)
+    files = Files(inputs, clips)
+    out = [_record(clip, files, asked.dataset, root) for clip in clips]
+    missing = sum("error" in record for record in out)
+    if missing:
+        log.warning("%d of %d clips have no file: %s", missing, len(out), _share(missing, out))
+    if files.unnamed:
+        log.info("%d videos are not named in the annotations, and left out", files.unnamed)
+    return out
+
+
+def _share(missing: int, out: Sequence[Record]) -> str:
+    if missing == len(out):
+        return "is INPUT the folder of this data set?"
+    return f"--max-failed {math.ceil(1000 * missing / len(out)) / 10}% would let that pass"
+
+
+def _with_split(clip: Annotated) -> Annotated:
+    return clip if clip.split else replace(clip, split=split_of_file(clip.origin))
+
+
+def _tell_unused(count: int) -> None:
+    if count:
+        log.info("%d clips are in neither part of this split (--split unused lists them)", count)
+
+
+def _distinct(clips: Iterable[Annotated]) -> Iterator[Annotated]:
+    seen: dict[str, list[Annotated]] = {}
+    again = 0
+    for clip in clips:
+        others = seen.setdefault(clip.id, [])
+        if any((other.path, other.label, other.split) == (clip.path, clip.label, clip.split)
+               for other in others):  # fmt: skip
+            again += 1
+            continue
+        others.append(clip)
+        if len(others) == 1:
+            yield clip
+            continue
+        fresh = f"{clip.id}#{len(others)}"
+        log.warning("%s stands again, with another path, label or split, as %s", clip.id, fresh)
+        yield replace(clip, id=fresh)
+    if again:
+        log.warning("%d lines repeat a clip, and were left out", again)
+
+
+def _record(clip: Annotated, files: Files, dataset: str, root: os.PathLike[str]) -> Record:
+    flaw: ClipError | None = None
+    cut = None
+    try:
+        found, cut = files.find(clip)
+        path, flaw = found.path, found.flaw
+    except ClipError as error:
+        path, flaw = files.expected(clip), error
+    record: Record = {"id": clip.id, "video": records.relative(path, os.fspath(root))}
+    if clip.label is not None:
+        record["label"] = clip.label
+    record["source"] = clip.source or clip.id
+    if dataset != "list":
+        record["dataset"] = dataset
+    if clip.split:
+        record["split"] = clip.split
+    if cut:
+        record |= {"start": cut.start, "end": cut.end}
+    record |= clip.fields
+    return records.fail(record, "index", flaw) if flaw else record

@@ -1,0 +1,105 @@
+"""Which file is the clip that an annotation names."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from sbtools.errors import ClipError
+from sbtools.index import folder
+from sbtools.index.annotation import Annotated, Recording, split_name, stem_of
+from sbtools.index.folder import Found
+from sbtools.index.labels import key_of_label
+
+
+class Files:
+    """The videos and frame folders below the INPUTs, by name without suffix.
+
+    Names are compared as strings: nothing in them is a pattern.
+    """
+
+    def __init__(self, inputs: Sequence[str], clips: Iterable[Annotated]) -> None:
+        self.inputs = list(inputs)
+        self.unnamed = 0
+        self._by_stem: dict[str, list[Found]] = defaultdict(list)
+        wanted = {name for clip in clips for name in _names(clip)}
+        for found in folder.find(self.inputs):
+            stem = _stem(found)
+            if stem in wanted:
+                self._by_stem[stem].append(found)
+            else:
+                self.unnamed += 1
+
+    def find(self, clip: Annotated) -> tuple[Found, Recording | None]:
+        """The clip's file, and where in it the clip lies when it is the uncut recording.
+
+        Of several, the one whose path is most like the annotation's: its folders, then the label,
+        the split and the suffix. ClipError missing when there is none, mismatch when two are as
+        good.
+        """
+        for name in _names(clip):
+            found = self._by_stem.get(name, [])
+            if clip.exact:
+                found = [each for each in found if _tail(each, clip) == len(_parts(clip.path))]
+            if found:
+                cut = clip.recording if clip.recording and name == clip.recording.name else None
+                return _best(found, clip), cut
+        where = ", ".join(self.inputs)
+        name = clip.path if clip.exact else stem_of(clip.path)
+        raise ClipError("missing", f"there is no video '{name}' under {where}")
+
+    def expected(self, clip: Annotated) -> str:
+        """Where a clip that is missing would be."""
+        return os.path.join(self.inputs[0], clip.path)
+
+
+def _names(clip: Annotated) -> list[str]:
+    last = [clip.recording.name] if clip.recording else []
+    return list(dict.fromkeys([stem_of(clip.path), *clip.others, *last]))
+
+
+def _stem(found: Found) -> str:
+    if os.path.isdir(found.path):
+        return os.path.basename(os.path.abspath(found.path))
+    return stem_of(found.path)
+
+
+def _best(found: Sequence[Found], clip: Annotated) -> Found:
+    ranked = sorted(found, key=lambda each: _likeness(each, clip), reverse=True)
+    best = ranked[0]
+    for other in ranked[1:]:
+        if _likeness(other, clip) == _likeness(best, clip) and not _same(best, other):
+            raise ClipError("mismatch", f"two files may be it, {best.path} and {other.path}")
+    return best
+
+
+def _likeness(found: Found, clip: Annotated) -> tuple[int, bool, bool, bool]:
+    folders = os.path.abspath(found.path).split("/")[:-1]
+    label = clip.label is not None and key_of_label(clip.label) in map(key_of_label, folders)
+    split = clip.split is not None and clip.split in map(split_name, folders)
+    suffix = os.path.splitext(found.path)[1].lower() == os.path.splitext(clip.path)[1].lower()
+    return _tail(found, clip), label, split, suffix
+
+
+def _tail(found: Found, clip: Annotated) -> int:
+    """How many parts, from the last, the two paths share; the suffix of the video aside."""
+    count = 0
+    there = _parts(os.path.abspath(found.path))
+    for one, other in zip(reversed(_parts(clip.path)), reversed(there), strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
+
+
+def _parts(path: str) -> list[str]:
+    *folders, _ = os.path.normpath(path).split("/")
+    return [*folders, stem_of(path)]
+
+
+def _same(one: Found, other: Found) -> bool:
+    try:
+        return os.path.samefile(one.path, other.path)
+    except OSError:
+        return False

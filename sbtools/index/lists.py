@@ -1,0 +1,128 @@
+"""Lists of clips, "path label" a line, as ViFi-CLIP, ActionCLIP and UCF101 have them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sbtools.errors import UsageError
+from sbtools.index.annotation import Annotated, lines_of, stem_of, text_of
+from sbtools.index.labels import Labels
+from sbtools.video.folder import VIDEO_SUFFIXES
+
+log = logging.getLogger("sbtools")
+
+_SUFFIX = "|".join(re.escape(suffix) for suffix in sorted(VIDEO_SUFFIXES))
+_VIDEO = re.compile(rf"(.*(?:{_SUFFIX}))(?:[ \t]+(\S.*))?", re.I)
+_PAIR = re.compile(r"(.*\S)[ \t]+(\d{1,9})")
+_TRIPLE = re.compile(r"(.*\S)[ \t]+\d{1,9}[ \t]+(\d{1,9})")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of a list: a path, and the class by number or by name; None where it has none."""
+
+    path: str
+    label: int | str | None
+    where: str
+
+
+def read(places: Sequence[str], labels: Labels | None, fold: int) -> Iterator[Annotated]:
+    """The clips of lists that are no known data set's: the path without suffix is the id."""
+    for place in places:
+        found = list(entries(place))
+        warn_of_other_labels(found, labels)
+        for entry in found:
+            folders = os.path.dirname(os.path.normpath(entry.path))
+            identity = os.path.join(folders, stem_of(entry.path))
+            label = label_of(entry, labels)
+            yield Annotated(identity, entry.path, place, label, exact=True)
+
+
+def entries(place: str) -> list[Entry]:
+    """The lines of a list; UsageError for one that is none.
+
+    A path may hold spaces: it ends at the suffix of a video, else before the last number. Where
+    every line ends in two numbers behind a folder of frames, the first is how many there are
+    (ActionCLIP's lists). A list in JSON holds objects with filename and label.
+    """
+    if place.endswith(".json"):
+        return list(_entries_of_json(place))
+    lines = list(lines_of(place))
+    plain = [line for line, _ in lines if not _VIDEO.fullmatch(line)]
+    folders = _TRIPLE if plain and all(map(_TRIPLE.fullmatch, plain)) else _PAIR
+    return [_entry(line, where, folders) for line, where in lines]
+
+
+def _entry(line: str, where: str, folders: re.Pattern[str]) -> Entry:
+    found = _VIDEO.fullmatch(line) or folders.fullmatch(line)
+    if found is None:
+        raise UsageError(f"{where}: not 'path label', nor the path of a video: {line!a}")
+    return Entry(found[1], _label(found[2]), where)
+
+
+def _label(text: str | None) -> int | str | None:
+    return int(text) if text is not None and re.fullmatch(r"\d{1,9}", text) else text
+
+
+def _entries_of_json(place: str) -> Iterator[Entry]:
+    try:
+        items = json.loads(text_of(place))
+    except ValueError as error:
+        raise UsageError(f"{place} is no JSON: {error}") from None
+    for number, item in enumerate(items if isinstance(items, list) else [items]):
+        where = f"{place}, item {number}"
+        if not isinstance(item, dict) or not isinstance(item.get("filename"), str):
+            raise UsageError(f"{where}: not an object with filename and label")
+        label = item.get("label")
+        if isinstance(label, list) and len(label) == 1:
+            label = label[0]
+        if not isinstance(label, (int, str, type(None))):
+            raise UsageError(f"{where}: one label is needed, not {label!a}")
+        yield Entry(item["filename"], label, where)
+
+
+def label_of(entry: Entry, labels: Labels | None) -> str | None:
+    """The class name of a line; UsageError for a number without labels, or one outside them."""
+    if entry.label is None:
+        return None
+    if isinstance(entry.label, str):
+        return labels.spelled(entry.label, entry.where) if labels else entry.label
+    if labels is None:
+        raise UsageError(f"{entry.where}: classes are numbers: name the file of their --labels")
+    return labels.numbered(entry.label, entry.where)
+
+
+def warn_of_other_labels(found: Sequence[Entry], labels: Labels | None) -> None:
+    """Warn where a list uses the numbers 0 to n alone, and the labels go on behind n.
+
+    Lists of base and of novel classes are numbered anew, from 0: read with the names of all
+    classes they give wrong names, and nothing else shows it.
+    """
+    numbers = {entry.label for entry in found if isinstance(entry.label, int)}
+    if labels and numbers and max(numbers) < max(labels.by_number) and len(numbers) > 1:
+        log.warning(
+            "%s uses the classes %d to %d, %s has them to %d: do they belong together?",
+            found[0].where.rpartition(":")[0], min(numbers), max(numbers), labels.where,
+            max(labels.by_number),
+        )  # fmt: skip
+
+
+def warn_of_other_names(told: Counter[tuple[str, str]], count: int, where: str) -> None:
+    """Warn where the numbers of a list and the names of its files name different classes.
+
+    `told` counts (name by number, name by file). The label files that come with ViFi-CLIP name
+    `kick` and `kick ball`, and `sword` and `sword exercise` of HMDB51 the wrong way round.
+    """
+    if told:
+        pairs = ", ".join(f"'{file}' is '{number}'" for number, file in sorted(told)[:4])
+        log.warning(
+            "%s: %d of %d clips have another class by number than by file name (by number, %s): "
+            "the file name was believed",
+            where, sum(told.values()), count, pairs,
+        )  # fmt: skip
