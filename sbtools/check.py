@@ -12,9 +12,7 @@ from sbtools.errors import ClipError, DamagedError, RecordError
 from sbtools.records import Record
 from sbtools.store import Stores
 from sbtools.store.check import check_part, check_store
-from sbtools.store.layout import KINDS, split_address
-
-ADDRESSES = tuple(kind.field for kind in KINDS.values())
+from sbtools.store.layout import ADDRESSES, split_address
 
 
 @dataclass

@@ -8,10 +8,13 @@ from sbtools.store.done import DoneClip
 from sbtools.store.layout import split_address
 from sbtools.store.made import read_made
 from sbtools.store.reader import StoredClip, Stores
+from sbtools.store.rows import ScoresWriter
+from sbtools.store.rows_reader import read_rows
 from sbtools.store.writer import StoreWriter
 
 __all__ = [
     "DoneClip",
+    "ScoresWriter",
     "StoreWriter",
     "StoredClip",
     "Stores",
@@ -19,5 +22,6 @@ __all__ = [
     "check_store",
     "digest",
     "read_made",
+    "read_rows",
     "split_address",
 ]

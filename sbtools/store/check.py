@@ -16,6 +16,7 @@ from sbtools.store.done import IndexLine, differences, index_of, newest, places_
 from sbtools.store.layout import ROLES, parts_of, split_address, without_version
 from sbtools.store.made import read_made
 from sbtools.store.reader import StoredClip, Stores
+from sbtools.store.rows_reader import check_rows
 from sbtools.store.safe import OpenPart, names
 
 _FAULTS = (DamagedError, ClipError, RecordError)
@@ -74,11 +75,15 @@ def check_part(path: str, stores: Stores | None = None) -> Iterator[str]:
     try:
         part = stores.part(path)
         keys = names(part.clips, path)
+        holder = "views" if part.kind.rows else "clips"
         index = {line.id: json.loads(line.line) for line in index_of(part)}
-        for extra in set(names(part.root, path)) - {"clips", "index"}:
+        for extra in set(names(part.root, path)) - {holder, "index"}:
             yield f"{path}: {extra!a} has no place in a store"
     except _FAULTS as fault:
         yield str(fault)
+        return
+    if part.kind.rows:
+        yield from check_rows(part)
         return
     for key in keys:
         try:

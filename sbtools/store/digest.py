@@ -11,9 +11,10 @@ from typing import Any
 from sbtools.errors import UsageError
 from sbtools.records import key_of
 from sbtools.store.done import IndexLine, newest, places_of
-from sbtools.store.layout import DTYPES, parts_of, without_parts, without_version
+from sbtools.store.layout import DTYPES, FORMATS, parts_of, without_parts, without_version
 from sbtools.store.made import read_made
 from sbtools.store.reader import StoredClip, Stores
+from sbtools.store.rows_reader import read_rows
 
 
 def digest(folder: str) -> str:
@@ -27,8 +28,8 @@ def digest(folder: str) -> str:
     made = read_made(folder)
     if made is None:
         raise UsageError(f"{folder} is not a store: no made.json in it")
-    stores = Stores(max_open=1)
-    clips = dict(_clips(os.path.abspath(folder), stores))
+    rows = FORMATS[made["format"]].rows
+    clips = dict(_rows(folder) if rows else _clips(os.path.abspath(folder), Stores(max_open=1)))
     total = hashlib.sha256()
     _feed(total, made["format"].encode(), _canonical(without_version(made["what"])))
     for id in sorted(clips):
@@ -46,6 +47,19 @@ def _clips(folder: str, stores: Stores) -> Iterator[tuple[str, bytes]]:
     places = sorted((name, id) for id, (name, _) in newest(entries()).items())
     for name, id in places:
         yield id, _digest_of(StoredClip(stores, os.path.join(folder, name), key_of(id)), id)
+
+
+def _rows(folder: str) -> Iterator[tuple[str, bytes]]:
+    """The id and the SHA-256 of each clip of a store of scores."""
+    for block in read_rows(folder):
+        for place, record in enumerate(block.records):
+            state = hashlib.sha256()
+            id = record["id"]
+            _feed(state, id.encode("utf-8", "surrogatepass"), _canonical(without_parts(record)))
+            for name in ("scores", "covered", "area"):
+                for view, values in sorted(getattr(block, name).items()):
+                    _feed(state, name.encode(), view.encode(), values[place].tobytes())
+            yield id, state.digest()
 
 
 def _digest_of(clip: StoredClip, id: str) -> bytes:

@@ -33,6 +33,8 @@ class DoneClip:
     def record(self) -> Record:
         """The record that was printed, its address as this run names the store."""
         record: Record = json.loads(self._line)["record"]
+        if not self._field:
+            return record
         return {**record, self._field: f"{self.address}::clips/{key_of(record['id'])}"}
 
     @property

@@ -19,8 +19,10 @@ GZIP = 6
 
 FRAMES_LIMIT = 1 << 22
 PIXELS_LIMIT = 1 << 26
+ROWS_LIMIT = 1 << 30
 BYTES_LIMIT = 1 << 26
-"""Of a clip's frames, of a frame's pixels, of any other dataset's bytes; beyond is refused."""
+"""Of a clip's frames, of a frame's pixels, of the bytes of a dataset of rows and of any other
+dataset; beyond is refused."""
 
 BOX = np.dtype(
     [
@@ -38,18 +40,23 @@ BOX = np.dtype(
 
 @dataclass(frozen=True)
 class Kind:
-    """One sort of store: its datasets, and the field of a record that holds its addresses."""
+    """One sort of store: its datasets, and the field of a record that holds its addresses.
+
+    A store of rows has no group and no address for each clip: clip i of /index is row i of the
+    datasets in /views/NAME.
+    """
 
     format: str
     field: str
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+    rows: bool = False
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """All that may stand in a clip's group."""
-        return ("record", *self.required, *self.optional)
+        """All that may stand in a clip's group, or, in a store of rows, in a view's."""
+        return (*(() if self.rows else ("record",)), *self.required, *self.optional)
 
 
 KINDS = {
@@ -58,8 +65,11 @@ KINDS = {
     ),
     "pixels": Kind("sbtools-pixels", "pixels", ("frame", "time", "rgb"), (), ("rgb",)),
     "features": Kind("sbtools-features", "features", ("features",)),
+    "scores": Kind("sbtools-scores", "", ("scores",), ("covered", "area"), rows=True),
 }
 FORMATS = {kind.format: kind for kind in KINDS.values()}
+ADDRESSES = tuple(kind.field for kind in KINDS.values() if kind.field)
+"""The fields of a record that lead into a store."""
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "record": np.dtype("u1"),
@@ -70,6 +80,9 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "rgb": np.dtype("u1"),
     "boxes": BOX,
     "features": np.dtype("<f4"),
+    "scores": np.dtype("<f4"),
+    "covered": np.dtype("<f4"),
+    "area": np.dtype("<f4"),
 }
 
 _PART = re.compile(r"(\d{3,})of(\d{3,})-(\d{5,})\.h5")
@@ -78,6 +91,11 @@ _PART = re.compile(r"(\d{3,})of(\d{3,})-(\d{5,})\.h5")
 def image_shape(name: str, height: int, width: int) -> tuple[int, ...]:
     """The shape of one frame of a dataset of images."""
     return (height, width, 3) if name == "rgb" else (height, (width + 7) // 8)
+
+
+def chunk_rows(count: int, width: int) -> int:
+    """How many of `count` rows of `width` float32 values a chunk holds: about 1 MiB."""
+    return max(1, min(count, (1 << 18) // max(width, 1)))
 
 
 def shard_name(shard: tuple[int, int]) -> str:
@@ -109,7 +127,7 @@ def split_address(address: str) -> tuple[str, str]:
 
 def without_parts(record: Record) -> Record:
     """The record with its addresses cut to "::clips/KEY": equal wherever the clip was stored."""
-    fields = {kind.field for kind in KINDS.values()} & record.keys()
+    fields = set(ADDRESSES) & record.keys()
     cut = {name: "::clips/" + split_address(record[name])[1] for name in fields}
     return {**record, **cut}
 

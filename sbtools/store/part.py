@@ -37,7 +37,7 @@ class Part:
         with writing(self.path):
             self._file = NewFile(self._temporary)
         self._h5 = h5py.File(self._file, "w", libver=("v110", "v110"))
-        self._clips = self._h5.create_group("clips")
+        self._clips = self._h5.create_group("views" if kind.rows else "clips")
 
     @property
     def size(self) -> int:
@@ -73,7 +73,7 @@ class Part:
         group = self._clips.create_group(key)
         try:
             self._fill(group, record, attrs, chunks, arrays, boxes)
-            self._index.append(_index_line(record, attrs.get("digest"), supersedes))
+            self._index.append(index_line(record, attrs.get("digest"), supersedes))
         except BaseException:
             self._check()
             del self._clips[key]
@@ -119,6 +119,7 @@ class Part:
     def commit(self, made: Mapping[str, Any], guard: Callable[[], None]) -> None:
         """Finish the file, bring it to the disk and give it its name; `guard` may still object."""
         try:
+            self._finish()
             write_small(
                 self._h5, "index", np.frombuffer(b"".join(self._index), np.uint8), gzip=True
             )
@@ -139,6 +140,9 @@ class Part:
             self._check()
             raise
 
+    def _finish(self) -> None:
+        """Write what was held back until now."""
+
     def _rename(self) -> None:
         if os.path.lexists(self.path):
             raise LockedError(f"{self.path} was made by another process: stop one of the two")
@@ -158,7 +162,8 @@ class Part:
             os.unlink(self._temporary)
 
 
-def _index_line(record: Record, digest: str | None, supersedes: str | None) -> bytes:
+def index_line(record: Record, digest: str | None, supersedes: str | None) -> bytes:
+    """What /index says of a clip; ClipError when it is too long."""
     line = {"digest": digest, "record": record}
     text = dump({**line, "supersedes": supersedes} if supersedes else line)
     if len(text) > LINE_LIMIT:

@@ -91,6 +91,8 @@ class StoredClip:
         self._stores = stores
         if "/" in key or not key.isascii():
             raise DamagedError(f"{self.where!a}: not a clip's key")
+        if self.kind.rows:
+            raise DamagedError(f"{path} holds a row a clip, not clips")
         self._open()
 
     def _open(self, name: str = "", check: Callable[[h5d.DatasetID], object] | None = None) -> Any:

@@ -6,6 +6,7 @@ rank, bounded sizes, one frame a chunk, gzip, shuffle and fletcher32 at most.
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from sbtools.store.layout import (
     FORMATS,
     FRAMES_LIMIT,
     PIXELS_LIMIT,
+    ROWS_LIMIT,
     VERSION,
     image_shape,
 )
@@ -39,8 +41,8 @@ _TYPES = {name: h5t.py_create(dtype) for name, dtype in DTYPES.items()}
 class OpenPart:
     """A whole part, open for reading. DamagedError for whatever is not one of ours.
 
-    path: the file; ClipError "missing" when there is none. opened: its groups and datasets in use,
-    by key and name.
+    path: the file; ClipError "missing" when there is none. clips: the group of its clips, or of its
+    views where it is one of rows. opened: its groups and datasets in use, by key and name.
     """
 
     def __init__(self, path: str) -> None:
@@ -73,7 +75,8 @@ class OpenPart:
             raise DamagedError(f"{where} is not complete")
         self.kind = FORMATS[format]
         self.root: h5g.GroupID = root
-        self.clips: h5g.GroupID = member(root, "clips", where, h5g.GroupID)
+        holder = "views" if self.kind.rows else "clips"
+        self.clips: h5g.GroupID = member(root, holder, where, h5g.GroupID)
 
     @property
     def made(self) -> dict[str, Any]:
@@ -170,9 +173,12 @@ def member(group: h5g.GroupID, name: str, where: str, kind: type) -> Any:
 
 
 def inspect(
-    data: h5d.DatasetID, name: str, shape: tuple[int | None, ...], where: str
+    data: h5d.DatasetID, name: str, shape: tuple[int | None, ...], where: str, rows: int = 0
 ) -> tuple[int, ...]:
-    """The shape of a dataset that is safe to read; None in `shape` stands for any length."""
+    """The shape of a dataset that is safe to read; None in `shape` stands for any length.
+
+    rows: how many a chunk must have, of a dataset that holds a row a clip.
+    """
     with guarded(where):
         space, plist = data.get_space(), data.get_create_plist()
         if space.get_simple_extent_type() == h5s.NULL:
@@ -184,12 +190,12 @@ def inspect(
             raise DamagedError(f"{where} is not of type {DTYPES[name]}")
         if any(size is not None and size != seen for seen, size in zip(found, shape, strict=True)):
             raise DamagedError(f"{where} has shape {found}, not {shape}")
-        _inspect_storage(data, plist, found, where)
+        _inspect_storage(data, plist, found, where, rows)
     return found
 
 
 def _inspect_storage(
-    data: h5d.DatasetID, plist: h5p.PropDCID, shape: tuple[int, ...], where: str
+    data: h5d.DatasetID, plist: h5p.PropDCID, shape: tuple[int, ...], where: str, rows: int
 ) -> None:
     if plist.get_layout() == h5d.VIRTUAL or plist.get_external_count():
         raise DamagedError(f"{where} has its data in another file, refused")
@@ -198,12 +204,14 @@ def _inspect_storage(
         raise DamagedError(f"{where} needs filter {min(filters - _FILTERS)}, refused")
     images = len(shape) > 1
     if plist.get_layout() == h5d.CHUNKED:
-        wanted = (1, *shape[1:]) if images else shape
+        wanted = (rows or 1, *shape[1:]) if images else shape
         if plist.get_chunk() != wanted:
             raise DamagedError(f"{where} has chunks of {plist.get_chunk()}, not {wanted}")
     elif images or 0 not in shape:
         raise DamagedError(f"{where} is not stored in chunks")
-    if images:
+    if rows:
+        count, largest = math.prod(shape) * data.dtype.itemsize, ROWS_LIMIT
+    elif images:
         count, largest = shape[0], FRAMES_LIMIT
     else:
         count, largest = shape[0] * data.dtype.itemsize, BYTES_LIMIT

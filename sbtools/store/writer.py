@@ -26,9 +26,10 @@ from sbtools.store.part import Part
 class StoreWriter:
     """Adds clips to the store `folder`, which it makes or continues; use it in a `with`.
 
-    kind: masks, pixels or features. what: all that the contents depend on, JSON-ready; its key
-    "version" may differ from that of an older run. run: how it was made, for the reader's eye.
-    shard: (index, count). compress: gzip level of rgb frames. root: where relative addresses begin.
+    kind: masks, pixels or features; ScoresWriter is for scores. what: all that the contents depend
+    on, JSON-ready; its key "version" may differ from that of an older run. run: how it was made,
+    for the reader's eye. shard: (index, count). compress: gzip level of rgb frames. root: where
+    relative addresses begin.
     overwrite: start anew. take_over: write although another process's lock stands there.
 
     Raises UsageError when the store was made otherwise, LockedError when another process writes
@@ -142,9 +143,11 @@ class StoreWriter:
             self._abandon()
 
     def _start_part(self) -> None:
-        name = part_name(self._shard, self._number)
-        self._part = Part(self.folder, name, self.kind, self._compress)
+        self._part = self._new_part(part_name(self._shard, self._number))
         self._began = time.monotonic()
+
+    def _new_part(self, name: str) -> Part:
+        return Part(self.folder, name, self.kind, self._compress)
 
     def _advance(self, record: Record | None) -> list[Record]:
         if record is not None:

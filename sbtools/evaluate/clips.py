@@ -1,0 +1,209 @@
+"""What is kept of every clip once its scores were looked at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sbtools.errors import SbtoolsError, UsageError
+from sbtools.evaluate.metrics import Answers, Floats, Ints, top_k
+from sbtools.evaluate.scores import Scores
+from sbtools.records import Record
+from sbtools.store.rows_reader import Block, unusable
+
+TOP = 5
+NO_GROUP = "(none)"
+MAKERS = ("demo", "detect", "segment", "mask")
+
+
+@dataclass(frozen=True)
+class View:
+    """The clips of one view.
+
+    hit, top5: float64 [N], expected hits. background: float64 [N], the probability that the answer
+    is the background's class. wins: float64 [N], 1 where the background's class scores above the
+    label, 1/2 where equal. covered, area: float64 [N], NaN where not known. background and wins are
+    0 where a clip has no background of another class.
+    """
+
+    answers: Answers
+    hit: Floats
+    top5: Floats
+    background: Floats
+    wins: Floats
+    covered: Floats
+    area: Floats
+
+    def take(self, places: Ints) -> View:
+        """Some of the clips."""
+        rest = {name: getattr(self, name)[places] for name in _PER_CLIP}
+        return View(self.answers.take(places), **rest)
+
+
+_PER_CLIP = ("hit", "top5", "background", "wins", "covered", "area")
+
+
+@dataclass
+class Clips:
+    """All clips that every view has scores of, and what became of the others.
+
+    labels: int64 [N] class numbers. background: int64 [N], the class of the background where that
+    is another class, else -1. groups: the value of the field to group by, as text; empty where
+    there is none to group by.
+    """
+
+    classes: list[str]
+    ids: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+    splits: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+    labels: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    background: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    views: dict[str, View] = field(default_factory=dict)
+    failed: list[dict[str, Any]] = field(default_factory=list)
+    excluded: list[dict[str, Any]] = field(default_factory=list)
+    asked: int = 0
+    datasets: set[str | None] = field(default_factory=set)
+    made: set[str] = field(default_factory=set)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, places: Sequence[int] | Ints) -> Clips:
+        """Some of the clips; what became of the others stays as it is."""
+        rows = np.asarray(places, np.int64)
+        names = ("ids", "sources", "splits", "groups")
+        texts = {}
+        for name in names:
+            whole = getattr(self, name)
+            texts[name] = [whole[place] for place in places] if whole else []
+        return Clips(
+            self.classes,
+            **texts,
+            labels=self.labels[rows],
+            background=self.background[rows],
+            views={name: view.take(rows) for name, view in self.views.items()},
+            failed=self.failed,
+            excluded=self.excluded,
+            asked=self.asked,
+            datasets=self.datasets,
+            made=self.made,
+        )
+
+
+def gather(scores: Scores, group_by: str | None = None) -> Clips:
+    """Go through the scores once.
+
+    A clip with an error, without a label, or whose scores are not numbers in one view is out of
+    all, and named. UsageError for a label that is not among the classes; SbtoolsError when there is
+    no clip.
+    """
+    clips = Clips(list(scores.classes))
+    numbers = {name: place for place, name in enumerate(clips.classes)}
+    parts: list[tuple[Ints, Ints, dict[str, View]]] = []
+    for block in scores.blocks:
+        bad = {view: unusable(rows) for view, rows in block.scores.items()}
+        good = [place for place in range(len(block.records)) if _good(clips, block, place, bad)]
+        kept = block if len(good) == len(block.records) else block.take(good)
+        if not good:
+            continue
+        labels = _labels(kept.records, numbers)
+        background = _backgrounds(kept.records, numbers, labels)
+        _describe(clips, kept.records, group_by)
+        views = {name: _view(kept, name, labels, background) for name in scores.views}
+        parts.append((labels, background, views))
+    if not clips.asked:
+        raise SbtoolsError("there is no clip to evaluate")
+    if parts:
+        _join(clips, parts, scores.views)
+    return clips
+
+
+def _good(clips: Clips, block: Block, place: int, bad: Mapping[str, NDArray[np.bool_]]) -> bool:
+    record = block.records[place]
+    clips.asked += 1
+    error = record.get("error") or _own_error(record, block, place, bad)
+    if error:
+        told = {"id": record["id"], **{k: error[k] for k in ("stage", "kind", "message")}}
+        (clips.excluded if error["kind"] == "dropped" else clips.failed).append(told)
+    return not error
+
+
+def _own_error(
+    record: Record, block: Block, place: int, bad: Mapping[str, NDArray[np.bool_]]
+) -> dict[str, str] | None:
+    if record.get("label") is None:
+        return {"stage": "eval", "kind": "missing", "message": "the record has no label"}
+    for view, rows in block.scores.items():
+        if bad[view][place]:
+            none = np.isnan(rows[place]).all()
+            what = "there are no scores" if none else "scores are not numbers"
+            return {"stage": "eval", "kind": "failed", "message": f"view {view}: {what}"}
+    return None
+
+
+def _labels(records: Sequence[Record], numbers: Mapping[str, int]) -> Ints:
+    for record in records:
+        if record["label"] not in numbers:
+            raise UsageError(
+                f"clip {record['id']!a} is labelled {record['label']!a}, which is none of the "
+                f"{len(numbers)} classes: leave such clips out, or name the right --classes"
+            )
+    return np.array([numbers[record["label"]] for record in records], np.int64)
+
+
+def _backgrounds(records: Sequence[Record], numbers: Mapping[str, int], labels: Ints) -> Ints:
+    found = np.array([numbers.get(r.get("background_label", ""), -1) for r in records], np.int64)
+    return np.where(found == labels, -1, found)
+
+
+def _describe(clips: Clips, records: Iterable[Record], group_by: str | None) -> None:
+    for record in records:
+        clips.ids.append(record["id"])
+        clips.sources.append(record.get("source") or record["id"])
+        clips.splits.append(record.get("split") or "")
+        if group_by is not None:
+            clips.groups.append(_text(record.get(group_by)))
+        clips.datasets.add(record.get("dataset"))
+        made = record.get("made", {})
+        clips.made.update(f"{stage}: {made[stage]}" for stage in MAKERS if stage in made)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return NO_GROUP
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def _view(block: Block, name: str, labels: Ints, background: Ints) -> View:
+    scores = block.scores[name]
+    answers = Answers.of(scores)
+    other = np.maximum(background, 0)
+    there = background >= 0
+    own, its = (np.take_along_axis(scores, c[:, None], 1)[:, 0] for c in (labels, other))
+    unknown = np.full(len(labels), np.nan)
+    return View(
+        answers,
+        answers.share(labels),
+        top_k(scores, labels, TOP),
+        np.where(there, answers.share(other), 0.0),
+        np.where(there, (its > own) + 0.5 * (its == own), 0.0),
+        block.covered.get(name, unknown).astype(np.float64),
+        block.area.get(name, unknown).astype(np.float64),
+    )
+
+
+def _join(
+    clips: Clips, parts: Sequence[tuple[Ints, Ints, dict[str, View]]], names: Sequence[str]
+) -> None:
+    clips.labels = np.concatenate([labels for labels, _, _ in parts])
+    clips.background = np.concatenate([background for _, background, _ in parts])
+    for name in names:
+        views = [views[name] for _, _, views in parts]
+        rest = {part: np.concatenate([getattr(v, part) for v in views]) for part in _PER_CLIP}
+        clips.views[name] = View(Answers.joined([v.answers for v in views]), **rest)

@@ -1,0 +1,175 @@
+"""Results taken together: two models on the same clips, base with novel classes, several splits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+
+from sbtools.errors import UsageError
+from sbtools.evaluate.intervals import DRAWS, LEVEL, Sources, bootstrap, draw, estimate
+from sbtools.evaluate.metrics import Floats, harmonic_mean
+from sbtools.evaluate.paired import discordant, mcnemar, resolved
+from sbtools.evaluate.sections import Measure, measure, number, smallest
+
+Result = Mapping[str, Any]
+HITS = ("top1", "top5")
+
+
+def compare(
+    a: Result, b: Result, draws: int = DRAWS, seed: int = 0, level: float = LEVEL
+) -> dict[str, Any]:
+    """Two results over the clips that both have: {count, only_a, only_b, warnings, views}.
+
+    views: by name, of those that both have, {a, b (measures of top1), difference (b less a),
+    discordant: [right in a alone, right in b alone], exact, mid_p, detectable}. The draws are of
+    sources, and the same for both. UsageError where no clip or no view is common, or where the two
+    take a clip for different classes or sources.
+    """
+    ids, (ours, theirs) = _common(a, b)
+    views = [name for name in a["views"] if name in b["views"]]
+    if not views:
+        raise UsageError("the two results have no view in common")
+    sources = Sources.of(_sources(a, ours))
+    if _codes(_sources(b, theirs)) != sources.codes.tolist():
+        raise UsageError("the two results have different sources for the same clips")
+    hits = {v: tuple(_hits(r, v, at) for r, at in ((a, ours), (b, theirs))) for v in views}
+    found = bootstrap(partial(_both_sides, hits, sources), sources.count, draws, seed, level)
+    told = {}
+    for view in views:
+        only = discordant(*(resolved(side, ids) for side in hits[view]))
+        exact, mid_p = mcnemar(*only)
+        told[view] = {
+            "a": measure(found[f"{view}/a"], len(ids), 1 / len(a["classes"])),
+            "b": measure(found[f"{view}/b"], len(ids), 1 / len(b["classes"])),
+            "difference": measure(found[f"{view}/difference"], len(ids), 0.0),
+            "discordant": list(only),
+            "exact": exact,
+            "mid_p": mid_p,
+            "detectable": smallest(found[f"{view}/difference"]),
+        }
+    left = [len(result["per_clip"]["id"]) - len(ids) for result in (a, b)]
+    return {
+        "count": len(ids),
+        "sources": sources.count,
+        "only_a": left[0],
+        "only_b": left[1],
+        "warnings": _unlike(a, b, left),
+        "bootstrap": {"draws": draws, "level": level, "seed": seed, "unit": "source"},
+        "views": told,
+    }
+
+
+def _both_sides(
+    hits: Mapping[str, Sequence[Floats]], sources: Sources, weights: Floats
+) -> dict[str, Floats]:
+    drawn = weights[:, sources.codes]
+    found: dict[str, Floats] = {}
+    for view, (one, two) in hits.items():
+        a, b = drawn @ one / drawn.sum(1), drawn @ two / drawn.sum(1)
+        found |= {f"{view}/a": a, f"{view}/b": b, f"{view}/difference": b - a}
+    return found
+
+
+def _common(a: Result, b: Result) -> tuple[list[str], tuple[list[int], list[int]]]:
+    """The ids that both have, in the order of a, and their places in either."""
+    clips, others = a["per_clip"], b["per_clip"]
+    place = {id: at for at, id in enumerate(others["id"])}
+    ours = [at for at, id in enumerate(clips["id"]) if id in place]
+    if not ours:
+        raise UsageError("the two results have no clip in common: they are of different records")
+    theirs = [place[clips["id"][at]] for at in ours]
+    for at, there in zip(ours, theirs, strict=True):
+        labels = a["classes"][clips["label"][at]], b["classes"][others["label"][there]]
+        if labels[0] != labels[1]:
+            raise UsageError(
+                f"clip {clips['id'][at]!a} is {labels[0]!a} in one, {labels[1]!a} in the other"
+            )
+    return [clips["id"][at] for at in ours], (ours, theirs)
+
+
+def _sources(result: Result, places: Sequence[int]) -> list[str]:
+    clips = result["per_clip"]
+    names = clips["source"] or clips["id"]
+    return [names[at] for at in places]
+
+
+def _codes(names: Sequence[str]) -> list[int]:
+    codes: list[int] = Sources.of(names).codes.tolist()
+    return codes
+
+
+def _hits(result: Result, view: str, places: Sequence[int] | None = None) -> Floats:
+    hits = np.array(result["per_clip"]["views"][view]["top1"], np.float64)
+    return hits if places is None else hits[list(places)]
+
+
+def _unlike(a: Result, b: Result, left: Sequence[int]) -> list[str]:
+    """In what two results differ beside what they are to be compared for."""
+    told = []
+    if any(left):
+        told.append(f"{left[0]} clips are in the first alone, {left[1]} in the second alone")
+    if a["classes"] != b["classes"]:
+        counts = len(a["classes"]), len(b["classes"])
+        told.append(f"the classes to choose among differ ({counts[0]} and {counts[1]})")
+    for name in ("p_view", "frames", "clips", "crops", "frame_source", "fill"):
+        if a["protocol"].get(name) != b["protocol"].get(name):
+            told.append(f"the protocols differ in {name}")
+    if a["masks"]["weight_free"] != b["masks"]["weight_free"]:
+        told.append("the masks were made by different kinds of back ends")
+    return told
+
+
+def base_to_novel(
+    base: Result, novel: Result, draws: int = DRAWS, seed: int = 0, level: float = LEVEL
+) -> dict[str, Measure]:
+    """The harmonic mean 2bn / (b + n) of base and novel top1, by the name of the view.
+
+    Sources of base and of novel clips are drawn apart. Chance is the harmonic mean of both chances.
+    """
+    made = {}
+    for view in (name for name in base["views"] if name in novel["views"]):
+        value, drawn = zip(
+            _top1(base, view, "base", draws, seed), _top1(novel, view, "novel", draws, seed),
+            strict=True,
+        )  # fmt: skip
+        found = estimate(harmonic_mean(*value), harmonic_mean(*drawn), level)
+        chances = (np.array(1 / len(result["classes"])) for result in (base, novel))
+        count = sum(len(result["per_clip"]["id"]) for result in (base, novel))
+        made[view] = measure(found, count, float(harmonic_mean(*chances)))
+    return made
+
+
+def _top1(result: Result, view: str, what: str, draws: int, seed: int) -> tuple[Floats, Floats]:
+    """top1 of a view, and of each draw of its sources; NaN where there is no drawing."""
+    hits = _hits(result, view)
+    sources = Sources.of(_sources(result, range(len(hits))))
+    if sources.count < 2 or not draws:
+        return hits.mean(), np.full(max(1, draws), np.nan)
+    drawn = []
+    for weights in draw(sources.count, draws, seed, what=what):
+        own = weights[:, sources.codes]
+        drawn.append(own @ hits / own.sum(1))
+    return hits.mean(), np.concatenate(drawn)
+
+
+def over_splits(results: Sequence[Result]) -> dict[str, dict[str, Any]]:
+    """Mean and standard deviation (n - 1) of each metric that all results have, over them."""
+    names = [name for name in results[0]["metrics"] if all(name in r["metrics"] for r in results)]
+    made = {}
+    for name in names:
+        values = [result["metrics"][name]["value"] for result in results]
+        if any(value is None for value in values):
+            continue
+        spread = stdev(values) if len(values) > 1 else math.nan
+        made[name] = {
+            "value": mean(values),
+            "deviation": number(spread),
+            "values": values,
+            "count": len(values),
+        }
+    return made

@@ -1,0 +1,227 @@
+"""The result object: made, checked, written and read (sbtools-result(5)).
+
+One JSON object; shares are 0 to 1, what is not defined is null, NaN never stands in it. A measure
+is {"value", "interval": [low, high] | null, "chance", "count"}, with "reason" where value is null.
+
+    format, version, sbtools, name, time
+    model      null | {name, kind, settings, weights, weights_sha256, frames, recipe}
+    method     null | {name, settings, objective, objective_settings}
+    training   null | {run, checkpoint, which, select, epoch, seed, settings, records_sha256, clips,
+                       classes, log: [epoch lines]}
+    dataset    {name, split, records, records_sha256}
+    protocol   {p_view, views, controls, frames, clips, crops, frame_source, fill, seed}
+    masks      {weight_free: bool | null, made: [str]}
+    classes    [K names]
+    clips      {asked, used, counterparts, sources, failed: [{id, stage, kind, message}], excluded}
+    metrics    {top1, top5, mean_class, p_top1, b_top1, p_ratio, b_ratio, shacc, sberr, worst_group,
+                group_gap, flip_SPLIT}: those measured, each a measure with "view"
+    views      {NAME: {top1, top5, mean_class, per_class: {count, value, low, high},
+                confusion: {label, predicted, count}, coverage: null | {frames, area, empty,
+                covered, unknown}, background: null | {shacc, sberr, bg_wins}, ties, top_class}}
+    differences [{view, versus, metric, value, interval, count, discordant, exact, mid_p,
+                  detectable}]
+    ratios     [{view, versus, metric, value, interval, chance, count}]
+    groups     null | {field, names, count, views: {NAME: {value, low, high, worst, gap}}}
+    pairs      null | {SPLIT: {views: {NAME: {flip, both, original, counterpart}}}}
+    per_clip   {id, source, label, views: {NAME: {top1, top5, predicted}}}
+    bootstrap  {draws, level, seed, unit}
+    warnings   [{kind, message}]
+    scores     null | {store, digest}
+    run        {command, host, device, versions, seconds, peak_memory}
+
+`sbtools.evaluate.from_scores` makes all that follows from scores and records; what only the caller
+knows (model, method, training, protocol, run, ...) comes in as `about`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from sbtools import __version__
+from sbtools.errors import DamagedError, SbtoolsError, UsageError
+from sbtools.store.output import (
+    read_regular,
+    sync_folder,
+    temporary_of,
+    write_synced,
+    writing,
+)
+
+FORMAT, VERSION = "sbtools-result", 1
+BYTES_LIMIT = 1 << 30
+
+_NULL = type(None)
+_SECTIONS: dict[str, tuple[type, ...]] = {
+    "name": (str,),
+    "time": (str,),
+    "sbtools": (str,),
+    "model": (dict, _NULL),
+    "method": (dict, _NULL),
+    "training": (dict, _NULL),
+    "dataset": (dict,),
+    "protocol": (dict,),
+    "masks": (dict,),
+    "classes": (list,),
+    "clips": (dict,),
+    "metrics": (dict,),
+    "views": (dict,),
+    "differences": (list,),
+    "ratios": (list,),
+    "groups": (dict, _NULL),
+    "pairs": (dict, _NULL),
+    "per_clip": (dict,),
+    "bootstrap": (dict,),
+    "warnings": (list,),
+    "scores": (dict, _NULL),
+    "run": (dict,),
+}
+_OF_VIEW = ("top1", "top5", "mean_class", "per_class", "confusion", "coverage", "background",
+            "ties", "top_class")  # fmt: skip
+_ABOUT: dict[str, Any] = {
+    "name": "",
+    "model": None,
+    "method": None,
+    "training": None,
+    "dataset": {"name": None, "split": None, "records": None, "records_sha256": None},
+    "protocol": {"p_view": None, "views": [], "controls": [], "frames": None, "clips": None,
+                 "crops": None, "frame_source": None, "fill": None, "seed": None},
+    "masks": {"weight_free": None, "made": []},
+    "scores": None,
+    "run": {"command": None, "host": None, "device": None, "versions": {}, "seconds": None,
+            "peak_memory": None},
+}  # fmt: skip
+
+
+def make(found: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
+    """The result of what was measured and of what only the caller knows.
+
+    about: any of name, model, method, training, dataset, protocol, masks, scores, run; the fields
+    of its objects stand above those found. ValueError for another key.
+    """
+    strange = sorted(set(about) - set(_ABOUT))
+    if strange:
+        raise ValueError(f"about has no {strange[0]!a}")
+    told = {
+        name: _joined(usual, found.get(name), about.get(name)) for name, usual in _ABOUT.items()
+    }
+    made = {"format": FORMAT, "version": VERSION, "sbtools": __version__, **told, **{
+        name: value for name, value in found.items() if name not in _ABOUT
+    }}  # fmt: skip
+    made["time"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    order = ("format", "version", *_SECTIONS)
+    return {name: made[name] for name in order}
+
+
+def _joined(usual: Any, found: Any, told: Any) -> Any:
+    """Objects field by field, anything else as a whole: told over found over usual."""
+    if isinstance(usual, dict):
+        return {**usual, **(found or {}), **(told or {})}
+    return next((value for value in (told, found) if value is not None), usual)
+
+
+def write(path: str, result: Mapping[str, Any]) -> None:
+    """Write a result whole or not at all, in place of what stands there.
+
+    UsageError where there is no such folder, OutputError when the disk is full.
+    """
+    check(result, path)
+    text = dumps(result)
+    folder, name = os.path.split(os.path.abspath(path))
+    with writing(path):
+        temporary = write_synced(temporary_of(folder, name), text.encode("ascii"))
+        try:
+            os.replace(temporary, path)
+        except OSError:
+            os.unlink(temporary)
+            raise
+        sync_folder(folder)
+
+
+def read(path: str) -> dict[str, Any]:
+    """The result in a file.
+
+    UsageError when there is none; DamagedError, which names the file, for one that is empty, cut,
+    of a newer version, or not a result.
+    """
+    try:
+        data = read_regular(path, BYTES_LIMIT + 1)
+    except FileNotFoundError:
+        raise UsageError(f"{path}: there is no such file ({os.path.abspath(path)})") from None
+    except OSError as fault:
+        raise UsageError(f"{path}: {fault.strerror or fault}") from None
+    found = _parsed(data, path)
+    check(found, path)
+    return found
+
+
+def _parsed(data: bytes, path: str) -> dict[str, Any]:
+    if not data.strip():
+        raise DamagedError(f"{path} is empty: run its evaluation again")
+    if len(data) > BYTES_LIMIT:
+        raise DamagedError(f"{path} is larger than {BYTES_LIMIT >> 30} GiB: not an sbtools result")
+    try:
+        found = json.loads(data.decode("utf-8"), parse_constant=_finite, parse_float=_finite)
+    except (ValueError, RecursionError) as fault:
+        ours = FORMAT.encode() in data[:200]
+        what = "cut or damaged: run its evaluation again" if ours else "not an sbtools result"
+        raise DamagedError(f"{path} is {what} ({fault})") from None
+    if not isinstance(found, dict):
+        raise DamagedError(f"{path} is not an sbtools result")
+    return found
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"{digits[:40]} is not a finite number")
+    return value
+
+
+def check(result: Mapping[str, Any], where: str) -> None:
+    """DamagedError, naming the field, unless this is a result that this version can read."""
+    if result.get("format") != FORMAT:
+        raise DamagedError(f"{where} is not an sbtools result")
+    version = result.get("version")
+    if type(version) is not int or version < 1:
+        raise DamagedError(f"{where}: version is {version!a}")
+    if version > VERSION:
+        maker = result.get("sbtools")
+        raise DamagedError(
+            f"{where} has version {version} of the result format: install sbtools {maker} or newer"
+        )
+    for name, kinds in _SECTIONS.items():
+        if name not in result or not isinstance(result[name], kinds):
+            raise DamagedError(f"{where}: field {name} is missing or of another type")
+    for view, found in result["views"].items():
+        missing = [name for name in _OF_VIEW if not isinstance(found, dict) or name not in found]
+        if missing:
+            raise DamagedError(f"{where}: view {view!a} has no {missing[0]}")
+    _check_clips(result, where)
+
+
+def _check_clips(result: Mapping[str, Any], where: str) -> None:
+    clips = result["per_clip"]
+    try:
+        count, classes = len(clips["id"]), len(result["classes"])
+        lists = [clips["label"], *((clips["source"] and [clips["source"]]) or [])]
+        lists += [rows[name] for rows in clips["views"].values() for name in ("top1", "predicted")]
+        if any(len(rows) != count for rows in lists):
+            raise DamagedError(f"{where}: per_clip has lists of several lengths")
+        if count and not 0 <= min(clips["label"]) <= max(clips["label"]) < classes:
+            raise DamagedError(f"{where}: per_clip has a label that is no class")
+    except (KeyError, TypeError, AttributeError):
+        raise DamagedError(f"{where}: per_clip is damaged") from None
+
+
+def dumps(result: Mapping[str, Any]) -> str:
+    """ASCII JSON, one line for each field; SbtoolsError if NaN or Infinity stand in it."""
+    try:
+        fields = (f" {json.dumps(k)}: {json.dumps(v, allow_nan=False)}" for k, v in result.items())
+        return "{\n" + ",\n".join(fields) + "\n}\n"
+    except ValueError as fault:
+        raise SbtoolsError(f"the result cannot be written: {fault}") from None

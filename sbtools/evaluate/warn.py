@@ -1,0 +1,79 @@
+"""What a reader of a result must know before its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+FEW_SOURCES = 50
+MANY_TIES = 0.01
+
+
+def warnings(found: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Each as {"kind", "message"}, of a result without them."""
+    told = [*_of_clips(found), *_of_masks(found), *_of_views(found)]
+    training = found.get("training") or {}
+    if training.get("select") == "eval-as-published":
+        told.append(("selected-on-test", "the epoch was chosen on the clips that are judged here"))
+    return [{"kind": kind, "message": message} for kind, message in told]
+
+
+def _of_clips(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    clips = found["clips"]
+    if clips["failed"]:
+        yield (
+            "failed-clips",
+            (f"{len(clips['failed'])} of {clips['asked']} clips failed and are out of every view"),
+        )
+    if clips["sources"] == 1:
+        yield "one-source", "all clips are from one source: there are no intervals"
+    elif clips["sources"] < FEW_SOURCES:
+        yield (
+            "few-clips",
+            (f"{clips['used']} clips from {clips['sources']} sources: the intervals are rough"),
+        )
+
+
+def _of_masks(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if found["masks"]["weight_free"]:
+        yield (
+            "weight-free-masks",
+            (
+                "masks were made without learned weights: masked views say little and must not "
+                "stand beside published numbers"
+            ),
+        )
+    for name, view in found["views"].items():
+        empty = view["coverage"] and view["coverage"]["empty"]["value"]
+        if empty:
+            yield "empty-masks", f"{empty:.1%} of the clips have no mask at all in view {name}"
+
+
+def _of_views(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, view in found["views"].items():
+        if view["ties"] > MANY_TIES:
+            yield (
+                "ties",
+                (
+                    f"view {name}: several classes share the highest score in {view['ties']:.1%} "
+                    "of the clips; their hits are expected values"
+                ),
+            )
+        top = view["top_class"]
+        counts = np.array(view["per_class"]["count"])
+        if len(counts) > 1 and top["share"] > max(0.5, 2 * counts.max() / counts.sum()):
+            yield (
+                "one-class",
+                (f"view {name}: {top['share']:.1%} of the answers are {top['class']!a}"),
+            )
+        top1 = view["top1"]
+        if top1["interval"] and top1["interval"][1] < top1["chance"]:
+            yield (
+                "below-chance",
+                (
+                    f"view {name}: top1 is below chance ({top1['chance']:.1%}): the label is still "
+                    "there to be read, turned round"
+                ),
+            )

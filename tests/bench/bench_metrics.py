@@ -1,0 +1,94 @@
+"""Every metric of 240,000 clips from a store of scores: seconds and peak memory.
+
+One JSON line per figure. K = 400 classes, 3 views, 1,000 draws, in a process of its own, so that
+what made the store does not count. `--clips N` for a quick look.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+from sbtools.store import ScoresWriter
+
+CLASSES = [f"class {number}" for number in range(400)]
+VIEWS = {"plain": 4.0, "bg": 2.5, "person-box": 1.5}
+
+
+def make(folder: str, clips: int) -> float:
+    """A store of made-up scores: a source of three clips, some masks empty."""
+    rng = np.random.default_rng(0)
+    began = time.perf_counter()
+    with ScoresWriter(folder, CLASSES, "logits", list(VIEWS), {}, {}, part_seconds=1e9) as out:
+        for number in range(clips):
+            label = int(rng.integers(400))
+            scores = {}
+            for view, gain in VIEWS.items():
+                row = rng.standard_normal(400, np.float32)
+                row[label] += gain
+                scores[view] = row
+            record = {
+                "id": f"{CLASSES[label]}/{number:09}_000010",
+                "label": CLASSES[label],
+                "source": f"video {number // 3}",
+                "dataset": "kinetics400",
+                "scene": f"scene {number % 12}",
+                "background_label": CLASSES[int(rng.integers(400))],
+            }
+            covered = {"bg": float(number % 20 > 0), "person-box": 1.0}
+            out.add_scores(record, scores, covered, {"bg": 0.2, "person-box": 0.3})
+        out.close()
+    return time.perf_counter() - began
+
+
+def measure(folder: str, out: str) -> None:
+    """The child: from the store to a result file."""
+    from sbtools.evaluate import from_scores, result
+    from sbtools.evaluate.scores import from_stores
+
+    began = time.perf_counter()
+    found = from_scores(from_stores([folder]), group_by="scene", draws=1000)
+    result.write(out, found)
+    seconds = time.perf_counter() - began
+    again = time.perf_counter()
+    result.read(out)
+    figures = {
+        "bench": "from_scores",
+        "clips": found["clips"]["used"],
+        "seconds": round(seconds, 1),
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
+        "result_mb": round(os.path.getsize(out) / 1e6, 1),
+        "read_seconds": round(time.perf_counter() - again, 2),
+        "torch": "torch" in sys.modules,
+    }
+    sys.stdout.write(json.dumps(figures) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--clips", type=int, default=240_000)
+    parser.add_argument("--measure", nargs=2)
+    asked = parser.parse_args()
+    if asked.measure:
+        measure(*asked.measure)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        store = os.path.join(folder, "scores")
+        seconds = make(store, asked.clips)
+        line = {"bench": "write scores", "clips": asked.clips, "seconds": round(seconds, 1)}
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+        out = os.path.join(folder, "result.json")
+        subprocess.run([sys.executable, __file__, "--measure", store, out], check=True)
+
+
+if __name__ == "__main__":
+    main()
