@@ -90,3 +90,8 @@ def repeated(frame: Tensor, frames: int) -> Tensor:
 def unit(features: Tensor) -> Tensor:
     """Features [..., D] divided by their L2 norm."""
     return torch.nn.functional.normalize(features, dim=-1)
+
+
+def full(values: Tensor) -> Tensor:
+    """In float32 what has fewer bits; double stays."""
+    return values if values.dtype == torch.float64 else values.float()

@@ -1,0 +1,48 @@
+"""Cross-entropy over all classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sbtools import distributed
+from sbtools.errors import UsageError
+from sbtools.models.base import VideoModel
+from sbtools.objectives.base import Objective
+from sbtools.objectives.pairs import classes, cross_entropy
+
+
+class ClassCE(Objective):
+    """Each clip against the texts of all K classes, with soft targets: ViFi-CLIP's loss.
+
+    Follows SoftTargetCrossEntropy as main.py of ViFi-CLIP uses it: the target of a clip is
+    1 - smoothing + smoothing / K at its class and smoothing / K elsewhere; mixed targets,
+    `batch["target"]`, are smoothed alike.
+
+    smoothing   label smoothing, 0 to 1
+    """
+
+    name = "class_ce"
+
+    def __init__(self, smoothing: float = 0.1) -> None:
+        super().__init__()
+        self.smoothing = float(smoothing)
+        if not 0 <= self.smoothing < 1:
+            raise UsageError(f"class_ce: smoothing is at least 0 and below 1, not {smoothing}")
+
+    def settings(self) -> dict[str, Any]:
+        return {"smoothing": self.smoothing}
+
+    def forward(
+        self, model: VideoModel, batch: dict[str, Any], features: Tensor | None = None
+    ) -> Tensor:
+        logits = classes(model, batch, features)
+        return distributed.mean(cross_entropy(logits, self._target(batch, logits)))
+
+    def _target(self, batch: dict[str, Any], logits: Tensor) -> Tensor:
+        target = batch.get("target")
+        if target is None:
+            target = torch.nn.functional.one_hot(batch["label"], logits.shape[1])
+        return target.to(logits.dtype) * (1 - self.smoothing) + self.smoothing / logits.shape[1]
