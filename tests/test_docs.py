@@ -128,7 +128,7 @@ def test_every_kind_of_error_is_in_the_manual() -> None:
 
 def test_every_dataset_of_a_store_is_in_the_manual() -> None:
     text = plain(HERE / "man" / "sbtools-store.5")
-    assert set(re.findall(r"/clips/KEY/([a-z]+)", text)) == set(DTYPES)
+    assert set(re.findall(r"/(?:clips/KEY|views/NAME)/([a-z]+)", text)) == set(DTYPES)
     assert all(f'"{format}"' in text or format in text for format in FORMATS)
 
 

@@ -7,9 +7,12 @@ from typing import NoReturn
 
 COMMANDS = {
     "index": "sbtools.cli.index:command",
+    "split": "sbtools.cli.split:command",
     "detect": "sbtools.cli.detect:command",
     "segment": "sbtools.cli.segment:command",
     "mask": "sbtools.cli.mask:command",
+    "train": "sbtools.cli.train:command",
+    "compare": "sbtools.cli.compare:command",
     "check": "sbtools.cli.check:command",
     "view": "sbtools.cli.view:command",
     "demo": "sbtools.cli.demo:command",

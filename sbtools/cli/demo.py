@@ -48,6 +48,9 @@ class Cell(click.ParamType):
 @click.option("--frames", type=int, default=16, show_default=True, help="Frames of a clip.")
 @click.option("--arrays", is_flag=True,
               help="Keep the decoded frames too, DIR/arrays/ID.npy.")  # fmt: skip
+@click.option("--captions", is_flag=True,
+              help="Add a text for every frame to the records, and the set captions of free "
+              "clips.")  # fmt: skip
 @click.option(
     "--table",
     is_flag=True,
@@ -65,6 +68,7 @@ def command(
     size: int,
     frames: int,
     arrays: bool,
+    captions: bool,
     table: bool,
 ) -> int:
     """Make the benchmark whose answer is known: clips, exact masks, and records.
@@ -77,13 +81,14 @@ def command(
       sbtools demo demo/
       sbtools demo demo/ --cell .9,.9 --splits train,test-iid,test-unbiased --clips 0.1
       sbtools demo demo/ --zero-shot > zero-shot.jsonl
+      sbtools demo demo/ --captions --splits captions,train
       sbtools demo --table --cell .9,.9
     """
     messages.begin_command(common.verbose, common.quiet)
     from sbtools.demo.dataset import Demo
 
     chosen = tuple(name for name in splits.split(",") if name)
-    plan = Demo(cells, chosen, zero_shot, clips, size, frames, common.seed)
+    plan = Demo(cells, chosen, zero_shot, clips, size, frames, common.seed, captions)
     if table:
         return _print_table(plan.cells[-1])
     if len(common.inputs) != 1:

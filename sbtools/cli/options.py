@@ -109,6 +109,21 @@ LABEL_FROM = click.option(
     help="Where the labels of videos and folders come from.",
 )
 
+SEED = click.option(
+    "--seed", type=int, default=0, show_default=True, help="Seed of all randomness."
+)
+LIMIT = click.option(
+    "--limit", type=click.IntRange(0), help="Take the first so many clips, no more."
+)
+MAX_FAILED = click.option(
+    "--max-failed",
+    type=MaxFailed(),
+    default="0",
+    show_default=True,
+    help="Exit 3 when more clips fail than this count or share.",
+)
+DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+
 STAGE = (
     INPUTS,
     ROOT,
@@ -117,14 +132,14 @@ STAGE = (
         type=click.IntRange(0),
         help="Worker processes; 0 works in this one.  [default: the cores at hand]",
     ),
-    click.option("--seed", type=int, default=0, show_default=True, help="Seed of all randomness."),
+    SEED,
     click.option(
         "--shard",
         type=Shard(),
         envvar="SBTOOLS_SHARD",
         help="Take the clips whose sha1(id) mod N is I.  [default: $SBTOOLS_SHARD]",
     ),
-    click.option("--limit", type=click.IntRange(0), help="Take the first so many clips, no more."),
+    LIMIT,
     LABEL_FROM,
     click.option(
         "--clip-timeout",
@@ -133,15 +148,9 @@ STAGE = (
         show_default=True,
         help="Seconds after which a clip counts as failed (with workers).",
     ),
-    click.option(
-        "--max-failed",
-        type=MaxFailed(),
-        default="0",
-        show_default=True,
-        help="Exit 3 when more clips fail than this count or share.",
-    ),
+    MAX_FAILED,
     click.option("--strict", is_flag=True, help="Stop at the first clip that fails."),
-    click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing."),
+    DRY_RUN,
     *TALK,
 )
 

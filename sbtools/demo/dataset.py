@@ -9,86 +9,26 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sbtools import rng
-from sbtools.demo.actions import ACTIONS, NAMES, VERBS
-from sbtools.demo.looks import CLOTHES, OBJECTS
+from sbtools.demo.actions import ACTIONS
+from sbtools.demo.captions import captions
+from sbtools.demo.looks import CLOTHES
+from sbtools.demo.motion import draw
 from sbtools.demo.render import Shown, holds
 from sbtools.demo.scenes import SCENES
+from sbtools.demo.splits import CAPTIONED, SPLITS, TWELVE, ZERO_SHOT, Name, Split
 from sbtools.errors import UsageError
 from sbtools.records import Record, file_name_of, relative
 
 Cell = tuple[float, float]
 FREE: Cell = (0.0, 0.0)
 FPS = 12.0
-NOVEL = {(v, v % 4) for v in range(6)} | {(0, 2), (1, 3)}
-"""The names, as (verb, object), that training never shows; each verb and object has base names."""
-
-
-@dataclass(frozen=True)
-class Name:
-    """A class: what it is called, what is read for it, how it moves, and which cue is its own."""
-
-    label: str
-    text: str
-    action: str
-    cue: int
-    object: str | None = None
-
-
-TWELVE = [Name(name, ACTIONS[name].text, name, cue) for cue, name in enumerate(NAMES)]
-
-
-def _pairs(novel: Sequence[bool]) -> list[Name]:
-    """Verb x object, those that are novel or not, as asked for."""
-    return [
-        Name(f"{verb} a {thing}", f"{verb} a {thing}", VERBS[verb], v, thing)
-        for v, verb in enumerate(VERBS)
-        for o, thing in enumerate(OBJECTS)
-        if ((v, o) in NOVEL) in novel
-    ]
-
-
-BASE, UNSEEN, ALL_PAIRS = _pairs([False]), _pairs([True]), _pairs([False, True])
-
-
-@dataclass(frozen=True)
-class Split:
-    """How many clips of each name, and what is done to those of another split, if any.
-
-    `by_cell` splits are made once for each cell, the others are free of cues and shared.
-    `of` is the split whose clips are shown again; `change` is what is exchanged: scene, clothes,
-    motion, or plate, which takes the figure away.
-    """
-
-    clips: int
-    names: Sequence[Name]
-    by_cell: bool = True
-    of: str | None = None
-    change: str | None = None
-
-
-SPLITS = {
-    "train": Split(100, TWELVE),
-    "val-iid": Split(30, TWELVE),
-    "test-iid": Split(100, TWELVE),
-    "plates": Split(100, TWELVE, of="test-iid", change="plate"),
-    "test-unbiased": Split(100, TWELVE, by_cell=False),
-    "test-conflict": Split(100, TWELVE, by_cell=False, change="conflict"),
-    "do-scene": Split(100, TWELVE, by_cell=False, of="test-unbiased", change="scene"),
-    "do-clothes": Split(100, TWELVE, by_cell=False, of="test-unbiased", change="clothes"),
-    "do-motion": Split(100, TWELVE, by_cell=False, of="test-unbiased", change="motion"),
-}
-ZERO_SHOT = {
-    "zs-train": Split(75, BASE),
-    "zs-val": Split(20, BASE),
-    "zs-base": Split(60, BASE),
-    "zs-novel": Split(60, UNSEEN),
-    "zs-mimetics": Split(30, ALL_PAIRS, by_cell=False, change="pantomime"),
-}
 
 
 @dataclass(frozen=True)
 class Demo:
     """What is asked for. A cell is (rho of scene, rho of clothes), 0 <= rho < 1.
+
+    With `captions` each record has a text for every frame, and there is a split of that name.
 
     UsageError for a rho outside that, a size or a number of frames that cannot be made, or a split
     that there is not.
@@ -101,6 +41,7 @@ class Demo:
     size: int = 64
     frames: int = 16
     seed: int = 0
+    captions: bool = False
     table: dict[str, Split] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -116,6 +57,7 @@ class Demo:
         if not self.clips > 0:
             raise UsageError(f"--clips is a factor above 0, not {self.clips}")
         table = ZERO_SHOT if self.zero_shot else SPLITS
+        table = table | CAPTIONED if self.captions else table
         strange = [name for name in self.splits if name not in table]
         if strange:
             raise UsageError(f"there is no split {strange[0]!a}; there are {', '.join(table)}")
@@ -226,6 +168,9 @@ def _record(
     shown = Shown(place.source, record["action"], scene, clothes, own.object, silent)
     seen = holds(shown, demo.size, demo.seed)
     record["objects"] = [seen] if seen else []
+    if demo.captions:
+        motion = draw(demo.seed, shown.source, demo.size, shown.object)
+        record["captions"] = captions(motion, shown.action, scene, record["objects"], demo.frames)
     return record
 
 

@@ -57,7 +57,7 @@ def make(
     made = work.told("demo", {**_settings(demo), "sbtools": __version__})
 
     def finish(record: Record, chunks: Chunks) -> dict[str, Any]:
-        return _stored(record, next(chunks)["digest"], chunks, made)
+        return _stored(record, next(chunks), chunks, made)
 
     with Listing(folder, demo, job) as listing:
         for record in into_store("demo", items, task, finish, out, job):
@@ -90,7 +90,7 @@ def _settings(demo: Demo) -> dict[str, Any]:
     return {"size": demo.size, "frames": demo.frames, "seed": demo.seed}
 
 
-def _stored(record: Record, digest: str, chunks: Chunks, made: str) -> dict[str, Any]:
+def _stored(record: Record, head: dict[str, Any], chunks: Chunks, made: str) -> dict[str, Any]:
     count = record["frames"]
     return {
         "record": {**record, "made": {"demo": made}},
@@ -99,9 +99,10 @@ def _stored(record: Record, digest: str, chunks: Chunks, made: str) -> dict[str,
             "width": record["width"],
             "packets": count,
             "decoded_frames": count,
-            "digest": digest,
+            "digest": head["digest"],
         },
         "arrays": {"frame": np.arange(count), "time": np.arange(count) / FPS},
+        "boxes": head["boxes"],
         "chunks": chunks,
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import Any
 
 import cv2
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 from sbtools.clip import locate
 from sbtools.demo.dataset import FPS, shown_in
 from sbtools.demo.render import Frame, render
+from sbtools.detect.base import OBJECT, PERSON, Box
 from sbtools.errors import OutputError
 from sbtools.records import Record, resolve
+from sbtools.segment.given import bounds
 from sbtools.video import FileWriter, digest, open_video
 
 CRF = 14
@@ -22,7 +25,7 @@ Chunk = dict[str, Any]
 
 
 class DemoTask:
-    """Called with a record, writes its clip and yields {"digest"}, then its masks, bit-packed."""
+    """Called with a record, writes its clip; yields {"digest", "boxes"}, then the packed masks."""
 
     def __init__(self, root: str, seed: int) -> None:
         self.root, self.seed = root, seed
@@ -37,7 +40,7 @@ class DemoTask:
                 file.write(frame.rgb)
         if "arrays" in record:
             self._keep(record)
-        yield {"digest": digest(path)}
+        yield {"digest": digest(path), "boxes": _boxes(frames, record["objects"])}
         yield {"person": _packed(frames, "person"), "object": _packed(frames, "object")}
 
     def _keep(self, record: Record) -> None:
@@ -57,6 +60,17 @@ class DemoTask:
 
 def _packed(frames: list[Frame], role: str) -> NDArray[np.uint8]:
     return np.packbits(np.stack([getattr(frame, role) for frame in frames]), axis=-1)
+
+
+def _boxes(frames: list[Frame], objects: list[str]) -> list[dict[str, Any]]:
+    """The smallest box around the person, and around the object, of every frame that has it."""
+    prompts = {PERSON: PERSON, OBJECT: objects[0] if objects else OBJECT}
+    return [
+        asdict(Box(number, bounds(mask), 1.0, role, prompt))
+        for number, frame in enumerate(frames)
+        for role, prompt in prompts.items()
+        if (mask := getattr(frame, role)).any()
+    ]
 
 
 def _make_folder(path: str) -> None:

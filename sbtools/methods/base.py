@@ -30,6 +30,9 @@ class Method(nn.Module):
     objective: Objective
     """Set by `sbtools.methods.build`."""
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def settings(self) -> Mapping[str, Any]:
         """The hyper-parameters as `build` takes them again: JSON."""
         return {}
@@ -52,6 +55,13 @@ class Method(nn.Module):
         Over several ranks their average is what counts: see `sbtools.distributed.mean`.
         """
         return {self.objective.name: self.objective(model, batch)}
+
+    def tally(self) -> dict[str, int]:
+        """What was counted on this rank since the last call, for the epoch's line.
+
+        The names are the same on every rank; the loop adds the numbers up.
+        """
+        return {}
 
     def predict(self, model: VideoModel, batch: Batch) -> Tensor:
         """Scores [B, K] in tests."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 ID_BYTES = 4096
-PROMPT_FIELDS = frozenset({"text", "objects", "boxes"})
+PROMPT_FIELDS = frozenset({"text", "objects", "captions", "boxes"})
 """Fields that a language model reads: no bytes of file names in them."""
 
 _COUNT_LIMIT = 1 << 53
@@ -193,6 +193,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "width": (_pixels, "a whole number above 0"),
     "height": (_pixels, "a whole number above 0"),
     "objects": (_texts, "a list of strings"),
+    "captions": (_texts, "a list of strings"),
     "scene": _A_TEXT,
     "clothes": _A_TEXT,
     "sampled": (_counts, "a list of frame numbers"),

@@ -30,6 +30,16 @@ def test_later_stages_take_what_demo_makes(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, b""), done.stderr
 
 
+def test_captions_come_with_a_set_of_their_own(tmp_path: Path) -> None:
+    done = sbtools("demo", "d", *FEW, "--captions", "--splits", "captions", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == (tmp_path / "d" / "captions.jsonl").read_bytes()
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(records) == 24 and {len(record["captions"]) for record in records} == {4}
+    again = sbtools("demo", "d", *FEW, "--splits", "captions", cwd=tmp_path)
+    assert again.returncode == 2 and b"no split 'captions'" in again.stderr
+
+
 def test_the_table(tmp_path: Path) -> None:
     done = sbtools("demo", "--table", "--cell", ".9,.9", cwd=tmp_path)
     assert done.stdout.decode() == text(0.9, 0.9) and done.returncode == 0

@@ -9,19 +9,11 @@ import numpy as np
 import pytest
 
 from sbtools.demo.actions import NAMES
-from sbtools.demo.dataset import (
-    ALL_PAIRS,
-    BASE,
-    SPLITS,
-    UNSEEN,
-    ZERO_SHOT,
-    Demo,
-    belonging,
-    shown_in,
-)
+from sbtools.demo.dataset import Demo, belonging, shown_in
 from sbtools.demo.looks import CLOTHES, OBJECTS
 from sbtools.demo.render import render
 from sbtools.demo.scenes import SCENES
+from sbtools.demo.splits import ALL_PAIRS, BASE, SPLITS, UNSEEN, ZERO_SHOT
 from sbtools.errors import UsageError
 from sbtools.records import Record, dump, parse
 

@@ -102,6 +102,20 @@ def test_the_store_holds_the_masks_of_all_frames(made: Path) -> None:
         for place, frame in enumerate(frames):
             np.testing.assert_array_equal(clip.mask("person", place), frame.person)
             np.testing.assert_array_equal(clip.mask("object", place), frame.object)
+        assert sorted(map(tuple, boxes_by_hand(record))) == sorted(
+            (box["frame"], box["role"], *box["xyxy"]) for box in clip.boxes
+        )
+
+
+def boxes_by_hand(record: Record) -> list[tuple[int, str, int, int, int, int]]:
+    """OpenCV's bounding rectangles of what the figure and its object cover."""
+    found = []
+    for number, frame in enumerate(render(shown_in(record), 64, 6, 0)):
+        for role in ("person", "object"):
+            x, y, width, height = cv2.boundingRect(getattr(frame, role).astype(np.uint8))
+            if width:
+                found.append((number, role, x, y, x + width, y + height))
+    return found
 
 
 def test_again_makes_nothing_and_prints_all(made: Path, caplog: pytest.LogCaptureFixture) -> None:

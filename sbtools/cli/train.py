@@ -1,0 +1,226 @@
+"""`sbtools train`."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import shlex
+import stat
+import sys
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sbtools import records
+from sbtools.cli import messages, options
+from sbtools.cli.options import Tolerance
+from sbtools.cli.process import INTERRUPTED, REQUEUE, TERMINATED, ReaderGone, StopFlag
+from sbtools.cli.progress import Progress
+from sbtools.cli.train_options import train_options
+from sbtools.errors import UsageError
+from sbtools.inputs import Inputs
+from sbtools.job import available_cores
+
+log = logging.getLogger("sbtools")
+
+STATUS = {"usr1": REQUEUE, "term": TERMINATED, "int": INTERRUPTED}
+WORDS = {code: word for word, code in STATUS.items()}
+
+
+SETTINGS = ("frames", "fixed_frames", "epochs", "batch", "accumulate", "lr", "weight_decay",
+            "betas", "eps", "warmup", "lr_floor", "clip_grad", "ema", "precision",
+            "checkpoint_activations", "select", "seed", "weights")  # fmt: skip
+PAIRS = ("model_pairs", "method_pairs", "objective_pairs")
+
+
+@click.command("train", short_help="Train a model on clips.", context_settings=options.CONTEXT)
+@train_options
+def command(**flags: Any) -> int:
+    """Train a model on clips, with a method against static bias.
+
+    The same command goes on from its last checkpoint. Prints a line of JSON for each epoch.
+
+    \b
+    Examples:
+      sbtools train --weights ViT-B-32.pt -o runs/plain masks.jsonl
+      sbtools train --weights ViT-B-32.pt --method mask --set ratio=0.5:0.5 -o runs/bg50 masks.jsonl
+      sbtools train --model actionclip --gpus 4 --val val.jsonl --select val -o runs/a masks.jsonl
+      sbtools train --pretrain captions -o tiny.pt captions.jsonl
+    """
+    messages.begin_command(flags["verbose"], flags["quiet"])
+    flags["root"] = Path(os.path.abspath(flags["root"] or "."))
+    if flags["output"] is None:
+        raise UsageError("train keeps what it makes in a folder: -o RUN")
+    with StopFlag().installed() as stop:
+        if flags["pretrain"] is not None:
+            return _pretrain(flags, stop)
+        return _train(flags, stop)
+
+
+def _train(flags: dict[str, Any], stop: StopFlag) -> int:
+    from sbtools.train import places
+    from sbtools.train.stage import Ears, dry_run, train
+
+    foreign = places.in_torchrun()
+    incoming = _inputs(flags, stop, foreign is not None)
+    place = foreign or places.on_slurm(flags["nodes"])
+    request = _request(flags, foreign is not None)
+    if flags["dry_run"]:
+        for text in dry_run(request, incoming, request.ranks * place.count):
+            log.info("%s", text)
+        return 0
+    shown = Steps(flags["quiet"])
+    ears = Ears(lambda: WORDS.get(stop.code or 0), shown.epoch, shown.step)
+    try:
+        ended = train(request, incoming, place, ears, torchrun=foreign is not None)
+    finally:
+        shown.end()
+    if ended.word != "done":
+        log.info("stopped on request; the same command goes on")
+        return STATUS[ended.word]
+    failed = ended.failed + shown.failed
+    tolerance: Tolerance = flags["max_failed"]
+    return 0 if tolerance.allows(failed, ended.clips + ended.failed) else 3
+
+
+def _inputs(flags: dict[str, Any], stop: StopFlag, foreign: bool) -> Inputs | None:
+    """The records; None where there are none in the input, so that those of RUN are meant."""
+    if not flags["inputs"] or "-" in flags["inputs"]:
+        if foreign:
+            raise UsageError("under torchrun the ranks cannot share stdin: name the .jsonl file")
+        if not flags["inputs"] and _stdin_is_gone():
+            return None
+    return Inputs(
+        flags["inputs"],
+        flags["root"],
+        label_from=flags["label_from"],
+        limit=flags["limit"],
+        stop=stop,
+    )
+
+
+def _stdin_is_gone() -> bool:
+    mode = os.fstat(0).st_mode
+    null = stat.S_ISCHR(mode) and os.path.samestat(os.fstat(0), os.stat(os.devnull))
+    return null or os.isatty(0)
+
+
+def _request(flags: dict[str, Any], foreign: bool) -> Any:
+    from sbtools.train.plan import Asked
+    from sbtools.train.prepare import Request
+
+    device, ranks = _devices(flags, foreign)
+    workers = flags["workers"]
+    if workers is None:
+        workers = max(1, available_cores() // ranks)
+    values = {name: flags[name] for name in SETTINGS}
+    given = {name: flags[name] for name in ("classes", "val", "expect", "overwrite", "take_over")}
+    return Request(
+        folder=os.path.abspath(flags["output"]),
+        asked=Asked(flags["model"], flags["method"], flags["objective"],
+                    **{name: flags[name] for name in PAIRS}, values=values),
+        root=str(flags["root"]),
+        device=device,
+        ranks=ranks,
+        options={
+            "workers": workers,
+            "cache": flags["cache"],
+            "timeout": flags["clip_timeout"],
+            "track": flags["track"],
+            "root": str(flags["root"]),
+            "save_every": flags["save_every"],
+        },
+        command=shlex.join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),
+        level=log.level,
+        **given,
+    )  # fmt: skip
+
+
+def _devices(flags: dict[str, Any], foreign: bool) -> tuple[str, int]:
+    """What the ranks of this node run on, and how many there are."""
+    from sbtools.train.resources import devices
+
+    if foreign and (flags["gpus"] or flags["ranks"] or flags["nodes"] > 1):
+        raise UsageError("torchrun says how many ranks there are: no --gpus, --ranks or --nodes")
+    return devices(flags["device"], flags["gpus"], flags["ranks"])
+
+
+def _pretrain(flags: dict[str, Any], stop: StopFlag) -> int:
+    """`--pretrain captions`: a small CLIP, in the file that -o names."""
+    from sbtools.backends import parse_settings
+    from sbtools.device import resolve
+    from sbtools.train.pretrain import pretrain
+
+    _require_pretraining(flags)
+    incoming = _inputs(flags, stop, False)
+    if incoming is None:
+        raise UsageError("--pretrain captions: name the .jsonl file, or pipe the records in")
+    found = [record for record in incoming if "error" not in record]
+    given: dict[str, Any] = dict(parse_settings(flags["model_pairs"]))
+    if set(given) - {"arch"}:
+        raise UsageError(f"--pretrain has the setting arch alone, not {sorted(given)[0]}")
+    values = {name: flags[name] for name in ("epochs", "batch", "lr", "frames")}
+    given |= {name: value for name, value in values.items() if value is not None}
+    shown = Steps(flags["quiet"])
+    told = None
+    if not stop():
+        told = pretrain(
+            found, str(flags["root"]), flags["output"], seed=flags["seed"],
+            device=str(resolve(flags["device"])), stop=stop, epoch_line=shown.epoch,
+            **given,
+        )  # fmt: skip
+    if told is None:
+        return stop.code or 1
+    shown.epoch(told)
+    return 0 if flags["max_failed"].allows(len(told["failed"]), len(found)) else 3
+
+
+def _require_pretraining(flags: dict[str, Any]) -> None:
+    meant = {"gpus", "ranks", "weights", "val", "cache", "method_pairs", "objective_pairs"}
+    strange = sorted(name for name in meant if flags[name])
+    if strange or flags["method"] != "none":
+        raise UsageError(f"--pretrain takes no --{(strange or ['method'])[0]}")
+    if os.path.lexists(flags["output"]) and not flags["overwrite"]:
+        raise UsageError(f"{flags['output']} is there already: --overwrite, or another -o")
+
+
+class Steps(Progress):
+    """Epochs on stdout, a line of JSON each; steps on stderr, as every progress."""
+
+    def __init__(self, quiet: bool) -> None:
+        super().__init__(None, quiet)
+        self._told: Mapping[str, Any] = {}
+        self._first: int | None = None
+
+    def epoch(self, told: Mapping[str, Any]) -> None:
+        """Print a line, past stdout's buffer, and count the clips that failed."""
+        self.end()
+        self.failed = max(self.failed, int(told.get("failed") or 0) if "epoch" in told else 0)
+        try:
+            records.Writer(io.FileIO(1, "wb", closefd=False)).write(dict(told))
+        except BrokenPipeError:
+            raise ReaderGone from None
+
+    def step(self, told: Mapping[str, Any] | None = None) -> None:
+        """One step more was done."""
+        if told is not None:
+            if self._first is None:
+                self._first, self.begun = told["step"], time.monotonic()
+            self._told = told
+            self._show()
+
+    def text(self, now: float) -> str:
+        """The line: where the run is, its loss, the time that is left."""
+        told = self._told
+        done, steps = told["step"], told["steps"]
+        parts = [f"epoch {told['epoch']}, step {done} of {steps}", f"loss {told['loss']:.4f}"]
+        rate = (done - (self._first or 0)) / max(now - self.begun, 1e-9)
+        if rate > 0:
+            parts.append(f"{rate * told['clips']:.1f} clips/s")
+            parts.append(f"{timedelta(seconds=int((steps - done) / rate))} left")
+        return ", ".join(parts)

@@ -1,0 +1,111 @@
+"""The flags of `sbtools train`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from sbtools.cli import options
+
+
+class Betas(click.ParamType):
+    """ "B1,B2", two decays."""
+
+    name = "B1,B2"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, float]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            first, second = (float(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"'{value}' is not two numbers, as in 0.9,0.98", param, ctx)
+        return first, second
+
+
+def _number(flag: str, kind: Any, help: str) -> Any:
+    """An option whose default is the model's."""
+    return click.option(flag, type=kind, metavar="N", help=help)
+
+
+WHAT = (
+    click.option("-o", "--output", metavar="RUN", type=click.Path(path_type=str),
+                 help="The folder of the run; with --pretrain the file to write."),
+    click.option("--model", default="vificlip", show_default=True, metavar="NAME",
+                 help="vificlip, actionclip, or one that a package adds."),
+    click.option("--weights", metavar="FILE", help="What the model starts from: weights of CLIP, "
+                 "or a checkpoint; a file, or a name of open_clip.  [default: random]"),
+    click.option("--set-model", "model_pairs", multiple=True, metavar="NAME=VALUE",
+                 help="A setting of the model; repeatable."),
+    click.option("--method", default="none", show_default=True, metavar="NAME",
+                 help="none, mask, or one that a package adds."),
+    click.option("--set", "method_pairs", multiple=True, metavar="NAME=VALUE",
+                 help="A setting of the method; repeatable."),
+    click.option("--objective", metavar="NAME",
+                 help="infonce, class_ce or kl.  [default: the model's]"),
+    click.option("--set-objective", "objective_pairs", multiple=True, metavar="NAME=VALUE",
+                 help="A setting of the objective; repeatable."),
+    click.option("--classes", metavar="FILE|A,B", help="The classes, in the order of their "
+                 "numbers.  [default: the labels of the records, sorted]"),
+    click.option("--val", metavar="FILE", type=click.Path(path_type=str),
+                 help="Records to validate on after each epoch."),
+    click.option("--select", type=click.Choice(["last", "val", "eval-as-published"]),
+                 help="Which epoch is the best one.  [default: last]"),
+    click.option("--expect", metavar="FILE", type=click.Path(path_type=str),
+                 help="Records whose clips must all be in the input."),
+    click.option("--pretrain", type=click.Choice(["captions"]),
+                 help="Train a small CLIP on the frames and captions of the records instead."),
+)  # fmt: skip
+
+HOW = (
+    _number("--frames", click.IntRange(1), "Frames of a clip that the model sees.  [default: 8]"),
+    click.option("--fixed-frames", is_flag=True, help="The same frames in every epoch."),
+    _number("--epochs", click.IntRange(1), "Times that every clip is seen."),
+    _number("--batch", click.IntRange(1), "Clips of a step, on all ranks together."),
+    _number("--accumulate", click.IntRange(1), "Parts in which each rank goes through its share."),
+    _number("--lr", float, "Learning rate."),
+    _number("--weight-decay", float, "Of AdamW."),
+    click.option("--betas", type=Betas(), help="Of AdamW."),
+    _number("--eps", float, "Of AdamW."),
+    _number("--warmup", float, "Epochs in which the learning rate rises from 0."),
+    _number("--lr-floor", float, "Learning rate in the end, as a share of --lr."),
+    _number("--clip-grad", float, "Largest norm of the gradient; 0 for any."),
+    _number("--ema", float, "Decay of averaged weights, as in 0.9999; 0 for none."),
+    click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]),
+                 help="auto is bfloat16 on a GPU that has it."),
+    click.option("--checkpoint-activations", is_flag=True,
+                 help="Compute activations twice, to need less memory."),
+)  # fmt: skip
+
+WHERE = (
+    click.option("--device", default="auto", show_default=True, metavar="NAME",
+                 help="auto, cpu, cuda or cuda:N."),
+    click.option("--gpus", type=click.IntRange(1), metavar="N",
+                 help="GPUs of this node.  [default: 1]"),
+    click.option("--ranks", type=click.IntRange(1), metavar="N",
+                 help="Processes on the CPU, without a GPU.  [default: 1]"),
+    click.option("--nodes", type=click.IntRange(1), metavar="N", default=1, show_default=True,
+                 help="Nodes of a Slurm step that starts this command on each."),
+    click.option("--workers", type=click.IntRange(0), metavar="N",
+                 help="Processes that decode, of each rank.  [default: the cores at hand, shared]"),
+    click.option("--cache", metavar="DIR", type=click.Path(path_type=str),
+                 help="Keep decoded frames here, and decode each video once."),
+    click.option("--clip-timeout", type=click.FloatRange(0, min_open=True), default=300.0,
+                 show_default=True, metavar="S", help="Seconds to wait for a batch."),
+    click.option("--save-every", type=click.IntRange(0), default=0, metavar="STEPS",
+                 help="Leave a checkpoint so often, besides each epoch's end."),
+    click.option("--track", metavar="NAME", help="Keep curves too: tensorboard, in RUN/track."),
+    click.option("--overwrite", is_flag=True, help="Begin the run anew, dropping its weights."),
+    click.option("--take-over", is_flag=True, help="Take the lock of a training that is gone."),
+)  # fmt: skip
+
+SHARED = (options.ROOT, options.SEED, options.LIMIT, options.LABEL_FROM, options.MAX_FAILED,
+          options.DRY_RUN, *options.TALK)  # fmt: skip
+
+
+def train_options(function: Any) -> Any:
+    """Add them all; the command receives them as they are."""
+    for option in reversed([options.INPUTS, *WHAT, *HOW, *WHERE, *SHARED]):
+        function = option(function)
+    return function

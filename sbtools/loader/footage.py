@@ -1,0 +1,231 @@
+"""Where a clip's candidate frames and their masks come from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sbtools import clip as clips
+from sbtools import records
+from sbtools.detect.base import Image
+from sbtools.errors import ClipError
+from sbtools.loader.geometry import Size, scale, scale_mask, short_size
+from sbtools.mask.equations import boxes_to_mask
+from sbtools.store import StoredClip, Stores
+from sbtools.video import Video, digest
+
+PLANES = {"masks": ("person", "object"), "boxes": ("person_box", "object_box")}
+"""What each need of a method means: names of masks."""
+
+Record = Mapping[str, Any]
+Plane = NDArray[np.uint8]
+
+
+class Footage(Protocol):
+    """A clip at the recipe's short side."""
+
+    @property
+    def count(self) -> int:
+        """Candidates; places are 0 to count - 1."""
+
+    @property
+    def size(self) -> Size:
+        """Height and width of frames and masks."""
+
+    def frames(self, places: Iterable[int]) -> Mapping[int, Image]:
+        """The frames at those places, uint8 [H, W, 3]."""
+
+    def plane(self, name: str, places: Iterable[int]) -> Mapping[int, Plane]:
+        """Masks at those places: uint8 [H, W], 1 is the person, the object, or inside a box."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The size that frames are brought to: their shorter side, and how."""
+
+    short: int
+    how: str = "bilinear"
+
+
+class Original:
+    """The clip as it lies on disk; a context manager.
+
+    `pixels` are read from their store, where they stand; else `arrays` (.npy) instead of the
+    video, unless start or end are to be found in it; else the video is decoded. Candidates are
+    the frames of the store of pixels or masks, else the members of [start, end). With `check` a
+    video must have the digest that its masks were made of; the sizes must always agree. Raises
+    ClipError, and DamagedError of a store.
+    """
+
+    def __init__(
+        self, record: Record, root: str | None, stores: Stores, scale: Scale, check: bool = True
+    ) -> None:
+        self.record, self.root, self.scale = dict(record), root, scale
+        self._open = ExitStack()
+        self.stored = stored_of(record, stores)
+        self._array: NDArray[np.uint8] | None = None
+        self._video: Video | None = None
+        self.numbers: Sequence[int] | NDArray[np.int64] = ()
+        self.original: Size = (0, 0)
+        try:
+            self._start(check)
+        except BaseException:
+            self._open.close()
+            raise
+        self.size = short_size(self.original, scale.short)
+
+    def __enter__(self) -> Original:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._open.close()
+
+    @property
+    def count(self) -> int:
+        return len(self.numbers)
+
+    def _start(self, check: bool) -> None:
+        if "pixels" in self.record:
+            assert self.stored is not None
+            self.original, self.numbers = self.stored.size, self.stored.frames
+            return
+        if uses_arrays(self.record):
+            self._array = _array(records.resolve(self.record["arrays"], self.root))
+            height, width = self._array.shape[1:3]
+            self.original, members = (height, width), range(len(self._array))
+        else:
+            path = clips.locate(self.record, self.root or "")
+            self._video = self._open.enter_context(clips.open_clip(self.record, path))
+            self.original, members = (self._video.height, self._video.width), self._video.numbers
+        self.numbers = members
+        if self.stored is not None:
+            self.numbers = self.stored.frames
+            self._agree(check)
+        if not len(self.numbers):
+            raise ClipError("mismatch", "no frame of the video lies between start and end")
+
+    def _agree(self, check: bool) -> None:
+        """ClipError unless the masks belong to these frames."""
+        assert self.stored is not None
+        if self.original != self.stored.size:
+            mask, frame = (f"{h}x{w}" for h, w in (self.stored.size, self.original))
+            raise ClipError("mismatch", f"mask is {mask}, frame is {frame}")
+        if self._array is not None and self.numbers[-1] >= len(self._array):
+            raise ClipError("mismatch", f"'arrays' holds {len(self._array)} frames, masks more")
+        if check and self._video is not None:
+            found = digest(clips.locate(self.record, self.root or ""))
+            if self.stored.attrs.get("digest", found) != found:
+                raise ClipError("changed", "the video has changed since its masks were made")
+
+    def frames(self, places: Iterable[int]) -> dict[int, Image]:
+        wanted = sorted(set(places))
+        return dict(zip(wanted, self._scaled(wanted), strict=True))
+
+    def readable(self, places: Iterable[int]) -> dict[int, Image]:
+        """`frames`, as far as they decode."""
+        wanted = sorted(set(places))
+        found: list[Image] = []
+        try:
+            for frame in self._scaled(wanted):
+                found.append(frame)
+        except ClipError as error:
+            if error.kind != "truncated" or not found:
+                raise
+        return dict(zip(wanted, found, strict=False))
+
+    def _scaled(self, wanted: Sequence[int]) -> Iterable[Image]:
+        return (scale(frame, self.size, self.scale.how) for frame in self._read(wanted))
+
+    def _read(self, wanted: Sequence[int]) -> Iterable[Image]:
+        numbers = [int(self.numbers[place]) for place in wanted]
+        if self._video is not None:
+            return (image for _, image in self._video.read(numbers))
+        if self._array is not None:
+            return [self._array[number] for number in numbers]
+        assert self.stored is not None
+        return map(self.stored.rgb, wanted)
+
+    def plane(self, name: str, places: Iterable[int]) -> dict[int, Plane]:
+        return {place: scale_mask(self._mask(name, place), self.size) for place in set(places)}
+
+    def _mask(self, name: str, place: int) -> NDArray[np.bool_]:
+        assert self.stored is not None
+        role, _, box = name.partition("_")
+        if not box:
+            return self.stored.mask(role, place)
+        found = self._boxes.get((int(self.numbers[place]), role), [])
+        made: NDArray[np.bool_] = boxes_to_mask(
+            np.array(found, np.float64).reshape(-1, 4), *self.stored.size
+        )
+        return made
+
+    @cached_property
+    def _boxes(self) -> dict[tuple[int, str], list[list[float]]]:
+        assert self.stored is not None
+        found: dict[tuple[int, str], list[list[float]]] = {}
+        for box in self.stored.boxes:
+            found.setdefault((box["frame"], box["role"]), []).append(box["xyxy"])
+        return found
+
+
+def require(record: Record, needs: Iterable[str], stores: Stores) -> None:
+    """ClipError unless the record brings the masks that are needed."""
+    wanted = [need for need in needs if need in PLANES]
+    if not wanted:
+        return
+    if "pixels" in record:
+        raise ClipError("missing", "the clip is of masked pixels, which go without masks")
+    if "masks" not in record:
+        raise ClipError("missing", "the clip has no masks: run `sbtools segment` first")
+    if "boxes" in wanted and "boxes" not in stores.clip(record["masks"]).datasets:
+        raise ClipError("missing", "the store of masks has no boxes: segment what was detected")
+
+
+def stored_of(record: Record, stores: Stores) -> StoredClip | None:
+    """The clip in the store that its candidates come from, if there is one."""
+    address = record.get("pixels") or record.get("masks")
+    return stores.clip(address) if address else None
+
+
+def identity(record: Record, root: str | None, stores: Stores) -> dict[str, Any]:
+    """What the pixels and masks of a clip depend on, told by content: JSON."""
+    told: dict[str, Any] = {name: record[name] for name in ("start", "end") if name in record}
+    stored = stored_of(record, stores)
+    if stored is not None:
+        told["made"] = stores.part(stored.path).made["what"]
+        told["record"] = hashlib.sha256(stored.values("record").tobytes()).hexdigest()
+    if "pixels" not in record:
+        arrays = uses_arrays(record)
+        path = (
+            records.resolve(record["arrays"], root)
+            if arrays
+            else clips.locate(dict(record), root or "")
+        )
+        told["arrays" if arrays else "video"] = digest(path)
+    return told
+
+
+def uses_arrays(record: Record) -> bool:
+    """Whether frames come from the record's `arrays`; they know no times to begin and end at."""
+    return "arrays" in record and ("masks" in record or not {"start", "end"} & record.keys())
+
+
+def _array(path: str) -> NDArray[np.uint8]:
+    """A .npy file of frames, uint8 [N, H, W, 3], mapped into memory and never unpickled."""
+    if not os.path.isfile(path):
+        raise ClipError("missing", f"there is no {path} (relative paths stand under --root)")
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise ClipError("unreadable", f"{path}: {error}") from None
+    if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.shape[3:] != (3,):
+        raise ClipError("mismatch", f"{path} is not uint8 [N, H, W, 3]")
+    return array

@@ -1,0 +1,219 @@
+"""The records of a training, read once and checked: what RUN/records.jsonl is made of."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from sbtools import records
+from sbtools.clip import locate
+from sbtools.errors import ClipError, OutputError, RecordError, UsageError
+from sbtools.records import Record
+from sbtools.store import Stores
+from sbtools.store.output import temporary_of, writing
+
+log = logging.getLogger("sbtools")
+
+LEFT_OUT = frozenset({"boxes", "sampled", "rle", "made"})
+"""Fields that the ranks do not read, and that may be long."""
+
+SAMPLE = 64
+"""Clips whose stores and videos are looked at beforehand."""
+
+NAMED = 5
+"""Failed clips that are named one by one."""
+
+
+@dataclass
+class Gathered:
+    """What is known of the records that stand in `path`, one a line.
+
+    clips were taken, failed came with `error`. labels counts the clips of each class, texts has
+    what is read for a class where it differs, sources counts where frames come from, made has what
+    made the masks, by stage. sample holds 64 records or more, spread evenly; ids are hashed.
+    """
+
+    path: str
+    sha256: str = ""
+    clips: int = 0
+    failed: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
+    texts: dict[str, str] = field(default_factory=dict)
+    sources: Counter[str] = field(default_factory=Counter)
+    made: dict[str, list[str]] = field(default_factory=dict)
+    sample: list[Record] = field(default_factory=list)
+    ids: set[int] = field(default_factory=set)
+
+    def describe(self) -> dict[str, Any]:
+        """As run.json keeps it."""
+        return {"sha256": self.sha256, "clips": self.clips, "failed": self.failed}
+
+    def remove(self) -> None:
+        """Remove the file, if it is still there."""
+        with suppress(FileNotFoundError):
+            os.unlink(self.path)
+
+
+def gather(incoming: Iterable[Record], folder: str, name: str, masks: bool = False) -> Gathered:
+    """Check the records and write the good ones beside folder/name, to be moved there.
+
+    With `masks` every clip must have them. Raises RecordError for a clip without a label or
+    masks, and where one class has two texts; OutputError for a full disk.
+    """
+    with writing(folder):
+        path = temporary_of(folder, name)
+        file = open(path, "xb")
+    found = Gathered(path)
+    try:
+        with file:
+            _write(incoming, file, found, masks)
+    except BaseException:
+        found.remove()
+        raise
+    return found
+
+
+def _write(incoming: Iterable[Record], file: BinaryIO, found: Gathered, masks: bool) -> None:
+    digest = hashlib.sha256()
+    for record in incoming:
+        if "error" in record:
+            _count_failed(record, found)
+            continue
+        _require(record, masks)
+        line = records.dump({k: v for k, v in record.items() if k not in LEFT_OUT})
+        digest.update(line)
+        try:
+            file.write(line)
+        except OSError as fault:
+            raise OutputError(f"cannot write {found.path}: {fault.strerror}") from fault
+        _count(record, found)
+    with writing(found.path):
+        file.flush()
+        os.fsync(file.fileno())
+    found.sha256 = digest.hexdigest()
+
+
+def _count_failed(record: Record, found: Gathered) -> None:
+    found.ids.add(hash(record["id"]))
+    if records.counts_as_failure(record):
+        found.failed += 1
+        error = record["error"]
+        level = logging.WARNING if found.failed <= NAMED else logging.DEBUG
+        text = f"{error['message']} ({error['stage']}: {error['kind']})"
+        log.log(level, "%s is left out: %s", record["id"], text)
+
+
+def _require(record: Record, masks: bool) -> None:
+    if "label" not in record:
+        raise RecordError(f"{record['id']!a} has no label: index with --label-from, or add it")
+    if masks and "pixels" in record:
+        raise RecordError(
+            f"{record['id']!a} is masked already (field pixels), and the method masks clips "
+            "itself: give the records of sbtools segment"
+        )
+    if masks and "masks" not in record:
+        raise RecordError(f"{record['id']!a} has no masks: pipe the records through segment first")
+
+
+def _count(record: Record, found: Gathered) -> None:
+    label: str = record["label"]
+    text: str = record.get("text") or label
+    if found.texts.setdefault(label, text) != text:
+        raise RecordError(
+            f"{record['id']!a}: the text of class {label!a} is {text!a} here, and "
+            f"{found.texts[label]!a} before"
+        )
+    found.labels[label] += 1
+    found.sources[source_of(record)] += 1
+    found.ids.add(hash(record["id"]))
+    for stage, what in record.get("made", {}).items():
+        known = found.made.setdefault(stage, [])
+        if what not in known and len(known) < NAMED:
+            known.append(what)
+    _keep_sample(record, found)
+    found.clips += 1
+
+
+def _keep_sample(record: Record, found: Gathered) -> None:
+    """Every step-th record, where step doubles whenever the sample is full."""
+    step = 1
+    while found.clips // step >= 2 * SAMPLE:
+        step *= 2
+    if found.clips % step == 0:
+        found.sample.append(record)
+    if len(found.sample) >= 2 * SAMPLE:
+        del found.sample[1::2]
+
+
+def source_of(record: Mapping[str, Any]) -> str:
+    """Where the loader takes a clip's candidate frames from: pixels, masks, or video."""
+    return next((name for name in ("pixels", "masks") if name in record), "video")
+
+
+def look_at(found: Gathered, root: str, frames: int, masks: bool, fixed_frames: bool) -> int | None:
+    """Open the stores, and find the videos, of the sample; the candidates of most clips.
+
+    None where clips have all of their frames. Raises UsageError where no video is found, or,
+    without `fixed_frames`, where a method that needs masks would find no more than `frames`
+    candidates in most clips; ClipError and DamagedError of a store.
+    """
+    _look_at_videos(found, root)
+    stores = Stores(root)
+    counts: list[int] = []
+    try:
+        for record in found.sample:
+            address = record.get("pixels") or record.get("masks")
+            if address is not None:
+                stored = stores.clip(address)
+                counts.append(len(stored.frames))
+    except ClipError as error:
+        raise UsageError(f"{record['id']}: {error} (relative paths stand under --root)") from None
+    finally:
+        stores.close()
+    if not counts:
+        return None
+    usual = sorted(counts)[len(counts) // 2]
+    few = usual <= frames and not fixed_frames
+    if few and masks:
+        raise UsageError(
+            f"the stores hold {usual} frames of a clip, and the model sees {frames}: it would see "
+            "the same frames in every epoch; segment with --frames segments:8x4 or all, or train "
+            "with --fixed-frames"
+        )
+    if few:
+        log.warning("the stores hold %d frames of a clip: each epoch shows the same", usual)
+    return usual
+
+
+def _look_at_videos(found: Gathered, root: str) -> None:
+    shown = [record for record in found.sample if not {"pixels", "arrays"} & set(record)]
+    missing: list[ClipError] = []
+    for record in shown:
+        try:
+            locate(record, root)
+        except ClipError as error:
+            missing.append(error)
+    if missing and len(missing) == len(shown):
+        raise UsageError(f"none of the videos is there: {missing[0]}")
+    if missing:
+        log.warning(
+            "%d of %d videos looked at are missing: %s", len(missing), len(shown), missing[0]
+        )
+
+
+def require_expected(found: Gathered, expected: Iterable[Record]) -> None:
+    """UsageError that names the clips of `expected` that are neither here nor failed."""
+    missing = [r["id"] for r in expected if hash(r["id"]) not in found.ids]
+    if missing:
+        names = ", ".join(f"{id!a}" for id in missing[:NAMED])
+        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+        raise UsageError(
+            f"{len(missing)} expected clips are not in the input, so a stage before this one was "
+            f"cut short: {names}{more}"
+        )

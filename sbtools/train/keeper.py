@@ -1,0 +1,54 @@
+"""What rank 0 keeps of a run: checkpoints and the log."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from sbtools import __version__
+from sbtools.errors import SbtoolsError
+from sbtools.store.output import temporary_of, write_synced, writing
+from sbtools.train.folder import LOG
+from sbtools.train.optim import not_finite
+from sbtools.train.outset import Outset
+from sbtools.train.tally import Tally
+
+
+class Keeper:
+    """Writes the run's state to its folder."""
+
+    def __init__(self, folder: str, outset: Outset) -> None:
+        self.folder, self._run = folder, outset
+
+    def save(self, tally: Tally, best: bool = False) -> str:
+        """A checkpoint; the SHA-256 is returned. `tally` is that of all ranks in this epoch.
+
+        Raises SbtoolsError, and overwrites nothing, where a weight is not finite; OutputError when
+        the disk is full.
+        """
+        run, step = self._run, self._run.updates.step
+        bad = not_finite(step)
+        if bad:
+            raise SbtoolsError(
+                f"step {run.progress.step}: {bad[0]} is not finite. Nothing was overwritten: "
+                "lower --lr"
+            )
+        state = {
+            "sbtools": __version__,
+            "settings": run.settings.describe(),
+            "spec": step.model.spec(),
+            "model": step.model.state_dict(),
+            "method": step.method.state_dict(),
+            "optimizer": run.updates.optimizer.state_dict(),
+            "ema": run.average.describe() if run.average else None,
+            "progress": run.progress.describe(tally),
+        }
+        return run.checkpoints.save(state, best)
+
+    def write_log(self) -> None:
+        """The lines of all epochs: RUN/log.jsonl says what the checkpoint says."""
+        path = os.path.join(self.folder, LOG)
+        lines = (json.dumps(line, allow_nan=False) for line in self._run.progress.lines)
+        text = "".join(f"{line}\n" for line in lines)
+        with writing(path):
+            os.replace(write_synced(temporary_of(self.folder, LOG), text.encode()), path)

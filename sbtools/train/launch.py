@@ -1,0 +1,221 @@
+"""Starting the ranks, listening to them, stopping them: what the parent of a training does."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sbtools.errors import SbtoolsError
+from sbtools.job import available_cores
+from sbtools.train.places import Place
+from sbtools.train.ranks import BLOCKED, Spec, encode
+
+log = logging.getLogger("sbtools")
+
+PATIENCE = 3.0
+"""Seconds in which the other ranks may say what they know, once one has failed."""
+
+START = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv.pop(1)); "
+    "from sbtools.train.ranks import main; sys.exit(main(sys.argv[1:]))"
+)
+Ask = Callable[[], "str | None"]
+Line = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Ears:
+    """What the process that started a training has for it.
+
+    ask: polled; usr1, term or int when the training is to stop. epoch: takes the line of each
+    epoch; step: that of a step, a few times a second.
+    """
+
+    ask: Ask
+    epoch: Line
+    step: Line
+
+
+class RankError(SbtoolsError):
+    """A rank failed; `exit_code` is what its error asks for."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@dataclass
+class _Heard:
+    """What the ranks have told so far."""
+
+    outcome: str | None = None
+    failed: list[tuple[int, str]] = field(default_factory=list)
+    bugs: list[tuple[int, str, str]] = field(default_factory=list)
+    died: tuple[int, int] | None = None
+    since: float | None = None
+
+    @property
+    def bad(self) -> bool:
+        return bool(self.failed or self.bugs or self.died)
+
+
+def launch(spec: Spec, place: Place, ears: Ears) -> str:
+    """Run the ranks of this node to their end; "done", "usr1", "term" or "int".
+
+    What `ears.ask` says is passed on to the ranks, which then leave a checkpoint. When this
+    returns or raises, no process is left.
+
+    Raises RankError with the message of the rank that failed.
+    """
+    process = _start(spec)
+    heard = _Heard()
+    try:
+        _follow(process, spec, place, ears, heard)
+    finally:
+        _end(process)
+    if heard.bad or heard.outcome is None:
+        if place.count > 1:
+            place.tell(spec.folder, "failed")
+        raise _error(heard, process.returncode)
+    return heard.outcome
+
+
+def _start(spec: Spec) -> subprocess.Popen[bytes]:
+    """The launcher, in a session of its own, with the stopping signals blocked from the start."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-c", START, json.dumps(sys.path), encode(spec)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            env=_environment(spec),
+            start_new_session=True,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _environment(spec: Spec) -> dict[str, str]:
+    """Ours, with the cores shared out, and with loopback for the ranks of a single node."""
+    ours = dict(os.environ)
+    ours.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    if spec.world > 1:
+        ours.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // spec.ranks)))
+        ours.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "5")
+    if spec.nodes == 1 and sys.platform == "linux":
+        ours.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    return ours
+
+
+def _follow(
+    process: subprocess.Popen[bytes], spec: Spec, place: Place, ears: Ears, heard: _Heard
+) -> None:
+    told = False
+    for line in _lines(process):
+        if line:
+            _hear(line, heard, ears)
+            continue
+        word = ears.ask()
+        if word is not None and not told:
+            told = True
+            log.info("stopping: the ranks are leaving a checkpoint")
+            place.tell(spec.folder, "stop", word=word)
+        if heard.since is not None and time.monotonic() > heard.since + PATIENCE:
+            return
+        if place.count > 1 and place.told(spec.folder, "failed") is not None:
+            raise SbtoolsError("another node failed: see what it says")
+
+
+def _lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
+    """The lines that the process writes, and b"" every 0.2 s at least, until it has ended."""
+    assert process.stdout is not None
+    handle = process.stdout.fileno()
+    rest = b""
+    ended = False
+    while True:
+        ready = select.select([handle], [], [], 0 if ended else 0.2)[0]
+        data = os.read(handle, 1 << 16) if ready else b""
+        *whole, rest = (rest + data).split(b"\n")
+        yield from filter(None, whole)
+        yield b""
+        if not data:
+            if ended:
+                return
+            ended = _has_ended(process)
+            if ready and not ended:
+                time.sleep(0.05)
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether it has ended; on Linux it is not reaped, so that nobody else gets its pid."""
+    if sys.platform != "linux":
+        return process.poll() is not None
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+
+
+def _hear(line: bytes, heard: _Heard, ears: Ears) -> None:
+    try:
+        ((kind, told),) = json.loads(line).items()
+    except (ValueError, AttributeError):
+        log.debug("the ranks printed: %s", line[:500].decode("utf-8", "replace"))
+        return
+    if kind == "epoch":
+        ears.epoch(told)
+    elif kind == "step":
+        ears.step(told)
+    elif kind == "log":
+        log.log(told[0], "%s", told[1])
+    elif kind == "outcome":
+        heard.outcome = told
+    else:
+        _hear_bad(kind, told, heard)
+
+
+def _hear_bad(kind: str, told: Any, heard: _Heard) -> None:
+    heard.since = heard.since or time.monotonic()
+    if kind == "failed":
+        heard.failed.append((told[1], told[2]))
+    elif kind == "bug":
+        heard.bugs.append((told[0], told[1], told[2]))
+    elif kind == "died":
+        heard.died = (told[0], told[1])
+
+
+def _error(heard: _Heard, code: int) -> SbtoolsError:
+    """The first reason: what a rank said of itself comes before what others suffered from it."""
+    if heard.failed:
+        code, message = heard.failed[0]
+        return RankError(message, code)
+    if heard.bugs and not (heard.died and heard.died[1] < 0):
+        number, message, trace = heard.bugs[0]
+        log.debug("%s", trace)
+        return RankError(f"rank {number}: {message} (this is a bug; -vv shows where)")
+    number, code = heard.died or (0, code)
+    if code == -signal.SIGKILL:
+        return RankError(f"rank {number} was killed: is the machine out of memory?")
+    how = f"by signal {-code}" if code < 0 else f"with exit status {code}"
+    return RankError(f"rank {number} ended {how}, and left no word")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill what is left of the session, and wait until it is gone."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+    end = time.monotonic() + 5
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        while time.monotonic() < end:
+            os.killpg(process.pid, 0)
+            time.sleep(0.01)

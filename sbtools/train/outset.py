@@ -1,0 +1,197 @@
+"""All that a rank needs before its first step, new or from a checkpoint."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+
+from sbtools import models, records
+from sbtools.errors import DamagedError, SbtoolsError
+from sbtools.loader import Clips, batches
+from sbtools.models.base import Group
+from sbtools.rng import generator
+from sbtools.train.average import Average
+from sbtools.train.checkpoint import Checkpoints, State, read
+from sbtools.train.folder import RECORDS, RUN, VAL, read_run
+from sbtools.train.group import Ranks
+from sbtools.train.optim import Schedule, adamw
+from sbtools.train.settings import Settings
+from sbtools.train.step import Step, Updates
+from sbtools.train.tally import Tally
+from sbtools.train.trained import fill, method_of
+
+log = logging.getLogger("sbtools")
+
+FIELDS = (
+    "id", "label", "text", "video", "start", "end", "fps", "masks", "pixels", "arrays", "source",
+)  # fmt: skip
+"""Of records, what ranks keep: what the loader and `Method.prepare` look at."""
+
+
+@dataclass
+class Progress:
+    """How far a run has come.
+
+    epoch: how many are done. place: steps of the next one that are done. step: of all. best: the
+    epoch and val_top1 of the best one. lines: of the epochs. tally: of this rank, in this epoch.
+    """
+
+    epoch: int = 0
+    place: int = 0
+    step: int = 0
+    best: dict[str, Any] | None = None
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+
+    def improved(self, top1: float | None, select: str) -> bool:
+        """Whether the epoch just done is the best so far, which is noted."""
+        if top1 is None or select == "last":
+            return False
+        if self.best and top1 <= self.best["val_top1"]:
+            return False
+        self.best = {"epoch": self.epoch, "val_top1": top1, "select": select}
+        return True
+
+    def describe(self, tally: Tally) -> dict[str, Any]:
+        """JSON-ready, with the tally of all ranks."""
+        return {**vars(self), "tally": tally.describe()}
+
+    @classmethod
+    def restore(cls, told: Mapping[str, Any], rank: int) -> Progress:
+        """Of `describe`; rank 0 goes on with what all have counted."""
+        tally = Tally(told["tally"] if rank == 0 else None)
+        return cls(**{**told, "lines": list(told["lines"]), "tally": tally})
+
+
+@dataclass
+class Outset:
+    """What `begin` has made: settings and data, what changes the weights, and how far it came."""
+
+    settings: Settings
+    clips: Clips
+    val: Clips | None
+    updates: Updates
+    schedule: Schedule
+    average: Average | None
+    progress: Progress
+    checkpoints: Checkpoints
+
+
+def begin(folder: str, ranks: Ranks, root: str | None, cache: str | None) -> Outset:
+    """Read the run in `folder`, and its newest good checkpoint where there is one.
+
+    Raises DamagedError when run.json or every checkpoint is damaged, SbtoolsError without clips.
+    """
+    told = read_run(folder)
+    if told is None:
+        raise DamagedError(f"{folder} has no {RUN}: --overwrite, or give another -o")
+    settings = Settings.restore(told["settings"])
+    checkpoints = Checkpoints(folder)
+    state = _newest(checkpoints, folder, ranks)
+    kept = read_records(os.path.join(folder, RECORDS))
+    if not len(kept):
+        raise SbtoolsError(f"{folder}: every clip failed in an earlier stage, none is left")
+    step, groups = _modules(settings, state, kept, ranks)
+    optimizer = adamw(step, groups, settings)
+    average = Average(step, settings.ema) if settings.ema and ranks.rank == 0 else None
+    progress = Progress()
+    if state is not None:
+        optimizer.load_state_dict(state["optimizer"])
+        progress = Progress.restore(state["progress"], ranks.rank)
+        if average:
+            average.restore(state["ema"])
+    clips = _clips(kept, settings, step, root, cache, train=True)
+    each = len(batches(len(clips), settings.seed, 0, settings.batch, ranks.world, ranks.rank))
+    return Outset(
+        settings,
+        clips,
+        _val(os.path.join(folder, VAL), settings, step, root, cache),
+        Updates(step, optimizer, settings, ranks),
+        Schedule(each, settings.epochs, settings.warmup, settings.lr_floor),
+        average,
+        progress,
+        checkpoints,
+    )
+
+
+def read_records(path: str) -> records.Columns:
+    """The records of a run that have not failed, as columns."""
+    kept = records.Columns(FIELDS)
+    with open(path, "rb") as file:
+        for record in records.read(file, path):
+            if "error" not in record:
+                kept.append(record)
+    return kept
+
+
+def _newest(checkpoints: Checkpoints, folder: str, ranks: Ranks) -> State | None:
+    """Rank 0 finds the checkpoint, the others read the same."""
+    found = checkpoints.newest() if ranks.rank == 0 else None
+    name = ranks.first(found and found[0])
+    if name is None:
+        return None
+    if ranks.rank == 0 and found:
+        log.info("%s continues from %s", folder, name)
+        return found[1]
+    return read(os.path.join(folder, name))[0]
+
+
+def _modules(
+    settings: Settings, state: State | None, kept: records.Columns, ranks: Ranks
+) -> tuple[Step, list[Group]]:
+    """Model and method on the device, and what of them is trained."""
+    torch.manual_seed(int(generator(settings.seed, "", "weights").integers(1 << 62)))
+    if state is None:
+        model = models.build(
+            settings.model,
+            classes=list(settings.classes),
+            texts=list(settings.texts) or None,
+            weights=settings.weights,
+            frames=settings.frames,
+            **settings.model_settings,
+        )
+    else:
+        model = models.rebuild(state["spec"])
+        fill(model, state["model"])
+    model.to(ranks.device).checkpoint_activations(settings.checkpoint_activations)
+    method = method_of(settings).to(ranks.device)
+    groups = [*model.parameter_groups(), *method.prepare(model, cast(Any, kept))]
+    if state is not None:
+        fill(method, state["method"])
+    return Step(model, method.to(ranks.device), settings.precision), groups
+
+
+def _clips(
+    kept: records.Columns,
+    settings: Settings,
+    step: Step,
+    root: str | None,
+    cache: str | None,
+    train: bool,
+) -> Clips:
+    return Clips(
+        kept,
+        settings.classes,
+        step.model.recipe,
+        frames=settings.frames,
+        train=train,
+        needs=step.method.needs if train else (),
+        root=root,
+        seed=settings.seed,
+        fixed_frames=settings.fixed_frames,
+        cache=cache,
+    )
+
+
+def _val(
+    path: str, settings: Settings, step: Step, root: str | None, cache: str | None
+) -> Clips | None:
+    if not os.path.lexists(path):
+        return None
+    kept = read_records(path)
+    return _clips(kept, settings, step, root, cache, train=False) if len(kept) else None

@@ -1,0 +1,223 @@
+"""What a training is to do: the flags over the model's defaults, checked, and told in words."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from sbtools import methods, models, objectives
+from sbtools.backends import parse_settings
+from sbtools.errors import UsageError
+from sbtools.index import labels
+from sbtools.methods.base import Method
+from sbtools.registry import pick
+from sbtools.train.settings import Settings
+
+log = logging.getLogger("sbtools")
+
+SELECT = ("last", "val", "eval-as-published")
+_AT_LEAST = {"frames": 1, "epochs": 1, "batch": 1, "accumulate": 1}
+_NOT_BELOW_0 = ("weight_decay", "warmup", "lr_floor", "clip_grad")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The flags that decide the weights.
+
+    model, method and objective with their NAME=VALUE pairs; objective None is the model's.
+    values: fields of Settings; None is the model's default, else that of Settings.
+    """
+
+    model: str
+    method: str = "none"
+    objective: str | None = None
+    model_pairs: Sequence[str] = ()
+    method_pairs: Sequence[str] = ()
+    objective_pairs: Sequence[str] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def settle(asked: Asked) -> tuple[Settings, Method]:
+    """The settings but for classes and weights, and the method, which says what it needs.
+
+    Raises UsageError for a name, a setting or a number that cannot be.
+    """
+    made = pick(models.MODELS, "sbtools.models", asked.model, "model")
+    known = {field.name for field in fields(Settings)}
+    defaults = {name: value for name, value in made.defaults.items() if name in known}
+    given = {name: value for name, value in asked.values.items() if value is not None}
+    name = asked.objective or defaults.get("objective") or Settings.objective
+    objective = objectives.build(name, **parse_settings(asked.objective_pairs))
+    method = methods.build(asked.method, objective, **parse_settings(asked.method_pairs))
+    settings = Settings(
+        **{
+            **defaults,
+            **given,
+            "model": asked.model,
+            "method": asked.method,
+            "objective": name,
+            "model_settings": dict(parse_settings(asked.model_pairs)),
+            "method_settings": dict(method.settings()),
+            "objective_settings": dict(objective.settings()),
+        }
+    )
+    require_sound(settings)
+    return settings, method
+
+
+def require_sound(settings: Settings) -> None:
+    """UsageError for a number that no training can have."""
+    for name, least in _AT_LEAST.items():
+        if getattr(settings, name) < least:
+            raise UsageError(f"--{name} is {least} or more, not {getattr(settings, name)}")
+    for name in ("lr", "eps"):
+        if not 0 < getattr(settings, name) < math.inf:
+            raise UsageError(f"--{name} is above 0, not {getattr(settings, name):g}")
+    for name in _NOT_BELOW_0:
+        if not 0 <= getattr(settings, name) < math.inf:
+            shown = name.replace("_", "-")
+            raise UsageError(f"--{shown} is not below 0, so not {getattr(settings, name):g}")
+    if not 0 <= settings.ema < 1:
+        raise UsageError(f"--ema is a decay, 0 to below 1, not {settings.ema:g}")
+    if not all(0 <= beta < 1 for beta in settings.betas):
+        raise UsageError("--betas are two numbers, 0 to below 1")
+    if settings.accumulate > settings.batch:
+        raise UsageError(
+            f"--accumulate {settings.accumulate} has more parts than --batch {settings.batch} clips"
+        )
+    if settings.warmup > settings.epochs:
+        log.warning(
+            "the warm-up takes %g epochs, and there are %d: lr never gets to %g (--warmup)",
+            settings.warmup, settings.epochs, settings.lr,
+        )  # fmt: skip
+
+
+def with_classes(
+    settings: Settings, asked: str | None, found: Counter[str], texts: Mapping[str, str]
+) -> Settings:
+    """The settings with their classes: those of --classes, else the labels of the records.
+
+    Raises UsageError for a label that is none of the classes.
+    """
+    if asked is not None:
+        table = labels.listed(asked)
+        classes = tuple(table.names)
+        require_labels(classes, found, table)
+    else:
+        classes = tuple(sorted(found))
+        log.info(
+            "the classes are the %d labels of the records (--classes names others)", len(classes)
+        )
+    read = tuple(texts.get(name, name) for name in classes)
+    return replace(settings, classes=classes, texts=() if read == classes else read)
+
+
+def require_labels(
+    classes: Iterable[str], found: Iterable[str], table: labels.Labels | None = None
+) -> None:
+    """UsageError that names a label which is none of the classes."""
+    strange = sorted(set(found) - set(classes))
+    if strange:
+        meant = table.get(strange[0]) if table is not None else None
+        hint = f" (it is spelled {meant!a} there)" if meant else ""
+        more = f", nor are {len(strange) - 1} other labels" if len(strange) > 1 else ""
+        raise UsageError(f"label {strange[0]!a} of the records is none of the classes{hint}{more}")
+
+
+def with_weights(settings: Settings, before: Settings | None = None) -> Settings:
+    """The settings with the SHA-256 of the file of weights.
+
+    A file that is gone is taken to be what `before`, the run's own settings, says of it.
+    """
+    path = settings.weights
+    if path is None:
+        return settings
+    if os.path.isfile(path):
+        return replace(settings, weights_sha256=_sha256(path))
+    if before is not None and before.weights == path:
+        return replace(settings, weights_sha256=before.weights_sha256)
+    return settings
+
+
+def _sha256(path: str) -> str:
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise UsageError(f"--weights {path}: {error.strerror}") from None
+    return digest.hexdigest()
+
+
+def steps_of(settings: Settings, clips: int, ranks: int = 1) -> int:
+    """Optimiser steps in an epoch, as `sbtools.loader.batches` cuts it.
+
+    Raises UsageError where a batch, or all clips, are fewer than the ranks.
+    """
+    if min(settings.batch, clips) < ranks:
+        what = f"--batch {settings.batch}" if settings.batch < ranks else f"{clips} clips"
+        raise UsageError(f"{what} cannot be shared by {ranks} ranks: use fewer of them")
+    steps = math.ceil(clips / settings.batch)
+    left = clips - (steps - 1) * settings.batch
+    return steps - 1 if steps > 1 and left < ranks else steps
+
+
+def tell(settings: Settings, told: Mapping[str, Any], ranks: int, where: str) -> Iterator[str]:
+    """The plan in lines of words."""
+    counts = told["records"]
+    steps = steps_of(settings, counts["clips"], ranks)
+    failed = (
+        f" ({counts['failed']} more failed before and are left out)" if counts["failed"] else ""
+    )
+    yield f"{counts['clips']} clips of {len(settings.classes)} classes{failed}"
+    if told.get("val"):
+        yield f"{told['val']['clips']} clips to validate on, select {settings.select}"
+    yield (
+        f"{settings.model} ({settings.weights or 'random weights'}), method {settings.method}"
+        f"{_pairs(settings.method_settings)}, objective {settings.objective}, "
+        f"{settings.frames} frames from {_frame_source(told['frame_source'])}"
+    )
+    parts = f" in {settings.accumulate} parts" if settings.accumulate > 1 else ""
+    yield (
+        f"{settings.epochs} epochs of {steps} steps, {settings.batch} clips a step{parts}, on "
+        f"{ranks} {where}{'s' if ranks > 1 else ''}"
+    )
+    yield (
+        f"lr {settings.lr:g}, after {settings.warmup:g} epochs of warm-up, to "
+        f"{settings.lr * settings.lr_floor:g}; weight decay {settings.weight_decay:g}"
+    )
+
+
+def _pairs(settings: Mapping[str, Any]) -> str:
+    return f" ({', '.join(f'{k}={v}' for k, v in settings.items())})" if settings else ""
+
+
+def _frame_source(told: Mapping[str, Any]) -> str:
+    few = told.get("candidates")
+    kinds = " and ".join(name for name in ("pixels", "masks", "video") if told.get(name))
+    return f"{kinds}, {few} candidates a clip" if few else kinds
+
+
+def parameters(settings: Settings) -> str:
+    """How large the model is; it is built for this."""
+    model = models.build(
+        settings.model,
+        list(settings.classes) or None,
+        list(settings.texts) or None,
+        settings.weights,
+        settings.frames,
+        **settings.model_settings,
+    )
+    count = sum(value.numel() for value in model.parameters())
+    trained = sum(
+        value.numel() for group in model.parameter_groups() for value in group["params"]
+        if value.requires_grad
+    )  # fmt: skip
+    return f"{count:,} parameters, {trained:,} of them trained"

@@ -1,0 +1,157 @@
+"""From flags and records to what run.json says, with everything checked that can be beforehand."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sbtools import __version__, records
+from sbtools.errors import SbtoolsError, UsageError
+from sbtools.methods.base import Method
+from sbtools.records import Record
+from sbtools.store.owner import slurm_task
+from sbtools.train import plan
+from sbtools.train.folder import RECORDS, VAL
+from sbtools.train.gather import Gathered, gather, look_at, require_expected
+from sbtools.train.plan import Asked
+from sbtools.train.settings import Settings
+
+SHAPES = frozenset({"masks", "boxes", "other"})
+"""Needs of a method that come from a clip's masks."""
+
+Told = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a training.
+
+    folder: RUN. asked: what decides the weights. root: where relative paths of records begin.
+    classes: a file, or names with commas. val and expect: files of records. device and ranks: of
+    this node. options: fields of `sbtools.train.loop.RankOptions`. level: of the ranks' log. run:
+    "module:attribute" of what each rank does.
+    """
+
+    folder: str
+    asked: Asked
+    root: str
+    classes: str | None = None
+    val: str | None = None
+    expect: str | None = None
+    device: str = "cpu"
+    ranks: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict)
+    overwrite: bool = False
+    take_over: bool = False
+    command: str = ""
+    level: int = 20
+    run: str = "sbtools.train.loop:run_rank"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What run.json is to say, and the files of records that wait to be moved into the folder."""
+
+    told: Told
+    files: dict[str, str | None]
+
+
+@contextmanager
+def prepared(
+    request: Request,
+    incoming: Iterable[Record],
+    folder: str,
+    world: int,
+    before: Told | None = None,
+    stopped: Callable[[], bool] = bool,
+) -> Iterator[Prepared | None]:
+    """Read and check everything; None where `stopped` turned true. Records are kept in `folder`.
+
+    `before` is what run.json says already. What was not moved away is removed in the end.
+
+    Raises UsageError for what does not go together, RecordError for a record that no training can
+    use, SbtoolsError where there are no records.
+    """
+    settings, method = plan.settle(request.asked)
+    if settings.select != "last" and request.val is None:
+        raise UsageError(f"--select {settings.select} chooses by clips to validate on: give --val")
+    kept: list[Gathered] = []
+    try:
+        kept.append(gather(incoming, folder, RECORDS, bool(method.needs & SHAPES)))
+        if stopped():
+            yield None
+            return
+        if request.val is not None:
+            kept.append(gather(_val(request, folder), folder, VAL))
+        told = _described(request, settings, method, kept, world, before)
+        paths: list[str | None] = [found.path for found in kept]
+        yield Prepared(told, dict(zip((RECORDS, VAL), [*paths, None], strict=False)))
+    finally:
+        for found in kept:
+            found.remove()
+
+
+def _val(request: Request, folder: str) -> Iterator[Record]:
+    """The records to validate on; those that RUN keeps where the file is gone."""
+    assert request.val is not None
+    again = os.path.join(request.folder, VAL)
+    gone = not os.path.lexists(request.val) and os.path.lexists(again)
+    return read_file(again if gone else request.val, "--val")
+
+
+def read_file(path: str, flag: str = "") -> Iterator[Record]:
+    """The records of a file; UsageError when it cannot be read."""
+    try:
+        with open(path, "rb") as stream:
+            yield from records.read(stream, path)
+    except OSError as error:
+        raise UsageError(f"{flag} {path}: {error.strerror}".strip()) from None
+
+
+def _described(
+    request: Request,
+    settings: Settings,
+    method: Method,
+    kept: list[Gathered],
+    world: int,
+    before: Told | None,
+) -> Told:
+    found, *val = kept
+    if not found.clips:
+        more = f" but {found.failed} that failed before" if found.failed else ""
+        raise SbtoolsError(f"there are no records in the input{more}")
+    if request.expect is not None:
+        require_expected(found, read_file(request.expect, "--expect"))
+    settings = plan.with_classes(settings, request.classes, found.labels, found.texts)
+    for other in val:
+        _require_apart(other, found, settings)
+    shapes = bool(method.needs & SHAPES)
+    candidates = look_at(found, request.root, settings.frames, shapes, settings.fixed_frames)
+    old = Settings.restore(before["settings"]) if before else None
+    settings = plan.with_weights(settings, old)
+    plan.steps_of(settings, found.clips, world)
+    return {
+        "sbtools": __version__,
+        "settings": settings.describe(),
+        "records": found.describe(),
+        "val": val[0].describe() if val else None,
+        "frame_source": {**found.sources, "candidates": candidates},
+        "made": found.made or (before or {}).get("made", {}),
+        "command": request.command,
+        "host": socket.gethostname(),
+        "slurm": slurm_task(),
+    }
+
+
+def _require_apart(val: Gathered, found: Gathered, settings: Settings) -> None:
+    """UsageError for clips that are both trained and validated on, or of another class."""
+    if not val.clips:
+        raise UsageError("--val has no clip that can be used")
+    both = val.ids & found.ids
+    if both:
+        raise UsageError(f"{len(both)} clips of --val are among those that are trained on")
+    plan.require_labels(settings.classes, val.labels)
