@@ -87,6 +87,12 @@ def rebuild(spec: Mapping[str, Any]) -> VideoModel:
     return model.eval()
 
 
+def takes(name: str, option: str) -> bool:
+    """Whether a model has this option."""
+    known = inspect.signature(pick(MODELS, "sbtools.models", name, "model")).parameters
+    return option in known or ("clip" in known and option in TOWERS)
+
+
 def _checked(made: Any, options: Mapping[str, Any], name: str) -> dict[str, Any]:
     from sbtools.backends import checked
 

@@ -119,12 +119,19 @@ def _safetensors(path: str) -> Read:
 
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            told = file.metadata() or {}
+            told = json.loads((file.metadata() or {}).get("sbtools", "{}"))
             table = {key: file.get_tensor(key) for key in file.keys()}
             found = layouts.sort(path, table)
             if told.get("format") == OURS:
-                found.arch = Arch.restore(json.loads(told["arch"]))
-    except (safetensors.SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
+                found.arch = Arch.restore(told["arch"])
+    except (
+        safetensors.SafetensorError,
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as error:
         raise DamagedError(f"{path} is damaged: {' '.join(str(error).split())[:200]}") from None
     if found.arch is not None:
         found.format = "sbtools"
@@ -151,7 +158,8 @@ def write(path: str, state: Mapping[str, Tensor], arch: Mapping[str, Any]) -> No
     """Safetensors with the architecture in their header, atomically; OutputError."""
     from safetensors.torch import save
 
-    told = {"format": OURS, "arch": json.dumps(arch)}
+    # One entry: safetensors writes several in an order of chance, and the digest would change.
+    told = {"sbtools": json.dumps({"format": OURS, "arch": dict(arch)}, sort_keys=True)}
     data = save({key: value.detach().cpu().contiguous() for key, value in state.items()}, told)
     part = f"{path}.{os.getpid()}.part"
     try:

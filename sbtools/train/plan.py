@@ -62,13 +62,19 @@ def settle(asked: Asked) -> tuple[Settings, Method]:
             "model": asked.model,
             "method": asked.method,
             "objective": name,
-            "model_settings": dict(parse_settings(asked.model_pairs)),
+            "model_settings": _model_settings(asked, given.get("seed", Settings.seed)),
             "method_settings": dict(method.settings()),
             "objective_settings": dict(objective.settings()),
         }
     )
     require_sound(settings)
     return settings, method
+
+
+def _model_settings(asked: Asked, seed: int) -> dict[str, Any]:
+    """Those that were asked for; new weights, where there are any, have the seed of the run."""
+    own = {"seed": seed} if models.takes(asked.model, "seed") else {}
+    return {**own, **parse_settings(asked.model_pairs)}
 
 
 def require_sound(settings: Settings) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -94,11 +96,19 @@ def test_other_files_are_no_weights(tmp_path: Path) -> None:
 @pytest.mark.parametrize("change", [{"layers": 10**9}, {"width": "96"}, {"odd": 1}])
 def test_a_header_that_lies_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     model = clip.random(ARCHES["tiny"])
-    told = {"format": "sbtools-clip", "arch": json.dumps({**model.arch, **change})}
+    told = {"sbtools": json.dumps({"format": "sbtools-clip", "arch": {**model.arch, **change}})}
     state = {key: value.contiguous() for key, value in model.state_dict().items()}
     save_file(state, tmp_path / "x.safetensors", told)
     with pytest.raises(SbtoolsError, match=r"header|not known|damaged"):
         clip.load(str(tmp_path / "x.safetensors"))
+
+
+def test_the_same_weights_are_the_same_bytes(tmp_path: Path) -> None:
+    write = "import sys; from sbtools.models import clip; from sbtools.models.arch import ARCHES; "
+    write += "clip.save(clip.random(ARCHES['tiny'], 3), sys.argv[1])"
+    for name in "ab":
+        subprocess.run([sys.executable, "-c", write, tmp_path / name], check=True)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 class Bomb:

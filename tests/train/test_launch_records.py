@@ -147,7 +147,7 @@ def test_flags_come_before_the_model_and_the_model_before_the_rest() -> None:
     )  # fmt: skip
     assert settings.method_settings["ratio"] == "1:3" and "masks" in method.needs
     assert settings.objective_settings["smoothing"] == 0.2
-    assert settings.model_settings == {"arch": "tiny"}
+    assert settings.model_settings == {"arch": "tiny", "seed": 0}
 
 
 @pytest.mark.parametrize(
