@@ -47,6 +47,7 @@ FULL = {
     "objects": ["ball"],
     "scene": "beach",
     "clothes": "red",
+    "plate": "plates/g23_c01.mp4",
     "sampled": [3, 11],
     "boxes": [BOX],
     "rle": [{"frame": 3, "role": "object", "size": [2, 2], "counts": [0, 4]}],

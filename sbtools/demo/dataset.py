@@ -82,14 +82,21 @@ class Demo:
         )
 
     def records(self, folder: str, root: str) -> Iterator[Record]:
-        """A record for every clip, names in turn; `video` stands under `folder`."""
+        """A record for every clip, names in turn; `video` and `plate` stand under `folder`."""
+
+        def path(id: str) -> str:
+            return relative(os.path.join(folder, "clips", file_name_of(id, ".mp4")), root)
+
+        plates = {s.of: (name, s) for name, s in self.table.items() if s.change == "plate"}
         for place, name, cell in self.sets():
             split = self.table[name]
             for number in range(self.count(split)):
                 for own in split.names:
                     record = describe(self, name, place, cell, own, number)
-                    file = os.path.join(folder, "clips", file_name_of(record["id"], ".mp4"))
-                    yield {"id": record.pop("id"), "video": relative(file, root), **record}
+                    if name in plates:
+                        record["plate"] = path(clip_id(set_name(*plates[name], cell), own, number))
+                    id = record.pop("id")
+                    yield {"id": id, "video": path(id), **record}
 
 
 def set_name(name: str, split: Split, cell: Cell) -> str:

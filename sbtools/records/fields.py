@@ -196,6 +196,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "captions": (_texts, "a list of strings"),
     "scene": _A_TEXT,
     "clothes": _A_TEXT,
+    "plate": (_path, "a path, or an address"),
     "sampled": (_counts, "a list of frame numbers"),
     "boxes": (_boxes, "a list of boxes"),
     "rle": (_rle, "a list of run-length masks"),

@@ -112,6 +112,9 @@ def test_plates_are_the_scenes_of_iid_clips_without_the_figure() -> None:
         assert plate["source"] == clip["id"] and plate["scene"] == clip["scene"]
         assert plate["label"] == clip["label"] and "clothes" not in plate
         assert plate["action"] is None and plate["objects"] == []
+        assert clip["plate"] == plate["video"] and "plate" not in plate
+    alone = made(clips=0.01, cells=[(0.9, 0.0)], splits=["test-iid", "train"])
+    assert not any("plate" in record for records in alone.values() for record in records)
     frame = next(render(shown_in(plates[0]), 64, 1, 0))
     assert not frame.person.any()
 

@@ -55,6 +55,7 @@ def test_the_shapes_of_another_clip(p_view: str) -> None:
         ("200,200,200", 200 / 255, 0.0),
         ("20,30,40", None, 1.0),
         ("20,30,40:200,0,0", None, None),
+        ("20,30,0:200,0,0", None, None),
     ],
 )
 def test_silhouettes_of_boxes_stand_out_from_their_ground(
