@@ -1,0 +1,110 @@
+"""`sbtools report`."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from sbtools.cli import messages, options
+from sbtools.errors import UsageError
+
+log = logging.getLogger("sbtools")
+UNREAD = 3
+
+
+@click.command(
+    "report",
+    short_help="Put results side by side: a table, and a page to show to others.",
+    context_settings=options.CONTEXT,
+)
+@click.argument("inputs", metavar="RESULT.json...", nargs=-1, type=click.Path(path_type=str))
+@click.option("-o", "--output", metavar="PAGE.html", type=click.Path(path_type=str, dir_okay=False),
+              help="Write one self-contained page, with plots.")  # fmt: skip
+@click.option("--format", "kind", type=click.Choice(["table", "markdown", "csv", "latex"]),
+              default="table", show_default=True, help="What is printed.")  # fmt: skip
+@click.option("--columns", metavar="NAME,...",
+              help="The metrics that are printed, as the results name them, in this order.  "
+              "[default: the usual ones; csv: all]")  # fmt: skip
+@click.option("--published", is_flag=True, help="Add published numbers, with what is odd in them.")
+@click.option("--floor", metavar="RESULT.json", type=click.Path(path_type=str),
+              help="A model trained without bias: the floor in the page's plots.")  # fmt: skip
+@click.option("--details", type=click.IntRange(0), default=12, show_default=True,
+              help="How many results the page shows each by itself.")  # fmt: skip
+@options.talk_options
+def command(
+    inputs: tuple[str, ...],
+    output: str | None,
+    kind: str,
+    columns: str | None,
+    published: bool,
+    floor: str | None,
+    details: int,
+    quiet: bool,
+    verbose: int,
+) -> int:
+    """Put the results of sbtools eval side by side.
+
+    Only what can be compared stands in one table: one data set and split, one choice of classes,
+    one view of P-top1, masks of one kind. Runs that differ in the seed alone are one row, with mean
+    and standard deviation. Percent, but for ratios; csv holds shares, all metrics, nothing rounded.
+
+    A file that is empty, cut, newer or no result is named, and the rest goes on: exit status 3.
+
+    \b
+    Examples:
+      sbtools report results/*.json
+      sbtools report -o page.html --published results/*.json
+      sbtools report --format latex --columns top1,p_top1,b_top1 results/none.json results/bg50.json
+      sbtools report --floor results/rho0.json -o page.html results/rho9.json
+    """
+    messages.begin_command(verbose, quiet)
+    _check(inputs, output)
+    from sbtools import report
+
+    runs, faults = report.read_all([*inputs, *([floor] if floor else [])])
+    for fault in faults:
+        log.warning("%s", fault)
+    if not runs:
+        log.error("none of %d files can be read: there is nothing to report", len(faults))
+        return UNREAD
+    found = report.tables(runs)
+    told = report.notices(found, faults, floor, published)
+    for notice in told[len(faults) :]:
+        log.warning("%s", notice)
+    _print(found, told, kind, columns.split(",") if columns else [], published)
+    if output:
+        from sbtools.report import page
+
+        text = page.page(found, told, with_published=published, floor=floor, details=details)
+        page.write(output, text)
+    return UNREAD if faults else 0
+
+
+def _check(inputs: Sequence[str], output: str | None) -> None:
+    if not inputs:
+        raise UsageError("give result files, as sbtools eval -o writes them: results/*.json")
+    if output is not None and not output.lower().endswith((".html", ".htm")):
+        raise UsageError(f"a page is an HTML file: -o {output!a} must end in .html")
+
+
+def _print(
+    found: Sequence[Any], told: Sequence[Any], kind: str, columns: Sequence[str], published: bool
+) -> None:
+    from sbtools.report import grid, novel, terminal, text
+
+    grid.check_columns(found, columns)
+    grids = [*(grid.grid(table, columns, published) for table in found), *novel.grids(found)]
+    if kind == "csv":
+        made = text.as_csv(found, columns, published)
+    elif kind in text.FORMATS:
+        made = "\n".join(text.FORMATS[kind](grids, told)) + "\n"
+    elif sys.stdout.isatty():
+        made = terminal.drawn(grids, shutil.get_terminal_size().columns)
+    else:
+        made = "\n".join(text.plain(grids)) + "\n"
+    click.echo(made.encode("utf-8", "backslashreplace"), nl=False)

@@ -1,0 +1,116 @@
+"""A table as cells of text, whatever it is printed as."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sbtools.errors import UsageError
+from sbtools.report import published
+from sbtools.report.notices import marks, notes
+from sbtools.report.tables import RATIOS, Cell, Table, title_of
+
+LEFT_OUT = ("mean_class", "top5", "bg_wins", "group_gap")
+NOTHING = "-"
+FREE = "No published numbers beside it: masks made without learned weights cannot be compared."
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row: its name, of each column a value and how sure it is, and where it was published."""
+
+    name: str
+    cells: list[tuple[str, str]]
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table to be printed. head: the titles of the columns, the first of which is the name."""
+
+    title: str
+    head: list[str]
+    lines: list[Line]
+    notes: list[str] = field(default_factory=list)
+
+
+def grid(table: Table, columns: Sequence[str] = (), with_published: bool = False) -> Grid:
+    """The cells of a table; UsageError for a column that no table can have."""
+    metrics = chosen(table, columns)
+    many = any(len(row.runs) > 1 for row in table.rows)
+    lines = [
+        Line(
+            row.name + marks(row, table),
+            [*([(str(len(row.runs)), "")] if many else []),
+             *(texts(metric, row.cell(metric)) for metric in metrics)],
+        )
+        for row in table.rows
+    ]  # fmt: skip
+    found = published.beside(table) if with_published else []
+    lines += [_published(row, metrics, many) for row in found]
+    told = [*notes(table), *flags(found, metrics), *published.notes(found)]
+    if with_published and table.first.weight_free:
+        told.append(FREE)
+    title = f"{table.title}: {', '.join(table.terms)}"
+    head = ["result", *(["seeds"] if many else []), *(title_of(metric) for metric in metrics)]
+    return Grid(title, head, lines, told)
+
+
+def chosen(table: Table, columns: Sequence[str]) -> list[str]:
+    """The metrics that are asked for and there, in the order asked for; else the usual ones."""
+    if columns:
+        return [name for name in columns if name in table.metrics]
+    return [name for name in table.metrics if name not in LEFT_OUT]
+
+
+def check_columns(tables: Sequence[Table], columns: Sequence[str]) -> None:
+    """UsageError for a column that none of the tables has."""
+    there = [name for table in tables for name in table.metrics]
+    for name in columns:
+        if name not in there:
+            known = ", ".join(dict.fromkeys(there))
+            raise UsageError(f"no result has the metric '{name}': name one of {known}")
+
+
+def texts(metric: str, cell: Cell | None) -> tuple[str, str]:
+    """A value, and its interval or its deviation over seeds; percent, but for ratios."""
+    if cell is None or cell.value is None:
+        return NOTHING, ""
+    if metric in RATIOS:
+        scale, digits = 1.0, 2
+    else:
+        scale, digits = 100.0, 1
+    value = f"{scale * cell.value:.2f}"
+    if cell.deviation is not None:
+        return value, f"\N{PLUS-MINUS SIGN} {scale * cell.deviation:.2f}"
+    if cell.low is None or cell.high is None:
+        return value, ""
+    return value, f"[{scale * cell.low:.{digits}f}, {scale * cell.high:.{digits}f}]"
+
+
+def _published(row: published.Published, metrics: Sequence[str], many: bool) -> Line:
+    cells = [("", "")] if many else []
+    for metric in metrics:
+        number = row.numbers.get(metric)
+        if number is None:
+            cells.append((NOTHING, ""))
+        else:
+            mark = "*" if number.flag else ""
+            known = number.value is not None and number.low is not None
+            cell = Cell(number.value, number.low, number.high) if known else None
+            cells.append((number.shown + mark, texts(metric, cell)[1]))
+    return Line(row.name, cells, row.place)
+
+
+def flags(found: Sequence[published.Published], metrics: Sequence[str]) -> list[str]:
+    """What is in doubt in published numbers, and which they are."""
+    told: dict[str, list[str]] = {}
+    for row in found:
+        for metric, number in row.numbers.items():
+            if number.flag and metric in metrics:
+                told.setdefault(number.flag, []).append(f"{number.shown} {title_of(metric)}")
+    intervals = ["Intervals of published numbers are binomial (Wilson)."]
+    return [
+        *(intervals if found else []),
+        *(f"* {flag}: {', '.join(where)}" for flag, where in told.items()),
+    ]

@@ -1,0 +1,206 @@
+"""The report as one page that needs no network, no script and no other file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
+
+from sbtools import __version__
+from sbtools.report import figures, novel, published
+from sbtools.report.detail import detail
+from sbtools.report.grid import FREE, NOTHING, flags, texts
+from sbtools.report.notices import Notice, marks, notes
+from sbtools.report.plots import styled
+from sbtools.report.tables import RATIOS, Row, Table, title_of
+from sbtools.report.words import visible
+from sbtools.store.output import sync_folder, temporary_of, write_synced, writing
+
+NOTICES_SHOWN, DETAILS = 10, 12
+SELDOM = ("bg_wins", "group_gap")
+GRAVE = ("unread", "weight-free-masks", "selected-on-test", "trained-on-test", "p-views", "classes",
+         "other-clips")  # fmt: skip
+READING = (
+    "top1 is the share of clips whose highest score is that of their label. A tie is broken at "
+    "random: it counts in parts.",
+    "P-top1 is top1 on clips of which only the people are left, and the objects where it is read "
+    "from bg+obj. It is to be high, but it rises with training on such clips even where there is "
+    "no bias to remove.",
+    "B-top1 is top1 on clips whose people are hidden by their boxes: what is right then is read "
+    "from the rest of the picture. Chance is not its floor: a moving box tells of pose and motion. "
+    "Read it against a model that was trained without bias.",
+    "P / top1 and B / top1 are shares of top1; they are left out where top1 is not two standard "
+    "errors above chance.",
+    "Brackets are 95 % intervals: a bootstrap over the sources of the clips. They tell how far "
+    "other clips would change the number, not how far another training would. After "
+    "\N{PLUS-MINUS SIGN} stands the standard deviation over training seeds.",
+    "Results stand in one table where data set, split, classes, the view of P-top1 and the kind of "
+    "masks are the same. Between tables nothing is compared.",
+)
+Context = dict[str, Any]
+
+
+def page(
+    tables: Sequence[Table],
+    told: Sequence[Notice] = (),
+    *,
+    with_published: bool = False,
+    floor: str | None = None,
+    details: int = DETAILS,
+) -> str:
+    """HTML of all tables, and of the first `details` results each by itself.
+
+    floor: the path of the result that is drawn as the floor, a model trained without bias.
+    """
+    runs = [run for table in tables for run in table.runs]
+    shown = runs[:details]
+    with styled():
+        made = {
+            "novel": novel.grids(tables),
+            "tables": [_table(table, with_published, floor, len(runs)) for table in tables],
+            "details": [detail(run, len(runs) == 1) for run in shown],
+        }
+    return _template().render(
+        made,
+        version=__version__,
+        title=_title(tables),
+        summary=_summary(tables),
+        style=Markup(_part("page.css")),
+        notices=list(told),
+        shown=NOTICES_SHOWN,
+        grave=GRAVE,
+        left_out=len(runs) - len(shown),
+        reading=READING,
+    )
+
+
+def write(path: str, text: str) -> None:
+    """Write the page whole or not at all; UsageError or OutputError where it cannot be."""
+    folder, name = os.path.split(os.path.abspath(path))
+    with writing(path):
+        temporary = write_synced(temporary_of(folder, name), text.encode("utf-8"))
+        try:
+            os.replace(temporary, path)
+        except OSError:
+            os.unlink(temporary)
+            raise
+        sync_folder(folder)
+
+
+@cache
+def _template() -> Template:
+    """Every value is escaped, and shown without what hides in it; pictures alone are markup."""
+
+    def shown(value: Any) -> Any:
+        return visible(value) if type(value) is str else value
+
+    made = Environment(autoescape=True, undefined=StrictUndefined, finalize=shown, trim_blocks=True)
+    return made.from_string(_part("page.html"))
+
+
+def _part(name: str) -> str:
+    return files("sbtools.report").joinpath(name).read_text("utf-8")
+
+
+def _title(tables: Sequence[Table]) -> str:
+    runs = [run for table in tables for run in table.runs]
+    return f"Static bias of {runs[0].name}" if len(runs) == 1 else "Static bias"
+
+
+def _summary(tables: Sequence[Table]) -> str:
+    runs = [run for table in tables for run in table.runs]
+    datasets = list(dict.fromkeys(run.dataset for run in runs if run.dataset))
+    days = sorted(run.time[:10] for run in runs if run.time)
+    told = [f"{len(runs)} result{'s' * (len(runs) > 1)}"]
+    told += [" and ".join(datasets)] if datasets else []
+    told += [days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"] if days else []
+    return f"{', '.join(told)}; sbtools {__version__}"
+
+
+def _table(table: Table, with_published: bool, floor: str | None, total: int) -> Context:
+    metrics = [name for name in table.metrics if name not in SELDOM]
+    found = published.beside(table) if with_published else []
+    free = [FREE] if with_published and table.first.weight_free else []
+    return {
+        "title": table.title,
+        "terms": table.terms,
+        "head": ["result", *(title_of(metric) for metric in metrics)],
+        "rows": [_row(row, table, metrics) for row in table.rows],
+        "notes": [*notes(table), *free],
+        "pictures": _pictures(table, floor, found) if len(table.rows) > 1 or found else [],
+        "published": _published(table, found) if found else None,
+    }
+
+
+def _row(row: Row, table: Table, metrics: Sequence[str]) -> Context:
+    cells = []
+    for metric in metrics:
+        cell = row.cell(metric)
+        value, spread = texts(metric, cell)
+        each = ", ".join(f"{100 * seen:.2f}" for seen in cell.values) if cell else ""
+        told = f"seeds: {each}" if each else (cell.reason if cell else "")
+        cells.append({"value": value, "spread": spread, "told": told})
+    seeds = f"; {len(row.runs)} seeds" if len(row.runs) > 1 else ""
+    return {"number": row.number, "name": row.name, "marks": marks(row, table),
+            "what": f"{row.runs[0].what}{seeds}", "cells": cells}  # fmt: skip
+
+
+def _pictures(
+    table: Table, floor: str | None, found: Sequence[published.Published]
+) -> list[Context]:
+    low = next((row for row in table.rows if any(run.is_file(floor) for run in row.runs)), None)
+    keys = [("k1", "result, by its number")]
+    keys += [("k4", "trained without bias")] if low else []
+    keys += [("kp", "published")] if found else []
+    made = []
+    for metric, text in (
+        ("p_top1", "Only the people are left. Dotted: chance."),
+        ("b_top1", "The people are hidden: the further left, the less is read from the scene. "
+                   "Dotted: chance."),
+    ):  # fmt: skip
+        drawn = figures.against(table, metric, low, found)
+        made += [_picture(f"top1 against {title_of(metric)}", text, drawn, keys)] if drawn else []
+    kinds = [("k1", "top1"), ("k2", "P-top1"), ("k3", "B-top1")]
+    more = len(table.rows) - figures.LISTED
+    cut = f" The first {figures.LISTED} of {len(table.rows)}." if more > 0 else ""
+    drawn = figures.intervals(table)
+    text = f"95 %; of several seeds one standard deviation. Dotted: chance.{cut}"
+    return [*made, *([_picture("Intervals", text, drawn, kinds)] if drawn else [])]
+
+
+def _picture(title: str, caption: str, drawn: str, keys: Sequence[tuple[str, str]] = ()) -> Context:
+    return {"title": title, "caption": caption, "svg": Markup(drawn), "legend": list(keys)}
+
+
+def _published(table: Table, found: Sequence[published.Published]) -> Context:
+    metrics = [m for m in table.metrics if m not in RATIOS and any(m in r.numbers for r in found)]
+    rows: list[Context] = []
+    for row in found:
+        ours = next((mine for mine in table.rows if published.same(mine, row)), None)
+        cells = [_against(row, metric, ours) for metric in metrics]
+        clips = f"{row.clips} ({row.basis})" if row.clips else row.basis
+        rows.append({"name": row.name, "cells": cells, "clips": clips, "place": row.place})
+    return {"head": [title_of(metric) for metric in metrics], "rows": rows,
+            "notes": [*flags(found, metrics), *published.notes(found)]}  # fmt: skip
+
+
+def _against(row: published.Published, metric: str, ours: Row | None) -> Context:
+    number = row.numbers.get(metric)
+    if number is None:
+        return {"value": NOTHING, "spread": "", "flag": "", "ours": "", "sure": ""}
+    known = number.low is not None and number.high is not None and number.value is not None
+    spread = f"[{100 * (number.low or 0):.1f}, {100 * (number.high or 0):.1f}]" if known else ""
+    value, sure = texts(metric, ours.cell(metric)) if ours else (NOTHING, "")
+    mine = f"ours ({ours.number}) {value}" if ours and value != NOTHING else ""
+    return {
+        "value": number.shown,
+        "spread": spread,
+        "flag": number.flag,
+        "ours": mine,
+        "sure": sure,
+    }

@@ -1,0 +1,241 @@
+"""What a report knows of one result: everything checked, nothing kept that is not shown."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sbtools.evaluate import result
+from sbtools.report.examples import Example, examples
+from sbtools.report.node import Node
+
+OF_PAIRS = ("flip", "both", "original", "counterpart")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number as a result holds it (sbtools-result(5)); shares from 0 to 1."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    chance: float | None = None
+    count: int = 0
+    view: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class View:
+    """What a result says of one view; lists by class. confusion: (label, predicted, count)."""
+
+    top1: Measure
+    top5: Measure
+    mean_class: Measure
+    counts: list[int]
+    per_class: list[float | None]
+    confusion: list[tuple[int, int, float]]
+    coverage: dict[str, Measure] | None
+    background: dict[str, Measure] | None
+    ties: float
+    top_class: tuple[str, float]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """top1 of a view less that of plain, over the same clips."""
+
+    view: str
+    measure: Measure
+    discordant: tuple[int, int]
+    exact: float | None
+    detectable: float | None
+
+
+@dataclass(frozen=True)
+class Groups:
+    """top1 by group: of each view a list by name, the worst and the gap."""
+
+    field: str
+    names: list[str]
+    count: list[int]
+    views: dict[str, tuple[list[float | None], Measure, Measure]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One result file. ids: digest of the clips that were judged."""
+
+    path: str
+    name: str
+    time: str
+    model: dict[str, Any]
+    method: dict[str, Any]
+    training: dict[str, Any]
+    log: list[dict[str, Any]]
+    dataset: str
+    split: str
+    records: str
+    protocol: dict[str, Any]
+    weight_free: bool | None
+    masks: list[str]
+    classes: tuple[str, ...]
+    used: int
+    sources: int
+    failed: list[tuple[str, str]]
+    ids: str
+    metrics: dict[str, Measure]
+    views: dict[str, View]
+    differences: list[Difference]
+    groups: Groups | None
+    pairs: dict[str, dict[str, dict[str, Measure]]]
+    warnings: list[tuple[str, str]]
+    run: dict[str, Any]
+    examples: list[Example]
+
+    @property
+    def p_view(self) -> str:
+        """The view of P-top1; empty where there is none."""
+        return str(self.protocol.get("p_view") or "")
+
+    def is_file(self, path: str | None) -> bool:
+        """Whether it was read from there."""
+        return path is not None and os.path.realpath(self.path) == os.path.realpath(path)
+
+    @property
+    def part(self) -> str:
+        """base or novel, by the split, or by the name that --base and --novel gave; else empty."""
+        parts = ("base", "novel")
+        return next((p for p in parts if self.split == p or self.name.endswith(f" ({p})")), "")
+
+    @property
+    def what(self) -> str:
+        """Model and method in a few words, as "vificlip, mask ratio=0.5:0.5"."""
+        model = self.model.get("name") or ""
+        told = self.method.get("settings") or {}
+        kept = [f"{name}={value}" for name, value in told.items() if name in ("ratio", "region")]
+        method = " ".join([str(self.method.get("name") or ""), *kept]).strip()
+        return ", ".join(part for part in (str(model), method) if part)
+
+
+def read(path: str) -> Run:
+    """The result in a file; UsageError and DamagedError name it (evaluate.result)."""
+    return of(result.read(path), path)
+
+
+def of(found: Mapping[str, Any], path: str = "the result") -> Run:
+    """A result as a report knows it; DamagedError names the field that is not as it should be."""
+    top = Node(dict(found), f"{path}: field ")
+    classes = tuple(top["classes"].texts())
+    training = top["training"].mapping()
+    weight_free = top["masks"]["weight_free"].value
+    return Run(
+        path=path,
+        name=top["name"].text() or _stem(path),
+        time=top["time"].text(),
+        model=top["model"].mapping(),
+        method=top["method"].mapping(),
+        training={name: value for name, value in training.items() if name != "log"},
+        log=[node.mapping() for node in top["training"]["log"].nodes()],
+        dataset=top["dataset"]["name"].text(),
+        split=top["dataset"]["split"].text(),
+        records=top["dataset"]["records_sha256"].text(),
+        protocol=top["protocol"].mapping(),
+        weight_free=None if weight_free is None else bool(weight_free),
+        masks=top["masks"]["made"].texts(),
+        classes=classes,
+        used=top["clips"]["used"].whole(),
+        sources=top["clips"]["sources"].whole(),
+        failed=_told(top["clips"]["failed"], "id"),
+        ids=_digest(top["per_clip"]["id"].texts()),
+        metrics={name: _measure(node) for name, node in top["metrics"].items()},
+        views={name: _view(node, len(classes)) for name, node in top["views"].items()},
+        differences=[_difference(node) for node in top["differences"].nodes()],
+        groups=_groups(top["groups"]) if top["groups"] else None,
+        pairs=_pairs(top["pairs"]),
+        warnings=_told(top["warnings"], "kind"),
+        run=top["run"].mapping(),
+        examples=examples(top["examples"]),
+    )  # fmt: skip
+
+
+def _stem(path: str) -> str:
+    return path.rpartition("/")[2].removesuffix(".json")
+
+
+def _told(node: Node, key: str) -> list[tuple[str, str]]:
+    return [(each[key].text(), each["message"].text()) for each in node.nodes()]
+
+
+def _digest(ids: Sequence[str]) -> str:
+    return hashlib.sha256(json.dumps(sorted(ids)).encode("ascii")).hexdigest()
+
+
+def _measure(node: Node) -> Measure:
+    ends = node["interval"].array() or [None, None]
+    low, high = Node(ends, node["interval"].place).numbers(2)
+    return Measure(
+        node["value"].number(), low, high, node["chance"].number(), node["count"].whole(),
+        node["view"].text(), node["reason"].text(),
+    )  # fmt: skip
+
+
+def _view(node: Node, classes: int) -> View:
+    cells = node["confusion"]
+    count = len(cells["count"].array())
+    told = zip(
+        cells["label"].places(count, classes),
+        cells["predicted"].places(count, classes),
+        (value or 0.0 for value in cells["count"].numbers(count)),
+        strict=True,
+    )
+    each = node["per_class"]
+    counts = [int(value or 0) for value in each["count"].numbers(classes)]
+    return View(
+        top1=_measure(node["top1"]),
+        top5=_measure(node["top5"]),
+        mean_class=_measure(node["mean_class"]),
+        counts=counts,
+        per_class=each["value"].numbers(classes),
+        confusion=list(told),
+        coverage=_measures(node["coverage"], ("frames", "area", "empty", "covered")),
+        background=_measures(node["background"], ("shacc", "sberr", "bg_wins")),
+        ties=node["ties"].share(),
+        top_class=(node["top_class"]["class"].text(), node["top_class"]["share"].share()),
+    )
+
+
+def _measures(node: Node, names: Sequence[str]) -> dict[str, Measure] | None:
+    return {name: _measure(node[name]) for name in names} if node else None
+
+
+def _difference(node: Node) -> Difference:
+    one, other = (Node(value, node.place).whole() for value in node["discordant"].array() or [0, 0])
+    return Difference(
+        node["view"].text(), _measure(node), (one, other), node["exact"].number(),
+        node["detectable"].number(),
+    )  # fmt: skip
+
+
+def _groups(node: Node) -> Groups:
+    names = node["names"].texts()
+    views = {
+        name: (seen["value"].numbers(len(names)), _measure(seen["worst"]), _measure(seen["gap"]))
+        for name, seen in node["views"].items()
+    }
+    count = [int(value or 0) for value in node["count"].numbers(len(names))]
+    return Groups(node["field"].text(), names, count, views)
+
+
+def _pairs(node: Node) -> dict[str, dict[str, dict[str, Measure]]]:
+    return {
+        split: {
+            view: {name: _measure(seen[name]) for name in OF_PAIRS}
+            for view, seen in told["views"].items()
+        }
+        for split, told in node.items()
+    }

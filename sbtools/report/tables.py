@@ -1,0 +1,192 @@
+"""Which results may stand in one table, and which are runs of one recipe."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from statistics import mean, stdev
+from typing import Any
+
+from sbtools.report.runs import Measure, Run
+
+ORDER = ("top1", "p_top1", "b_top1", "p_ratio", "b_ratio", "mean_class", "top5", "shacc", "sberr",
+         "bg_wins", "worst_group", "group_gap")  # fmt: skip
+RATIOS = ("p_ratio", "b_ratio")
+TITLES = {
+    "top1": "top1", "p_top1": "P-top1", "b_top1": "B-top1", "p_ratio": "P / top1",
+    "b_ratio": "B / top1", "mean_class": "class mean", "top5": "top5", "shacc": "SHAcc",
+    "sberr": "SBErr", "bg_wins": "scene wins", "worst_group": "worst group",
+    "group_gap": "group gap",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A metric of a row: one run's with its interval, or the mean over seeds with its deviation.
+
+    deviation: of the seeds (n - 1), None where there is one.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    chance: float | None = None
+    deviation: float | None = None
+    values: tuple[float, ...] = ()
+    reason: str = ""
+
+    @classmethod
+    def of(cls, measures: Sequence[Measure]) -> Cell:
+        """One measure as it is; of several the mean, or nothing where one is not defined."""
+        first = measures[0]
+        if len(measures) == 1:
+            return cls(first.value, first.low, first.high, first.chance, reason=first.reason)
+        values = [measure.value for measure in measures]
+        known = tuple(value for value in values if value is not None)
+        if len(known) < len(values):
+            return cls(None, chance=first.chance, reason="not defined for every seed")
+        return cls(mean(known), chance=first.chance, deviation=stdev(known), values=known)
+
+
+@dataclass(frozen=True)
+class Row:
+    """The runs of one recipe, one for each seed; a result of unknown training is a row alone."""
+
+    number: int
+    name: str
+    runs: list[Run]
+
+    @property
+    def seeds(self) -> list[Any]:
+        """The seeds of the training; empty where that is not known."""
+        return [run.training["seed"] for run in self.runs if run.training.get("seed") is not None]
+
+    def cell(self, metric: str) -> Cell | None:
+        """A metric that all its runs have."""
+        found = [run.metrics[metric] for run in self.runs if metric in run.metrics]
+        return Cell.of(found) if len(found) == len(self.runs) else None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of which one may be read against the other: one data set, one choice of classes, one
+    P-top1 and one kind of masks. doubles: results of a recipe and seed that have a newer one."""
+
+    rows: list[Row]
+    doubles: list[Run]
+
+    @property
+    def runs(self) -> list[Run]:
+        """All results in it."""
+        return [run for row in self.rows for run in row.runs]
+
+    @property
+    def first(self) -> Run:
+        """A result that has all that they have in common."""
+        return self.rows[0].runs[0]
+
+    @property
+    def metrics(self) -> list[str]:
+        """Those of any row, in the order of columns."""
+        there = {name for run in self.runs for name in run.metrics}
+        return [*(name for name in ORDER if name in there), *sorted(there - set(ORDER))]
+
+    @property
+    def title(self) -> str:
+        """Data set and split, and where the masks are not to be trusted."""
+        run = self.first
+        free = "weight-free masks" if run.weight_free else ""
+        parts = dict.fromkeys((run.dataset or "clips", run.split, run.part, free))
+        return ", ".join(part for part in parts if part)
+
+    @property
+    def terms(self) -> list[str]:
+        """What all rows have in common, in words."""
+        run, used = self.first, sorted({run.used for run in self.runs})
+        clips = f"{used[0]}" if len(used) == 1 else f"{used[0]} to {used[-1]}"
+        count = max(len(run.classes), 1)
+        told = [f"{clips} clips", f"{len(run.classes)} classes", f"chance {100 / count:.2f} %"]
+        if run.p_view:
+            told.append(f"P-top1 of view {run.p_view}")
+        return told
+
+    @property
+    def usual(self) -> str:
+        """The digest of the clips that most results were judged on; of equals, the first."""
+        return Counter(run.ids for run in self.runs).most_common(1)[0][0]
+
+
+def title_of(metric: str) -> str:
+    """A metric's name at the head of a column."""
+    if metric.startswith("flip_"):
+        return f"flip {metric[5:]}"
+    return TITLES.get(metric, metric)
+
+
+def tables(runs: Iterable[Run]) -> list[Table]:
+    """All results, in tables in the order in which they were given."""
+    apart: dict[Any, list[Run]] = {}
+    for run in runs:
+        where = run.dataset, run.split, run.part
+        key = (*where, run.classes, run.p_view, bool(run.weight_free))
+        apart.setdefault(key, []).append(run)
+    number, made = 0, []
+    for group in apart.values():
+        table = _table(group, number)
+        number += len(table.rows)
+        made.append(table)
+    return made
+
+
+def _table(runs: Sequence[Run], number: int) -> Table:
+    recipes: dict[str, list[Run]] = {}
+    for run in runs:
+        recipes.setdefault(recipe(run), []).append(run)
+    rows, doubles = [], []
+    for group in recipes.values():
+        newest: dict[str, Run] = {}
+        for run in sorted(group, key=lambda run: run.time, reverse=True):
+            seed = json.dumps(run.training.get("seed"))
+            doubles += [run] if seed in newest else []
+            newest.setdefault(seed, run)
+        kept = [run for run in group if run in newest.values()]
+        number += 1
+        rows.append(Row(number, _name(kept), kept))
+    names = Counter(row.name for row in rows)
+    same = (row if names[row.name] == 1 else _with_file(row) for row in rows)
+    return Table(list(same), doubles)
+
+
+def _with_file(row: Row) -> Row:
+    return replace(row, name=f"{row.name} ({row.runs[0].path})")
+
+
+def recipe(run: Run) -> str:
+    """Equal for runs that differ in the seed of their training alone."""
+    if run.training.get("seed") is None:
+        return os.path.abspath(run.path)
+    training = {k: run.training.get(k) for k in ("which", "select", "records_sha256", "clips")}
+    settings = run.training.get("settings")
+    if isinstance(settings, dict):
+        training["settings"] = {k: v for k, v in settings.items() if k != "seed"}
+    model = {k: run.model.get(k) for k in ("name", "kind", "settings", "frames")}
+    protocol = {k: v for k, v in run.protocol.items() if k != "seed"}
+    return json.dumps([model, run.method, training, protocol], sort_keys=True)
+
+
+def _name(runs: Sequence[Run]) -> str:
+    """What the names have in common at the start, without what would begin the seed's number."""
+    if len(runs) == 1:
+        return runs[0].name
+    first, last = min(run.name for run in runs), max(run.name for run in runs)
+    alike = (a == b for a, b in zip(first, last, strict=False))
+    common = first[: sum(takewhile(bool, alike))].rstrip("0123456789")
+    for ending in ("seed", "s"):
+        bare = common.removesuffix(ending)
+        if bare != common and bare[-1:] in ("-", "_", ".", " ", "/"):
+            common = bare
+    return common.rstrip("-_. /") or runs[0].name
