@@ -46,6 +46,8 @@ def fails(folder: str, rank: int, world: int, device: str, ask: Ask, options: Ra
     """The last rank fails; the others would wait for it for ever."""
     note(Path(folder), rank)
     if rank == world - 1:
+        while len(notes(Path(folder))) < world:
+            time.sleep(0.02)
         raise OutputError("the disk is full, says the rank")
     return _wait_for_ever()
 
