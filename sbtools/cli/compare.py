@@ -13,6 +13,7 @@ from sbtools.cli import messages, options
 from sbtools.errors import UsageError
 
 log = logging.getLogger("sbtools")
+CELLS, GAINS = ("a0", "b0", "a1", "b1"), ("gain0", "gain1", "difference")
 
 
 @click.command(
@@ -21,6 +22,8 @@ log = logging.getLogger("sbtools")
     context_settings=options.CONTEXT,
 )
 @click.argument("inputs", metavar="[A.json B.json]", nargs=-1, type=click.Path(path_type=str))
+@click.option("--difference", is_flag=True,
+              help="What a bias adds to B's gain: A0 B0 A1 B1, for each seed.")  # fmt: skip
 @click.option("--view", "views", multiple=True, metavar="NAME",
               help="Compare this view alone; repeatable.  [default: all]")  # fmt: skip
 @click.option("--draws", type=click.IntRange(0), default=1000, show_default=True,
@@ -36,6 +39,7 @@ log = logging.getLogger("sbtools")
 @options.talk_options
 def command(
     inputs: tuple[str, ...],
+    difference: bool,
     views: tuple[str, ...],
     draws: int,
     seed: int,
@@ -51,6 +55,9 @@ def command(
     For every view: top1 of A and of B, B less A with its 95 % interval, the clips that only one of
     them gets right with McNemar's test, and the smallest difference that could have been seen.
 
+    With --difference, results come in fours: A and B trained without a bias (A0, B0) and with it
+    (A1, B1). Told is what B gains in either case, and the difference of the two.
+
     With --published no result is read: can such a percentage come from so many clips at all?
 
     Exit status: 3 when a published number fits no count of the clips.
@@ -59,18 +66,21 @@ def command(
     Examples:
       sbtools compare results/none.json results/bg50.json
       sbtools compare --view bg --json a.json b.json
+      sbtools compare --difference free/none.json free/bg50.json bias/none.json bias/bg50.json
       sbtools compare --published 16.50 --clips 576
       sbtools compare --published 74.42 --published 61.55 --up-to 2500
     """
     messages.begin_command(verbose, quiet)
     if published:
-        if inputs or views:
+        if inputs or views or difference:
             raise UsageError("--published stands alone: it reads no results")
         if (clips is None) == (up_to is None):
             raise UsageError("--published needs --clips N, or --up-to N")
         return _fit(published, clips, as_json) if clips else _sizes(published, up_to or 0, as_json)
     if clips or up_to:
         raise UsageError("--clips and --up-to go with --published")
+    if difference:
+        return _differ(inputs, views, draws, seed, as_json)
     if len(inputs) != 2:
         raise UsageError("give two result files, A.json B.json, as sbtools eval -o writes them")
     return _compare(inputs, views, draws, seed, as_json)
@@ -116,6 +126,60 @@ def _table(paths: Sequence[str], found: Mapping[str, Any]) -> Iterator[str]:
             f"{_signed(view['difference']['value']):>8}  {interval:<18}{only_a:>7}{only_b:>8}"
             f"{view['exact']:>9.3g}{view['mid_p']:>9.3g}{_percent(view['detectable']):>11}"
         )
+
+
+def _differ(
+    paths: Sequence[str], views: Sequence[str], draws: int, seed: int, as_json: bool
+) -> int:
+    from sbtools.evaluate import differences, result
+
+    if not paths or len(paths) % 4:
+        raise UsageError(
+            f"--difference takes results in fours, A0 B0 A1 B1 for each seed, not {len(paths)}"
+        )
+    read = {path: result.read(path) for path in dict.fromkeys(paths)}
+    fours = [[read[path] for path in paths[at : at + 4]] for at in range(0, len(paths), 4)]
+    found = differences.contrasts(fours, draws, seed)
+    for one in found["contrasts"]:
+        known = {name.split()[1] for name in one["outcomes"]}
+        lacking = [view for view in views if view not in known]
+        if lacking:
+            raise UsageError(f"view {lacking[0]} is not in all; {', '.join(sorted(known))} are")
+        one["outcomes"] = {
+            name: outcome
+            for name, outcome in one["outcomes"].items()
+            if not views or name.split()[1] in views
+        }
+    for message in found["warnings"]:
+        log.warning("%s", message)
+    if as_json:
+        click.echo(json.dumps({"results": list(paths), **found}, allow_nan=False))
+        return 0
+    for line in _contrast_table(found["contrasts"]):
+        click.echo(line.encode("utf-8", "backslashreplace"))
+    return 0
+
+
+def _contrast_table(contrasts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for one in contrasts:
+        yield f"A  {one['a']}"
+        yield f"B  {one['b']}"
+        yield f"{_counted(one['seeds'], 'seed')}; in percent"
+        yield (
+            f"{'outcome':<20}{'A0':>7}{'B0':>7}{'A1':>7}{'B1':>7}{'gain 0':>8}{'gain 1':>8}"
+            f"{'differ':>8}  {'95 % interval':<18}{'Holm p':>8}"
+        )
+        for name, found in one["outcomes"].items():
+            cells = "".join(f"{_percent(found[cell]['value']):>7}" for cell in CELLS)
+            gains = "".join(f"{_signed(found[gain]['value']):>8}" for gain in GAINS)
+            low, high = found["difference"]["interval"] or (None, None)
+            interval = f"[{_signed(low)}, {_signed(high)}]"
+            p = "-" if found["holm"] is None else f"{found['holm']:.2g}"
+            yield f"{name:<20}{cells}{gains}  {interval:<18}{p:>8}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _percent(share: float | None) -> str:

@@ -25,7 +25,8 @@ MODES = ("none", "bg", "obj-box", "obj-shape", "bg+obj", "person-box")
 @click.option("--fill", default="normal", show_default=True, metavar="FILL",
               help="normal (a random colour for each clip and region), mean, R,G,B, or "
               "inpaint.")  # fmt: skip
-@click.option("--normalise", type=click.Choice(["imagenet", "clip"]), default="imagenet",
+@click.option("--normalise", type=click.Choice(["imagenet", "clip", "kinetics", "slowfast",
+              "half"]), default="imagenet",
               show_default=True, help="The constants of the space of colours.")  # fmt: skip
 @click.option("--on-empty", type=click.Choice(["apply", "keep", "drop"]), default="apply",
               show_default=True,

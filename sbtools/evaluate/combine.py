@@ -58,7 +58,7 @@ def compare(
         "sources": sources.count,
         "only_a": left[0],
         "only_b": left[1],
-        "warnings": _unlike(a, b, left),
+        "warnings": unlike(a, b, left),
         "bootstrap": {"draws": draws, "level": level, "seed": seed, "unit": "source"},
         "views": told,
     }
@@ -108,7 +108,7 @@ def _hits(result: Result, view: str, places: Sequence[int] | None = None) -> Flo
     return hits if places is None else hits[list(places)]
 
 
-def _unlike(a: Result, b: Result, left: Sequence[int]) -> list[str]:
+def unlike(a: Result, b: Result, left: Sequence[int]) -> list[str]:
     """In what two results differ beside what they are to be compared for."""
     told = []
     if any(left):

@@ -130,7 +130,7 @@ def _pairs(found: tuple[Clips, Clips] | None, sources: Sources, run: Any) -> dic
     originals, counterparts = found
     splits = sorted(set(counterparts.splits))
     statistics = PairStatistics(originals, counterparts, splits, sources)
-    return sections.pairs(splits, counterparts, run(statistics))
+    return sections.pairs(splits, originals, counterparts, run(statistics))
 
 
 def _summary(told: Mapping[str, Any], p_view: str | None) -> dict[str, Any]:

@@ -22,11 +22,13 @@ is {"value", "interval": [low, high] | null, "chance", "count"}, with "reason" w
                   detectable}]
     ratios     [{view, versus, metric, value, interval, chance, count}]
     groups     null | {field, names, count, views: {NAME: {value, low, high, worst, gap}}}
-    pairs      null | {SPLIT: {views: {NAME: {flip, both, original, counterpart}}}}
+    pairs      null | {SPLIT: {views: {NAME: {flip, both, original, counterpart}},
+                per_pair: {id, source, views: {NAME: {flip}}}}}
     per_clip   {id, source, label, views: {NAME: {top1, top5, predicted}}}
     bootstrap  {draws, level, seed, unit}
     warnings   [{kind, message}]
     scores     null | {store, digest}
+    examples   [{id, label, views: {NAME: [data URIs]}}], perhaps
     run        {command, host, device, versions, seconds, peak_memory}
 
 `sbtools.evaluate.from_scores` makes all that follows from scores and records; what only the caller
@@ -80,6 +82,9 @@ _SECTIONS: dict[str, tuple[type, ...]] = {
     "scores": (dict, _NULL),
     "run": (dict,),
 }
+_MORE = ("examples",)
+"""What a result may leave out."""
+
 _OF_VIEW = ("top1", "top5", "mean_class", "per_class", "confusion", "coverage", "background",
             "ties", "top_class")  # fmt: skip
 _ABOUT: dict[str, Any] = {
@@ -92,6 +97,7 @@ _ABOUT: dict[str, Any] = {
                  "crops": None, "frame_source": None, "fill": None, "seed": None},
     "masks": {"weight_free": None, "made": []},
     "scores": None,
+    "examples": [],
     "run": {"command": None, "host": None, "device": None, "versions": {}, "seconds": None,
             "peak_memory": None},
 }  # fmt: skip
@@ -100,8 +106,8 @@ _ABOUT: dict[str, Any] = {
 def make(found: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
     """The result of what was measured and of what only the caller knows.
 
-    about: any of name, model, method, training, dataset, protocol, masks, scores, run; the fields
-    of its objects stand above those found. ValueError for another key.
+    about: any of name, model, method, training, dataset, protocol, masks, scores, examples, run;
+    the fields of its objects stand above those found. ValueError for another key.
     """
     strange = sorted(set(about) - set(_ABOUT))
     if strange:
@@ -113,7 +119,7 @@ def make(found: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
         name: value for name, value in found.items() if name not in _ABOUT
     }}  # fmt: skip
     made["time"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    order = ("format", "version", *_SECTIONS)
+    order = ("format", "version", *_SECTIONS, *_MORE)
     return {name: made[name] for name in order}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from sbtools.evaluate.clips import TOP, Clips
 from sbtools.evaluate.intervals import Estimate
-from sbtools.evaluate.metrics import Floats, confusion, top_k_chance
+from sbtools.evaluate.metrics import Floats, agreement, confusion, top_k_chance
 from sbtools.evaluate.paired import detectable, discordant, mcnemar, resolved
 from sbtools.evaluate.statistics import PLAIN
 
@@ -154,7 +154,9 @@ def groups(field: str, names: Sequence[str], clips: Clips, found: Estimates) -> 
     }
 
 
-def pairs(splits: Sequence[str], counterparts: Clips, found: Estimates) -> dict[str, Any]:
+def pairs(
+    splits: Sequence[str], originals: Clips, counterparts: Clips, found: Estimates
+) -> dict[str, Any]:
     """Flips and hits of clips and their counterparts, by split of the counterparts."""
     chance = top_k_chance(len(counterparts.classes))
     levels = {"flip": 1 - chance, "both": chance**2, "original": chance, "counterpart": chance}
@@ -168,9 +170,25 @@ def pairs(splits: Sequence[str], counterparts: Clips, found: Estimates) -> dict[
                     for key, at in levels.items()
                 }
                 for name in counterparts.views
-            }
+            },
+            "per_pair": _per_pair(split, originals, counterparts),
         }
     return made
+
+
+def _per_pair(split: str, originals: Clips, counterparts: Clips) -> dict[str, Any]:
+    """What a comparison needs of every pair; `id` is the counterpart's."""
+    places = [place for place, own in enumerate(counterparts.splits) if own == split]
+    one, two = originals.take(places), counterparts.take(places)
+    flips = {
+        name: 1.0 - agreement(one.views[name].answers, two.views[name].answers)
+        for name in two.views
+    }
+    return {
+        "id": two.ids,
+        "source": two.sources,
+        "views": {name: {"flip": _hits(rows)} for name, rows in flips.items()},
+    }
 
 
 def _at(found: Estimate, place: int) -> Estimate:

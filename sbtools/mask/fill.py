@@ -24,8 +24,12 @@ class Normalise(NamedTuple):
 NORMALISE = {
     "imagenet": Normalise((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "clip": Normalise((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+    "kinetics": Normalise((0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)),
+    "slowfast": Normalise((0.45, 0.45, 0.45), (0.225, 0.225, 0.225)),
+    "half": Normalise((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
 }
-"""ViFi-CLIP and X-CLIP use ImageNet's constants, ActionCLIP those of CLIP."""
+"""ViFi-CLIP and X-CLIP use ImageNet's constants, ActionCLIP those of CLIP; torchvision's R3D and
+S3D those of Kinetics, its MViT and TimeSformer those of SlowFast, ViViT a half."""
 
 INPAINT = "inpaint"
 Colour = tuple[int, int, int]

@@ -13,7 +13,7 @@ from sbtools.errors import UsageError
 class Recipe:
     """What stands between decoded frames and the model's input.
 
-    normalise    imagenet or clip: a name of `sbtools.mask.fill.NORMALISE`
+    normalise    imagenet, clip, or another name of `sbtools.mask.fill.NORMALISE`
     size         side of the square input, in pixels
     short        shorter side before cropping; 0 is floor(size * 256 / 224)
     sampling     vifi or actionclip: which T of N frames, in training and in tests
@@ -67,7 +67,7 @@ class Recipe:
 
 
 _WORDS = {
-    "normalise": ("imagenet", "clip"),
+    "normalise": ("imagenet", "clip", "kinetics", "slowfast", "half"),
     "sampling": ("vifi", "actionclip"),
     "crop": ("multiscale5", "multiscale13", "centre"),
     "resize_test": ("bilinear", "bicubic"),

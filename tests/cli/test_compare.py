@@ -42,9 +42,26 @@ def test_json_of_one_view(results: Path) -> None:
     assert f"{100 * gain:+.2f}" in table and f"{100 * view['a']['value']:.2f}" in table
 
 
+def test_the_difference_of_differences(results: Path) -> None:
+    fours = ["a.json", "a.json", "a.json", "b.json"]
+    done = sbtools("compare", "--difference", "--json", *fours, cwd=results)
+    (one,) = json.loads(done.stdout)["contrasts"]
+    outcome = one["outcomes"]["top1 bg"]
+    gain = outcome["b1"]["value"] - outcome["a1"]["value"]
+    assert outcome["difference"]["value"] == pytest.approx(gain) and gain > 0.2
+    assert done.stderr.count(b"\n") == 1 and b"has one seed" in done.stderr
+    done = sbtools("compare", "--difference", "--view", "bg", *fours, "-q", cwd=results)
+    lines = done.stdout.decode().splitlines()
+    assert lines[2] == "1 seed; in percent"
+    assert lines[4].startswith("top1 bg ") and f"{100 * gain:+.2f}" in lines[4]
+    assert len(lines) == 5 and all(len(line) <= 110 for line in lines)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
+        (["--difference", "a.json", "b.json"], 2, "in fours, A0 B0 A1 B1 for each seed, not 2"),
+        (["--difference", "--view", "x", *["a.json"] * 4], 2, "view x is not in all; bg, plain"),
         (["a.json"], 2, "give two result files"),
         (["a.json", "none.json"], 2, "there is no such file"),
         (["a.json", "empty.json"], 5, "empty.json is empty: run its evaluation again"),

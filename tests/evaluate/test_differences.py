@@ -20,7 +20,7 @@ HITS = (
     [1] * 10 + [0] * 30,
     [1] * 26 + [0] * 14,
 )
-TRAINED: dict[str, Any] = {"settings": {"method": "mask", "lr": 1.0, "seed": 0, "weights": "a.pt"}}
+TRAINED: dict[str, Any] = {"method": "mask", "lr": 1.0}
 
 
 def result(hits: list[int], name: str = "r", seed: int | None = None, **fields: Any) -> Any:
@@ -31,8 +31,8 @@ def result(hits: list[int], name: str = "r", seed: int | None = None, **fields: 
     ]
     about: dict[str, Any] = {"name": name}
     if seed is not None:
-        settings = {**TRAINED["settings"], "seed": seed, "weights": f"{seed}.pt"}
-        about |= {"training": {"settings": settings}, "model": {"weights_sha256": str(seed)}}
+        own = {"seed": seed, "weights": f"{seed}.pt", "model_settings": {"seed": seed, "head": "x"}}
+        about |= {"training": {"settings": {**TRAINED, **own}}}
     return from_scores(from_records(records, ["a", "b"]), draws=20, about=about)
 
 
@@ -94,9 +94,10 @@ def test_other_settings_are_another_contrast_and_holm_counts_them() -> None:
 def test_runs_that_differ_in_seed_and_weights_alone_are_one_contrast() -> None:
     fours = [four(seed=1), four(seed=2)]
     assert len(contrasts(fours, draws=10)["contrasts"]) == 1
-    for result in fours[1]:
-        result["training"]["settings"]["lr"] = 2.0
-    assert len(contrasts(fours, draws=10)["contrasts"]) == 2
+    for changed in ({"lr": 2.0}, {"model_settings": {"seed": 2, "head": "y"}}):
+        fours[1][1]["training"]["settings"] |= changed
+        assert len(contrasts(fours, draws=10)["contrasts"]) == 2
+        fours = [four(seed=1), four(seed=2)]
 
 
 def test_clips_of_one_source_are_drawn_together() -> None:

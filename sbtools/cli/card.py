@@ -1,0 +1,96 @@
+"""`sbtools card`."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sbtools.cli import eval, messages, options
+from sbtools.cli.eval_options import card_options
+from sbtools.cli.eval_output import tell
+from sbtools.cli.process import StopFlag
+from sbtools.errors import UsageError
+
+log = logging.getLogger("sbtools")
+
+ABSENT = {"base": None, "novel": None, "scores": None, "overwrite": False, "take_over": False,
+          "shard": (0, 1), "controls": True, "views": None}  # fmt: skip
+"""What eval has flags for, and a card has not."""
+
+
+@click.command("card", short_help="Every view and control of any model, on one page.",
+               context_settings=options.CONTEXT)  # fmt: skip
+@card_options
+def command(**flags: Any) -> int:
+    """Show what a model goes by: every view and control on one page, without any training.
+
+    MODEL is a run, a checkpoint, or what `sbtools eval --model` takes. Views that need masks are
+    left out where the records have none. Writes the page, and the result beside it as FILE.json;
+    prints a table.
+
+    \b
+    Examples:
+      sbtools card runs/bg50 val-masks.jsonl -o bg50.html
+      sbtools card torchvision:r3d_18 --weights r3d_18.pth val-masks.jsonl -o r3d.html
+      sbtools card hf:videomae/ clips/ -o videomae.html
+      sbtools card mine.models:build --classes names.txt clips/ -o mine.html
+    """
+    messages.begin_command(flags["verbose"], flags["quiet"])
+    flags["root"] = Path(os.path.abspath(flags["root"] or "."))
+    _require_page(flags["output"])
+    given = flags["judged"]
+    flags |= {**ABSENT, "model": None if os.path.exists(given) else given}
+    flags["paths"] = [*([given] if flags["model"] is None else []), *flags["inputs"]]
+    with StopFlag().installed() as stop:
+        run, inputs = eval.split_paths(flags)
+        incoming = eval.open_inputs(flags, inputs, stop)
+        outcome = eval.judge(eval.make_request(flags, run, inputs), incoming, flags, stop)
+        if outcome.stopped:
+            log.info("stopped on request")
+            return stop.code or 1
+    (found,) = outcome.results.values()
+    _write(found, flags["output"])
+    return eval.status(outcome, flags)
+
+
+def _require_page(output: str) -> None:
+    if not output.lower().endswith((".html", ".htm")):
+        raise UsageError(f"a card is an HTML page: -o {output!a} must end in .html")
+    folder = os.path.dirname(os.path.abspath(output))
+    if not os.path.isdir(folder):
+        raise UsageError(f"cannot write {output}: there is no folder {folder}")
+
+
+def _write(found: Mapping[str, Any], output: str) -> None:
+    """The page, the result beside it, and the table on stdout."""
+    from sbtools import report
+    from sbtools.evaluate import result
+    from sbtools.report import page, runs
+
+    path = os.path.splitext(output)[0] + ".json"
+    result.write(path, found)
+    tables = report.tables([runs.of(found, path)])
+    notices = report.notices(tables, [], None, False)
+    page.write(output, page.page(tables, notices, with_published=False, floor=None, details=1))
+    for line in table(found):
+        click.echo(line.encode("utf-8", "backslashreplace"))
+    tell(found, output)
+
+
+def table(found: Mapping[str, Any]) -> Sequence[str]:
+    """Every view, a line each: top1 with its interval, and what is left of that of plain."""
+    plain = found["views"]["plain"]["top1"]["value"]
+    chance = found["views"]["plain"]["top1"]["chance"]
+    lines = [f"{'view':<14}{'top1':>7}  {'95 % interval':<16}{'less plain':>11}"]
+    for name, view in found["views"].items():
+        value, ends = view["top1"]["value"], view["top1"]["interval"]
+        interval = f"[{100 * ends[0]:.2f}, {100 * ends[1]:.2f}]" if ends else ""
+        less = "" if name == "plain" else f"{100 * (value - plain):+.2f}"
+        lines.append(f"{name:<14}{100 * value:>7.2f}  {interval:<16}{less:>11}".rstrip())
+    lines.append(f"{'chance':<14}{100 * chance:>7.2f}")
+    return lines

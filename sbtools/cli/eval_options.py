@@ -1,0 +1,116 @@
+"""The flags of `sbtools eval` and `sbtools card`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from sbtools.cli import options
+
+PATHS = click.argument("paths", metavar="[RUN] [INPUT]...", nargs=-1,
+                       type=click.Path(path_type=str))  # fmt: skip
+
+JUDGED = click.argument("judged", metavar="MODEL", type=click.Path(path_type=str))
+
+MODEL = (
+    click.option("--which", type=click.Choice(["last", "best", "ema"]),
+                 help="Which weights of the run.  [default: best where one was selected]"),
+    click.option("--model", metavar="NAME", help="A model instead of RUN: vificlip, actionclip, "
+                 "torchvision:NAME, hf:FOLDER, package.module:factory."),
+    click.option("--weights", metavar="FILE", help="Weights of --model."),
+    click.option("--set-model", "model_pairs", multiple=True, metavar="NAME=VALUE",
+                 help="A setting of --model; repeatable."),
+    click.option("--frames", type=click.IntRange(1), metavar="N",
+                 help="Frames of a clip that --model sees.  [default: the model's, else 8]"),
+    click.option("--classes", metavar="FILE|A,B",
+                 help="The classes to choose among.  [default: those of the run]"),
+)  # fmt: skip
+
+SHOWN = (
+    click.option("--p-view", type=click.Choice(["bg", "bg+obj"]),
+                 help="The view of P-top1.  [default: bg]"),
+    click.option("--fill", default="normal", show_default=True, metavar="FILL",
+                 help="What hides: normal, mean, R,G,B or R,G,B:R,G,B."),
+    click.option("--clips", type=click.IntRange(1), default=1, show_default=True, metavar="N",
+                 help="Clips of each record, whose probabilities are averaged."),
+    click.option("--crops", type=click.Choice(["1", "3"]), default="1", show_default=True,
+                 help="Crops of each clip, likewise."),
+    click.option("--group-by", metavar="FIELD",
+                 help="Judge the groups of this field of the records too."),
+    click.option("--pairs", is_flag=True, help="Clips whose source is another clip are its "
+                 "counterparts: compare each with it."),
+    click.option("--bootstrap", "draws", type=click.IntRange(0), default=1000, show_default=True,
+                 metavar="N", help="Draws of the intervals; 0 for none."),
+)  # fmt: skip
+
+VIEWS = (
+    click.option("--views", metavar="A,B", help="The views to show.  [default: plain, the P view "
+                 "and person-box]"),
+    click.option("--controls", is_flag=True, help="Show the controls too, as far as the records "
+                 "allow."),
+)  # fmt: skip
+
+HOW = (
+    click.option("--batch", type=click.IntRange(1), default=16, show_default=True, metavar="N",
+                 help="Clips at once."),
+    click.option("--device", default="auto", show_default=True, metavar="NAME",
+                 help="auto, cpu, cuda or cuda:N."),
+    click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]),
+                 default="auto", show_default=True, help="auto is bfloat16 on a GPU that has it."),
+    click.option("--workers", type=click.IntRange(0), metavar="N",
+                 help="Processes that decode.  [default: the cores at hand]"),
+    click.option("--cache", metavar="DIR", type=click.Path(path_type=str),
+                 help="Keep decoded frames here."),
+    click.option("--clip-timeout", type=click.FloatRange(0, min_open=True), default=600.0,
+                 show_default=True, metavar="S", help="Seconds to wait for a batch."),
+    click.option("--examples", type=click.IntRange(0), default=4, show_default=True, metavar="N",
+                 help="Clips whose frames the result shows in every view."),
+    click.option("--expect", metavar="FILE", type=click.Path(path_type=str),
+                 help="Records whose clips must all be in the input."),
+)  # fmt: skip
+
+STORE = (
+    click.option("--scores", metavar="DIR", type=click.Path(path_type=str),
+                 help="Keep the scores in a store; what it holds already is not computed again."),
+    click.option("--from-scores", multiple=True, metavar="PATH", type=click.Path(path_type=str),
+                 help="Judge by scores instead of a model: a store, or records with scores; "
+                 "repeatable for stores."),
+    click.option("--base", metavar="FILE", help="With --novel: base classes, a result of their "
+                 "own, and the harmonic mean of both."),
+    click.option("--novel", metavar="FILE", help="Classes that training has not seen."),
+    click.option("--top", type=click.IntRange(1), metavar="N",
+                 help="Print the N likeliest classes of each clip in every view instead."),
+    click.option("--overwrite", is_flag=True, help="Begin the store of --scores anew."),
+    click.option("--take-over", is_flag=True, help="Take the lock of a writer that is gone."),
+    click.option("--shard", type=options.Shard(), envvar="SBTOOLS_SHARD",
+                 help="Score the clips whose sha1(id) mod N is I, into --scores.  "
+                 "[default: $SBTOOLS_SHARD]"),
+)  # fmt: skip
+
+SHARED = (options.ROOT, options.SEED, options.LIMIT, options.LABEL_FROM, options.MAX_FAILED,
+          options.DRY_RUN, *options.TALK)  # fmt: skip
+
+OUTPUT = click.option("-o", "--output", metavar="FILE.json",
+                      type=click.Path(path_type=str, dir_okay=False),
+                      help="The result.  [default: stdout]")  # fmt: skip
+
+
+def eval_options(function: Any) -> Any:
+    """Add those of eval; the command receives them as they are."""
+    return _decorated(function, PATHS, OUTPUT, *MODEL, *VIEWS, *SHOWN, *STORE, *HOW, *SHARED)
+
+
+def card_options(function: Any) -> Any:
+    """Add those of card: what is judged comes first, and the page is named."""
+    which, _, *model = MODEL
+    page = click.option("-o", "--output", metavar="FILE.html", required=True, help="The page.",
+                        type=click.Path(path_type=str, dir_okay=False))  # fmt: skip
+    shared = [option for option in SHARED if option is not options.DRY_RUN]
+    return _decorated(function, JUDGED, options.INPUTS, page, which, *model, *SHOWN, *HOW, *shared)
+
+
+def _decorated(function: Any, *all: Any) -> Any:
+    for option in reversed(all):
+        function = option(function)
+    return function

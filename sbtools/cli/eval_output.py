@@ -1,0 +1,43 @@
+"""Results, to their files or to stdout."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+log = logging.getLogger("sbtools")
+
+
+def write(results: Mapping[str, Any], output: str | None) -> None:
+    """Write the results, each to its file, or to stdout; the chief numbers go to the log."""
+    from sbtools.evaluate import result
+
+    for name, found in results.items():
+        path = output and named(output, name)
+        if path:
+            result.write(path, found)
+        else:
+            click.echo(result.dumps(found), nl=False)
+        tell(found, path or "stdout")
+
+
+def named(output: str, name: str) -> str:
+    """FILE.json, or FILE-base.json and FILE-novel.json."""
+    stem, suffix = os.path.splitext(output)
+    return f"{stem}-{name}{suffix}" if name else output
+
+
+def tell(found: Mapping[str, Any], where: str) -> None:
+    """The chief numbers of a result, and its warnings."""
+    for warning in found["warnings"]:
+        log.warning("%s", warning["message"])
+    told = [
+        f"{name} {100 * measure['value']:.2f}"
+        for name, measure in found["metrics"].items()
+        if measure["value"] is not None and not name.endswith("ratio")
+    ]
+    log.info("%s: %d clips, %s", where, found["clips"]["used"], ", ".join(told))

@@ -1,0 +1,74 @@
+"""`sbtools eval --from-scores`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sbtools.cli.eval_output import write
+from sbtools.errors import UsageError
+from sbtools.inputs import Inputs
+from sbtools.records import Record
+
+KEPT = ("model", "method", "training", "protocol")
+"""What a store of scores says of a result besides scores."""
+
+
+def from_scores(flags: Mapping[str, Any]) -> int:
+    """Every metric again, without a model."""
+    wrong = [name for name in ("model", "scores", "base", "novel", "top", "views", "controls")
+             if flags[name]]  # fmt: skip
+    if wrong or flags["paths"]:
+        what = f"--{wrong[0]}" if wrong else flags["paths"][0]
+        raise UsageError(f"--from-scores needs neither a model nor clips: leave {what} out")
+    from sbtools.evaluate import measure, scores
+
+    classes = _classes(flags["classes"])
+    paths = flags["from_scores"]
+    if all(map(os.path.isdir, paths)):
+        found = scores.from_stores(paths, classes)
+    elif len(paths) > 1 or classes is None:
+        why = "needs --classes" if len(paths) == 1 else "stands alone"
+        raise UsageError(f"--from-scores {paths[0]}: a stream of records {why}")
+    else:
+        found = scores.from_records(_stream(paths[0], flags), classes)
+    made = measure.from_scores(
+        found, p_view=flags["p_view"], group_by=flags["group_by"], pairs=flags["pairs"],
+        draws=flags["draws"], seed=flags["seed"], about=_about(flags),
+    )  # fmt: skip
+    write({"": made}, flags["output"])
+    failed, tolerance = len(made["clips"]["failed"]), flags["max_failed"]
+    return 0 if tolerance.allows(failed, made["clips"]["asked"]) else 3
+
+
+def _classes(text: str | None) -> list[str] | None:
+    from sbtools.index import labels
+
+    return labels.listed(text).names if text else None
+
+
+def _stream(path: str, flags: Mapping[str, Any]) -> Iterable[Record]:
+    return Inputs([path], flags["root"], limit=flags["limit"])
+
+
+def _about(flags: Mapping[str, Any]) -> dict[str, Any]:
+    import platform
+    import socket
+
+    from sbtools.store.rows_reader import what_of
+
+    stem = os.path.splitext(os.path.basename(flags["output"] or ""))[0]
+    first = os.path.abspath(flags["from_scores"][0])
+    kept = what_of(first).get("about", {}) if os.path.isdir(first) else {}
+    return {
+        "name": stem or os.path.basename(first),
+        **{name: kept[name] for name in KEPT if isinstance(kept.get(name), dict)},
+        "run": {
+            "command": shlex.join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),
+            "host": socket.gethostname(),
+            "versions": {"python": platform.python_version()},
+        },
+    }

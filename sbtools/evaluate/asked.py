@@ -1,0 +1,140 @@
+"""The records of an evaluation: what is kept of each, and what is known of all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from sbtools import records
+from sbtools.errors import RecordError, SbtoolsError
+from sbtools.records import Record
+from sbtools.rng import shard_of
+from sbtools.train.gather import LEFT_OUT, source_of
+
+FIELDS = (
+    "id", "label", "text", "video", "start", "end", "fps", "masks", "pixels", "arrays", "plate",
+    "mode", "source", "dataset", "split", "scene", "clothes", "background_label",
+    "foreground_label",
+)  # fmt: skip
+"""Of records: what the loader looks at, and what metrics go by."""
+
+
+class Kept:
+    """Records of this shard that have not failed, as columns; `failed` are the others.
+
+    labels counts the clips of each class, texts has what is read for a class, of all shards.
+    sources are where frames come from: masks, pixels, video. sha256 is over the records as a
+    training would keep them.
+    """
+
+    def __init__(self, group_by: str | None = None) -> None:
+        more = [group_by] if group_by else []
+        self._columns = records.Columns(dict.fromkeys([*FIELDS, *more]))
+        self._made: list[str] = []
+        self._codes: dict[str, int] = {}
+        self._which = array("i")
+        self._digest = hashlib.sha256()
+        self.failed: list[Record] = []
+        self.labels: Counter[str] = Counter()
+        self.texts: dict[str, str] = {}
+        self.sources: Counter[str] = Counter()
+        self.unlabelled = 0
+
+    def append(self, record: Record) -> None:
+        """Keep one more record that has not failed."""
+        self._columns.append(record)
+        made = json.dumps(record.get("made"))
+        if made not in self._codes:
+            self._codes[made] = len(self._made)
+            self._made.append(made)
+        self._which.append(self._codes[made])
+        line = {name: value for name, value in record.items() if name not in LEFT_OUT}
+        self._digest.update(records.dump(line))
+        self.sources[source_of(record)] += 1
+        if "label" in record:
+            self.labels[record["label"]] += 1
+        else:
+            self.unlabelled += 1
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def __getitem__(self, place: int) -> Record:
+        record = self._columns[place]
+        made = json.loads(self._made[self._which[place]])
+        return record if made is None else {**record, "made": made}
+
+    @property
+    def sha256(self) -> str:
+        """Of the records, in hexadecimal digits."""
+        return self._digest.hexdigest()
+
+    def label(self, place: int) -> str | None:
+        """The label of a record, which is quicker to get than the record."""
+        found: str | None = self._columns[place].get("label")
+        return found
+
+
+class Part(Sequence[Record]):
+    """Some of the records, in order."""
+
+    def __init__(self, kept: Kept, places: Sequence[int] | None = None) -> None:
+        self._kept = kept
+        self._places = range(len(kept)) if places is None else places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._kept[self._places[place]]
+
+
+def read(
+    incoming: Iterable[Record],
+    shard: tuple[int, int] = (0, 1),
+    limit: int | None = None,
+    group_by: str | None = None,
+) -> Kept:
+    """Keep the records of a shard, the first `limit` of them; texts are those of all records.
+
+    Raises SbtoolsError where there is no record, RecordError where a class has two texts.
+    """
+    kept, seen = Kept(group_by), 0
+    for record in incoming:
+        seen += 1
+        if "label" in record and "error" not in record:
+            _read_text(record, kept.texts)
+        if shard[1] > 1 and shard_of(record["id"], shard[1]) != shard[0]:
+            continue
+        if limit is not None and len(kept) + len(kept.failed) >= limit:
+            break
+        if "error" in record:
+            kept.failed.append({name: record[name] for name in record if name not in LEFT_OUT})
+        else:
+            kept.append(record)
+    if not seen:
+        raise SbtoolsError("there are no records in the input")
+    return kept
+
+
+def _read_text(record: Record, texts: dict[str, str]) -> None:
+    label: str = record["label"]
+    text: str = record.get("text") or label
+    if texts.setdefault(label, text) != text:
+        raise RecordError(
+            f"{record['id']!a}: the text of class {label!a} is {text!a} here, and "
+            f"{texts[label]!a} before"
+        )
+
+
+def require_expected(kept: Kept, expected: Iterator[Record]) -> None:
+    """UsageError that names the clips of `expected` that are neither here nor failed."""
+    from sbtools.train.gather import Gathered
+    from sbtools.train.gather import require_expected as require
+
+    there = {hash(record["id"]) for record in (*Part(kept), *kept.failed)}
+    require(Gathered("", ids=there), expected)

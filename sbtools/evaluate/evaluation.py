@@ -1,0 +1,196 @@
+"""One list of classes: its records, its scores, its result."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import socket
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from sbtools import __version__, device
+from sbtools.evaluate import from_scores
+from sbtools.evaluate.asked import Kept, Part
+from sbtools.evaluate.examples import Examples
+from sbtools.evaluate.judge import Judge
+from sbtools.evaluate.request import Outcome, Request
+from sbtools.evaluate.run import Sink, clips_of, score
+from sbtools.evaluate.scores import Collected, Scores, from_stores
+from sbtools.records import Record
+from sbtools.store import ScoresWriter
+from sbtools.store.rows_reader import Block
+from sbtools.train.tally import peak_memory
+
+log = logging.getLogger("sbtools")
+
+
+class Evaluation:
+    """One list of classes, its records, its scores, its result."""
+
+    def __init__(
+        self,
+        request: Request,
+        kept: Kept,
+        part: Part,
+        judge: Judge,
+        name: str,
+    ) -> None:
+        self.request, self.kept, self.part, self.judge = request, kept, part, judge
+        self.name = name
+        self.classes = list(judge.subject.model.classes)
+        self.views = [view.name for view in judge.views]
+        normalise = judge.subject.model.recipe.normalise
+        self.examples = Examples(request.examples, normalise, self.classes)
+        self.failed = [record for record in kept.failed if self._ours(record)]
+        self.begun = time.monotonic()
+
+    def _ours(self, record: Record) -> bool:
+        """Whether a clip that failed before counts here: of base and novel, by its label."""
+        return not self.name or record.get("label", self.classes[0]) in self.classes
+
+    def run(self, stop: Callable[[], bool], worked: Callable[[], None]) -> Outcome | None:
+        """Score what is not yet scored; the result, unless this is a shard."""
+        request = self.request
+        clips = clips_of(
+            self.part, self.classes, self.judge, root=request.root, seed=request.seed,
+            cache=request.cache, clips=request.clips, crops=request.crops,
+        )  # fmt: skip
+        failed = _Counted()
+        with self._sink() as sink:
+            failed.sink = sink
+            done = getattr(sink, "done", {})
+            if done:
+                log.info("%d clips are scored already", len(done))
+            for record in self.failed:
+                failed.add_scores(record, {})
+            whole = score(
+                clips, self.judge, failed, request.batch, done, request.workers, request.timeout,
+                stop, worked, self.examples.look,
+            )  # fmt: skip
+            if isinstance(sink, ScoresWriter):
+                sink.close()
+            if not whole:
+                return None
+            scores = sink.scores() if isinstance(sink, Collected) else None
+        if request.shard[1] > 1:
+            return Outcome(failed=failed.count)
+        return Outcome({self.name: self._result(scores)}, failed=failed.count)
+
+    def _sink(self) -> AbstractContextManager[Any]:
+        kind, request = self.judge.kind, self.request
+        if request.scores is None:
+            return nullcontext(Collected(self.classes, kind, self.views))
+        return ScoresWriter(
+            request.scores, self.classes, kind, self.views, self._what(), dict(request.told),
+            shard=request.shard, overwrite=request.overwrite, take_over=request.take_over,
+        )  # fmt: skip
+
+    def _what(self) -> dict[str, Any]:
+        """All that scores depend on, besides the records."""
+        model, request = self.judge.subject.model, self.request
+        return {
+            **self.judge.subject.what,
+            "texts": list(model.texts),
+            "frames": model.frames,
+            "recipe": model.recipe.describe(),
+            "clips": request.clips,
+            "crops": request.crops,
+            "fill": request.fill,
+            "shown": [view.setup.p_view for view in self.judge.views][:1],
+            "seed": request.seed,
+            "precision": str(device.precision(self.judge.device, request.precision)),
+            "about": self._lasting(),
+            "version": __version__,
+        }
+
+    def _lasting(self) -> dict[str, Any]:
+        """Of what the result says, that which neither moves nor grows."""
+        told = self._about()
+        left_out = {"run", "log", "weights"}
+        return {
+            part: {name: value for name, value in told[part].items() if name not in left_out}
+            for part in ("model", "method", "training")
+            if told.get(part)
+        } | {"protocol": {k: v for k, v in told["protocol"].items() if k != "frame_source"}}
+
+    def _result(self, scores: Scores | None) -> dict[str, Any]:
+        request = self.request
+        if scores is None:
+            assert request.scores is not None
+            ids = {record["id"] for record in (*self.part, *self.failed)}
+            scores = _only(from_stores([request.scores], self.classes), ids)
+        return from_scores(
+            scores, p_view=request.p_view, group_by=request.group_by, pairs=request.pairs,
+            draws=request.draws, seed=request.seed, about=self._about(),
+        )  # fmt: skip
+
+    def _about(self) -> dict[str, Any]:
+        request, subject = self.request, self.judge.subject
+        told = {**subject.about, "model": {**subject.about["model"], "kind": self.judge.kind}}
+        if self.name:
+            told["name"] = f"{told['name']} ({self.name})"
+        told["dataset"] = {
+            "records": request.told.get("records"),
+            "records_sha256": self.kept.sha256,
+        }
+        told["protocol"] = {
+            "frames": subject.model.frames,
+            "clips": request.clips,
+            "crops": request.crops,
+            "frame_source": "+".join(sorted(self.kept.sources)),
+            "fill": request.fill,
+            "seed": request.seed,
+        }
+        told["run"] = {
+            "command": request.told.get("command"),
+            "host": socket.gethostname(),
+            "device": self._device(),
+            "versions": {
+                "sbtools": __version__,
+                "torch": torch.__version__,
+                "python": platform.python_version(),
+            },
+            "seconds": round(time.monotonic() - self.begun, 3),
+            "peak_memory": peak_memory(self.judge.device),
+        }
+        told["examples"] = self.examples.described()
+        return told
+
+    def _device(self) -> str:
+        where = self.judge.device
+        return torch.cuda.get_device_name(where) if where.type == "cuda" else str(where)
+
+
+class _Counted:
+    """Passes clips on to a sink, and counts those that failed."""
+
+    sink: Sink
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add_scores(self, record: Record, scores: Any, *values: Any) -> list[Record]:
+        """As the sink's."""
+        error = record.get("error")
+        if error and error["kind"] != "dropped":
+            self.count += 1
+            if error["stage"] == "eval":
+                log.warning("%s: %s (eval: %s)", record["id"], error["message"], error["kind"])
+        return self.sink.add_scores(record, scores, *values)
+
+
+def _only(scores: Scores, ids: set[str]) -> Scores:
+    """Those of some clips; others stand in the store from runs before."""
+
+    def blocks() -> Iterable[Block]:
+        for block in scores.blocks:
+            places = [place for place, record in enumerate(block.records) if record["id"] in ids]
+            if places:
+                yield block.take(places)
+
+    return replace(scores, blocks=iter(blocks()))

@@ -1,0 +1,124 @@
+"""Showing batches to a model in every view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sbtools.device import Halving, autocast
+from sbtools.errors import UsageError
+from sbtools.evaluate.subject import Subject
+from sbtools.evaluate.views import View
+from sbtools.methods.base import Batch
+from sbtools.rng import Draws
+
+LOG_PROBABILITIES = "log-probabilities"
+Look = Callable[[str, Batch, Batch], None]
+
+
+@dataclass
+class Judged:
+    """What the model said of some records: by view, a row or a number each.
+
+    scores: float32 [R, K]. covered, area: of masked views, 0 to 1.
+    """
+
+    scores: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    covered: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    area: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+
+
+class Judge:
+    """A model on its device, and the views that it is shown; text features are made once.
+
+    clips: how many items, one after another, are views of one record: their probabilities are
+    averaged (ViFi-CLIP's multi-view test sums the softmax of each). batch: clips of one call.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        views: Sequence[View],
+        device: torch.device,
+        precision: str = "auto",
+        batch: int = 32,
+        seed: int = 0,
+        clips: int = 1,
+    ) -> None:
+        self.subject, self.views, self.device = subject, views, device
+        self.precision, self.clips = precision, clips
+        self.draws = Draws(seed)
+        for module in subject.modules:
+            module.to(device).eval()
+        self._halving = Halving(batch)
+        self._text: Tensor | None = None
+
+    @property
+    def kind(self) -> str:
+        """What the scores are: logits, or log-probabilities where something was averaged."""
+        return LOG_PROBABILITIES if self.clips > 1 else self.subject.model.kind
+
+    def forget_classes(self) -> None:
+        """Encode texts anew when they are next needed: the model's classes have changed."""
+        self._text = None
+
+    def __call__(self, batch: Batch, look: Look | None = None) -> Judged:
+        """The scores of a batch's records in every view.
+
+        `batch` holds whole records, the items of one after another. `look` is called with each
+        view's name, the batch, and the batch as it is shown.
+        """
+        found = Judged()
+        with torch.no_grad():
+            for view in self.views:
+                shown = view.apply(batch, self.draws)
+                found.scores[view.name] = self._averaged(self._predicted(shown))
+                for name, values in view.coverage(batch).items():
+                    rows = values.float().view(-1, self.clips).mean(1).cpu().numpy()
+                    getattr(found, name)[view.name] = rows
+                if look is not None:
+                    look(view.name, batch, shown)
+        return found
+
+    def _predicted(self, shown: Batch) -> Tensor:
+        parts = self._halving(range(len(shown["id"])), lambda at: self._part(shown, at))
+        return torch.cat(list(parts))
+
+    def _part(self, shown: Batch, at: Sequence[int]) -> Tensor:
+        part = {**_cut(shown, at[0], at[-1] + 1), "draws": self.draws}
+        with autocast(self.device, self.precision):
+            if self._text is None:
+                self._text = self.subject.model.text_features()
+            part["text"] = self._text
+            scores = self.subject.predict(self.subject.model, part)
+        expected = (len(at), len(self.subject.model.classes))
+        if tuple(scores.shape) != expected:
+            raise UsageError(
+                f"the model gives scores {list(scores.shape)} for {expected[0]} clips and "
+                f"{expected[1]} classes: name its own --classes"
+            )
+        return scores.float().cpu()
+
+    def _averaged(self, scores: Tensor) -> NDArray[np.float32]:
+        if self.clips > 1:
+            scores = torch.log_softmax(scores.double(), -1)
+            scores = scores.view(-1, self.clips, scores.shape[-1]).logsumexp(1)
+            scores = scores - float(np.log(self.clips))
+        return scores.float().numpy()
+
+
+def _cut(batch: Batch, first: int, end: int) -> Batch:
+    """Some clips of a batch, by place."""
+    count = len(batch["id"])
+
+    def cut(value: Any) -> Any:
+        each = isinstance(value, (Tensor, list)) and len(value) == count
+        return value[first:end] if each else value
+
+    return {name: cut(value) for name, value in batch.items()}

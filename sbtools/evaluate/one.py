@@ -1,0 +1,69 @@
+"""What a model takes single clips for, view by view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sbtools.errors import SbtoolsError
+from sbtools.evaluate import asked, choice
+from sbtools.evaluate.asked import Part
+from sbtools.evaluate.request import Request
+from sbtools.evaluate.run import clips_of, score
+from sbtools.evaluate.scores import Collected
+from sbtools.evaluate.stage import judge_of, open_subject
+from sbtools.index import labels
+from sbtools.records import Record
+
+Row = NDArray[np.float32]
+
+
+def top(request: Request, incoming: Iterable[Record], count: int) -> Iterator[dict[str, Any]]:
+    """For each clip {"id", "views": {name: [[class, probability], ...]}}, the likeliest first.
+
+    Clips need no label. A clip that cannot be read has `error` instead of views. Raises as
+    `sbtools.evaluate.stage.evaluate`.
+    """
+    kept = asked.read(incoming, request.shard, request.limit)
+    subject = open_subject(request, kept.texts)
+    if request.classes:
+        subject.take_classes(labels.listed(request.classes).names, kept.texts)
+    classes = list(subject.model.classes)
+    if not classes:
+        raise SbtoolsError("the model has no classes of its own: name them, --classes a,b,c")
+    brought = choice.look(Part(kept), request.root)
+    names = choice.names(request.views, request.controls, request.p_view, brought)
+    views = choice.build(names, request.p_view, request.fill, subject.model.recipe.normalise)
+    judge = judge_of(request, subject, views)
+    clips = clips_of(
+        Part(kept), (), judge, root=request.root, seed=request.seed, cache=request.cache,
+        clips=request.clips, crops=request.crops,
+    )  # fmt: skip
+    found = Collected(classes, judge.kind, names)
+    for record in kept.failed:
+        found.add_scores(record, {})
+    score(clips, judge, found, request.batch, (), request.workers, request.timeout)
+    for block in found.scores().blocks:
+        for place, record in enumerate(block.records):
+            if "error" in record:
+                yield {"id": record["id"], "error": record["error"]}
+                continue
+            rows = {name: block.scores[name][place] for name in names}
+            yield {
+                "id": record["id"],
+                "views": {name: likeliest(row, classes, count) for name, row in rows.items()},
+            }
+
+
+def likeliest(scores: Row, classes: list[str], count: int) -> list[tuple[str, float]]:
+    """The classes of the highest scores [K] with their probabilities, the softmax of the scores.
+
+    Log-probabilities, whose exponentials add up to 1, come out as they are.
+    """
+    shares = np.exp(scores.astype(np.float64) - scores.max())
+    shares /= shares.sum()
+    order = np.argsort(-shares, kind="stable")[:count]
+    return [(classes[place], float(shares[place])) for place in order]

@@ -1,0 +1,66 @@
+"""What an evaluation is asked for, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be judged, and how.
+
+    run: a run's folder or a checkpoint, with `which` of last, best, ema; or model, weights, frames
+    and options of one that no run holds. classes: a file, or names with commas; base and novel:
+    the same, for two results. views: names, None for those that the records allow; p_view: bg or
+    bg+obj. clips, crops: of each record. scores: the folder of a store. examples: clips whose
+    frames the result shows. told: what the result says of run and dataset besides.
+    """
+
+    root: str
+    run: str | None = None
+    which: str | None = None
+    model: str | None = None
+    weights: str | None = None
+    frames: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    classes: str | None = None
+    base: str | None = None
+    novel: str | None = None
+    views: Sequence[str] | None = None
+    controls: bool = False
+    p_view: str | None = None
+    fill: str = "normal"
+    clips: int = 1
+    crops: int = 1
+    batch: int = 32
+    group_by: str | None = None
+    pairs: bool = False
+    draws: int = 1000
+    seed: int = 0
+    shard: tuple[int, int] = (0, 1)
+    limit: int | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    workers: int = 0
+    timeout: float = 600.0
+    cache: str | None = None
+    scores: str | None = None
+    overwrite: bool = False
+    take_over: bool = False
+    examples: int = 4
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Outcome:
+    """The results by name ("" where there is one, else base and novel); none under a shard.
+
+    clips were asked for, failed could not be judged. stopped: before the end, on request.
+    """
+
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    clips: int = 0
+    failed: int = 0
+    stopped: bool = False

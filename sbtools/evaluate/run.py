@@ -1,0 +1,140 @@
+"""Clips through the loader and the model, into scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
+from typing import Any, Protocol
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from sbtools.evaluate.judge import Judge, Judged, Look
+from sbtools.evaluate.plates import Plates
+from sbtools.evaluate.views import needs
+from sbtools.job import never, untold
+from sbtools.loader import Clips, Failure, load
+from sbtools.methods.base import Batch
+from sbtools.records import Record
+from sbtools.store.rows_reader import unusable
+
+
+class Sink(Protocol):
+    """Where scores go: a ScoresWriter, or `sbtools.evaluate.scores.Collected`."""
+
+    def add_scores(
+        self,
+        record: Record,
+        scores: Mapping[str, ArrayLike],
+        covered: Mapping[str, float] | None = None,
+        area: Mapping[str, float] | None = None,
+    ) -> list[Record]:
+        """Take one clip."""
+
+
+def clips_of(
+    records: Sequence[Record], classes: Sequence[str], judge: Judge, **options: Any
+) -> Clips:
+    """The records as the loader shows them to the model; options: root, seed, cache, clips, crops.
+
+    No classes: labels are -1.
+    """
+    model = judge.subject.model
+    return Clips(
+        records, classes, model.recipe, frames=model.frames, train=False,
+        needs=needs(judge.views), **options,
+    )  # fmt: skip
+
+
+def score(
+    clips: Clips,
+    judge: Judge,
+    sink: Sink,
+    batch: int = 32,
+    done: Collection[str] = (),
+    workers: int = 0,
+    timeout: float = 600.0,
+    stop: Callable[[], bool] = never,
+    worked: Callable[[], None] = untold,
+    look: Look | None = None,
+) -> bool:
+    """Put the scores of all clips into the sink, those that fail as records with `error`.
+
+    `done` ids are left out. False where `stop` turned true before the end.
+    """
+    each = clips.views
+    left = [place for place in range(len(clips.records)) if clips.records[place]["id"] not in done]
+    size = max(1, batch // each)
+    parts = [left[first : first + size] for first in range(0, len(left), size)]
+    steps = [[place * each + view for place in part for view in range(each)] for part in parts]
+    plates = Plates(clips) if any(view.name == "scene" for view in judge.views) else None
+    with closing(clips):
+        loaded = load(clips, steps, 0, workers, judge.device, timeout, on_failure="omit")
+        for part, (got, failures) in zip(parts, loaded, strict=True):
+            if stop():
+                return False
+            if plates is not None:
+                got, unread = plates.join(got)
+                failures = [*failures, *unread]
+            found = (dict(clips.records[place]) for place in part)
+            records = {record["id"]: record for record in found}
+            _take(records, judge, sink, got, failures, look)
+            for _ in part:
+                worked()
+    return not stop()
+
+
+def _take(
+    records: Mapping[str, Record],
+    judge: Judge,
+    sink: Sink,
+    batch: Batch,
+    failures: Sequence[Failure],
+    look: Look | None,
+) -> None:
+    """The records of one batch, in their order; one that failed in any item has failed."""
+    gone = {failure.id: failure for failure in reversed(failures)}
+    ids: list[str] = batch["id"]
+    kept = _some(batch, [place for place, id in enumerate(ids) if id not in gone])
+    found = judge(kept, look) if kept["id"] else Judged()
+    rows = {id: row for row, id in enumerate(dict.fromkeys(kept["id"]))}
+    for id, record in records.items():
+        if id in gone:
+            told = _error(gone[id].kind, gone[id].message)
+            sink.add_scores({**record, "error": told}, {})
+        else:
+            _add(sink, record, found, rows[id])
+
+
+def _add(sink: Sink, record: Record, found: Judged, row: int) -> None:
+    bad = [view for view, scores in found.scores.items() if unusable(scores[row : row + 1])[0]]
+    if bad:
+        told = _error("failed", f"view {bad[0]}: the scores are not numbers")
+        sink.add_scores({**record, "error": told}, {})
+        return
+    values = (
+        {view: float(numbers[row]) for view, numbers in each.items()}
+        for each in (found.covered, found.area)
+    )
+    sink.add_scores(record, {view: scores[row] for view, scores in found.scores.items()}, *values)
+
+
+def _some(batch: Batch, places: Sequence[int]) -> Batch:
+    """The items of a batch at those places."""
+    count = len(batch["id"])
+    if len(places) == count:
+        return batch
+
+    def take(value: Any) -> Any:
+        if isinstance(value, list) and len(value) == count:
+            return [value[place] for place in places]
+        if isinstance(value, Tensor) and len(value) == count:
+            return value[torch.tensor(places, dtype=torch.int64, device=value.device)]
+        return value
+
+    return {name: take(value) for name, value in batch.items()}
+
+
+def _error(kind: str, message: str) -> dict[str, str]:
+    return {"stage": "eval", "kind": kind, "message": message}

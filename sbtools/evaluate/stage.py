@@ -1,0 +1,146 @@
+"""From records and a model to results: what `sbtools eval` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from sbtools import device
+from sbtools.errors import UsageError
+from sbtools.evaluate import asked, choice
+from sbtools.evaluate.asked import Kept, Part
+from sbtools.evaluate.combine import base_to_novel
+from sbtools.evaluate.evaluation import Evaluation
+from sbtools.evaluate.judge import Judge
+from sbtools.evaluate.request import Outcome, Request
+from sbtools.evaluate.statistics import PLAIN
+from sbtools.evaluate.subject import Subject, of_model, of_run
+from sbtools.evaluate.views import View, refuse_masked
+from sbtools.index import labels
+from sbtools.job import never, untold
+from sbtools.records import Record
+from sbtools.train.plan import require_labels
+
+
+def evaluate(
+    request: Request,
+    incoming: Iterable[Record],
+    stop: Callable[[], bool] = never,
+    worked: Callable[[], None] = untold,
+    expected: Iterable[Record] | None = None,
+) -> Outcome:
+    """Judge a model on all records, each in every view.
+
+    Raises UsageError for what does not go together, a label that is none of the classes among it,
+    and SbtoolsError where there is no record, or none that can be judged.
+    """
+    kept = asked.read(incoming, request.shard, request.limit, request.group_by)
+    if stop():
+        return Outcome(stopped=True)
+    if expected is not None:
+        asked.require_expected(kept, iter(expected))
+    subject = open_subject(request, kept.texts)
+    lists = _lists(request, subject, kept)
+    brought = choice.look(Part(kept), request.root)
+    names = choice.names(request.views, request.controls, request.p_view, brought)
+    views = choice.build(names, request.p_view, request.fill, subject.model.recipe.normalise)
+    _refuse_masked(kept, views)
+    outcome = Outcome(clips=len(kept) + len(kept.failed))
+    judge = None
+    for name, classes in lists.items():
+        part = _part(kept, classes if len(lists) > 1 else None)
+        subject.take_classes(classes, kept.texts)
+        if judge is None:
+            judge = judge_of(request, subject, views)
+        judge.forget_classes()
+        one = Evaluation(request, kept, part, judge, name)
+        made = one.run(stop, worked)
+        if made is None:
+            outcome.stopped = True
+            return outcome
+        outcome.failed += made.failed
+        outcome.results |= made.results
+    _add_harmonic(outcome.results, request)
+    return outcome
+
+
+def _add_harmonic(results: Mapping[str, dict[str, Any]], request: Request) -> None:
+    """Put the harmonic means of base and novel top1 into both results."""
+    if len(results) < 2:
+        return
+    found = base_to_novel(results["base"], results["novel"], request.draws, request.seed)
+    p_view = results["base"]["protocol"]["p_view"]
+    for name, view in (("harmonic", PLAIN), ("p_harmonic", p_view)):
+        if view in found:
+            for result in results.values():
+                result["metrics"][name] = {**found[view], "view": view}
+
+
+def open_subject(request: Request, texts: Mapping[str, str]) -> Subject:
+    """The model that is asked for."""
+    if request.run is not None:
+        return of_run(request.run, request.which)
+    if request.model is None:
+        raise UsageError("name what is judged: RUN, or --model NAME")
+    lists = [text for text in (request.classes, request.base, request.novel) if text]
+    classes = [name for text in lists for name in labels.listed(text).names] if lists else None
+    return of_model(request.model, classes, texts, request.weights, request.frames, request.options)
+
+
+def judge_of(request: Request, subject: Subject, views: Sequence[View]) -> Judge:
+    """The model on its device."""
+    return Judge(
+        subject, views, device.resolve(request.device), request.precision, request.batch,
+        request.seed, request.clips * request.crops,
+    )  # fmt: skip
+
+
+def _lists(request: Request, subject: Subject, kept: Kept) -> dict[str, list[str]]:
+    """The classes to choose among, by the name of the result; all labels are among them."""
+    if bool(request.base) != bool(request.novel):
+        raise UsageError("--base and --novel go together: two lists of classes, two results")
+    if request.base and request.novel:
+        if request.classes or request.scores or request.shard[1] > 1:
+            raise UsageError(
+                "--base and --novel go without --classes, --scores and --shard: for those, run "
+                "eval twice, each with its own records and --classes"
+            )
+        tables = {"base": labels.listed(request.base), "novel": labels.listed(request.novel)}
+    elif request.classes:
+        tables = {"": labels.listed(request.classes)}
+    else:
+        if not subject.model.classes:
+            raise UsageError("the model has no classes of its own: name them, --classes FILE")
+        names = list(subject.model.classes)
+        if request.run is None:
+            names = _as_spelled(names, kept)
+        require_labels(names, kept.labels)
+        return {"": names}
+    lists = {name: table.names for name, table in tables.items()}
+    require_labels([name for names in lists.values() for name in names], kept.labels,
+                   next(iter(tables.values())))  # fmt: skip
+    both = set(lists.get("base", ())) & set(lists.get("novel", ()))
+    if both:
+        raise UsageError(f"class {min(both)!a} is both in --base and in --novel")
+    return lists
+
+
+def _as_spelled(names: Sequence[str], kept: Kept) -> list[str]:
+    """Names of classes as the labels of the records spell them: "riding_a_bike", riding a bike."""
+    spelled = {labels.key_of_label(label): label for label in kept.labels}
+    return [spelled.get(labels.key_of_label(name), name) for name in names]
+
+
+def _part(kept: Kept, classes: Sequence[str] | None) -> Part:
+    """The records of these classes, or all."""
+    if classes is None:
+        return Part(kept)
+    wanted = set(classes)
+    return Part(kept, [place for place in range(len(kept)) if kept.label(place) in wanted])
+
+
+def _refuse_masked(kept: Kept, views: Sequence[View]) -> None:
+    """An evaluation never masks twice."""
+    if kept.sources["pixels"]:
+        first = next(record for record in Part(kept) if "pixels" in record)
+        refuse_masked(first, views)

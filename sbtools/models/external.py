@@ -1,0 +1,226 @@
+"""Models that sbtools does not know: a function of the user's, torchvision's, transformers'."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from sbtools.errors import UsageError
+from sbtools.models.base import VideoModel, repeated
+from sbtools.models.recipe import Recipe
+
+OPENERS = {
+    "torchvision": "sbtools.models.tv:open_model",
+    "hf": "sbtools.models.hf:open_model",
+}
+"""What stands before the colon -> "module:attribute"; anything else is a Python module."""
+
+
+class Scorer(VideoModel):
+    """Any network that gives scores [B, K] of videos, as a model of sbtools.
+
+    network: called with float [B, T, 3, H, W], normalised as `recipe` says. classes: in the order
+    of its scores. sha256: of its weights. It has scores alone: features are an error.
+    """
+
+    name: ClassVar[str] = "external"
+
+    def __init__(
+        self,
+        network: Callable[[Tensor], Any],
+        classes: Sequence[str],
+        recipe: Recipe,
+        frames: int,
+        source: str = "",
+        options: Mapping[str, Any] | None = None,
+        sha256: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.network, self.recipe, self.frames = network, recipe, frames
+        self.source, self.options, self.sha256 = source, dict(options or {}), sha256
+        self.classes = self.texts = list(classes)
+        self.own = list(classes)
+
+    def set_classes(self, classes: Sequence[str], texts: Sequence[str] | None = None) -> None:
+        """Choose among some of the network's own classes; UsageError for another."""
+        from sbtools.index.labels import key_of_label
+
+        if not self.own:
+            self.own = list(classes)
+        keys = {key_of_label(name): place for place, name in enumerate(self.own)}
+        strange = [name for name in classes if key_of_label(name) not in keys]
+        if strange:
+            raise UsageError(
+                f"{self.source} knows {len(self.own)} classes, and {strange[0]!a} is none of them"
+            )
+        self.places = [keys[key_of_label(name)] for name in classes]
+        self.classes = self.texts = list(classes)
+
+    def scores(self, video: Tensor, text: Tensor | None = None) -> Tensor:
+        """As `VideoModel`'s; the scores of the classes that were chosen."""
+        found = self.network(video)
+        found = getattr(found, "logits", found)
+        places = getattr(self, "places", None)
+        if not isinstance(found, Tensor) or found.ndim != 2:
+            raise UsageError(f"{self.source} gives no scores [clips, classes]")
+        if self.own and found.shape[1] != len(self.own):
+            raise UsageError(
+                f"{self.source} gives {found.shape[1]} scores for {len(self.own)} classes: name "
+                "its own, in their order, --classes FILE"
+            )
+        return found if places is None else found[:, places]
+
+    def text_features(self) -> Tensor:
+        """Nothing: a head has no texts."""
+        return torch.zeros(0)
+
+    def encode_video(self, video: Tensor) -> Tensor:
+        raise UsageError(f"{self.source} gives scores, no features")
+
+    def encode_frame(self, frame: Tensor) -> Tensor:
+        """As `VideoModel`'s, of the scores."""
+        return self.scores(repeated(frame, self.frames))
+
+    def encode_text(self, tokens: Tensor) -> Tensor:
+        raise UsageError(f"{self.source} has no texts")
+
+    def label_features(self, labels: Tensor, picks: Tensor | None = None) -> Tensor:
+        raise UsageError(f"{self.source} has no texts")
+
+    @property
+    def logit_scale(self) -> Tensor:
+        return torch.ones(())
+
+    def spec(self) -> dict[str, Any]:
+        return {
+            "name": self.source,
+            "classes": self.classes,
+            "texts": self.texts,
+            "frames": self.frames,
+            "options": self.options,
+            "source": {"sha256": self.sha256},
+        }
+
+
+def is_external(text: str) -> bool:
+    """Whether a name of a model is one of those that `open_model` opens."""
+    return ":" in text
+
+
+def open_model(
+    text: str,
+    classes: Sequence[str] | None = None,
+    texts: Sequence[str] | None = None,
+    weights: str | None = None,
+    frames: int | None = None,
+    **options: Any,
+) -> VideoModel:
+    """The model of "torchvision:NAME", "hf:FOLDER" or "package.module:factory", for tests.
+
+    classes: the names that it is to choose among; None where it has its own. weights: a file.
+    Raises UsageError where there is no such model, and for options that it does not take.
+    """
+    kind, _, name = text.partition(":")
+    if kind in OPENERS:
+        from sbtools.registry import load
+
+        made: VideoModel = load(OPENERS[kind])(name, classes, weights, frames, **options)
+        return made.eval()
+    return of_factory(text, classes, texts, weights, frames, **options)
+
+
+def of_factory(
+    text: str,
+    classes: Sequence[str] | None,
+    texts: Sequence[str] | None,
+    weights: str | None,
+    frames: int | None,
+    **options: Any,
+) -> VideoModel:
+    """What a function of the user's makes; modules are looked for in the working directory too.
+
+    It is called with those of classes, texts, weights and frames that it has arguments for, and
+    with the options. It returns a VideoModel, or anything that takes float [B, T, 3, H, W] to
+    scores [B, K]; attributes `recipe` (a Recipe, or a dict of its fields), `frames` and `classes`
+    say how it is shown clips: ImageNet's constants at 224 pixels, 8 frames, without them.
+    """
+    factory = _found(text)
+    given: dict[str, Any] = {
+        "classes": classes, "texts": texts, "weights": weights, "frames": frames,
+    }  # fmt: skip
+    made = factory(**_arguments(factory, text, given, options))
+    if isinstance(made, VideoModel):
+        return made.eval()
+    if not callable(made):
+        raise UsageError(f"{text} makes a {type(made).__name__}, which takes no video")
+    recipe = getattr(made, "recipe", None) or Recipe()
+    recipe = recipe if isinstance(recipe, Recipe) else Recipe.restore(recipe)
+    count: int = frames or getattr(made, "frames", 8) or 8
+    names = getattr(made, "classes", None) or classes or ()
+    sha256 = digest_of(made) if isinstance(made, nn.Module) else None
+    model = Scorer(made, names, recipe, count, text, options, sha256)
+    predict = getattr(made, "predict", None)
+    if callable(predict):
+        model.predict = predict
+    return model.eval()
+
+
+def digest_of(module: nn.Module) -> str:
+    """SHA-256 of the names and values of all weights, in hexadecimal digits."""
+    whole = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        whole.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        flat = value.detach().cpu().contiguous().reshape(-1)
+        whole.update(flat.view(torch.uint8).numpy().tobytes())
+    return whole.hexdigest()
+
+
+def _found(text: str) -> Callable[..., Any]:
+    module, _, attribute = text.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        found: Any = import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        known = ", ".join(f"{kind}:..." for kind in OPENERS)
+        raise UsageError(
+            f"--model {text} cannot be imported ({error}); it is package.module:factory, {known}"
+        ) from None
+    if not callable(found):
+        raise UsageError(f"--model {text} is no function")
+    factory: Callable[..., Any] = found
+    return factory
+
+
+def _arguments(
+    factory: Callable[..., Any], text: str, given: Mapping[str, Any], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the factory is called with; texts of options become the types of its defaults."""
+    from sbtools.backends import checked
+
+    known = inspect.signature(factory).parameters
+    common = {name: value for name, value in given.items() if name in known}
+    wanted = "classes" in known and known["classes"].default is inspect.Parameter.empty
+    if wanted and given["classes"] is None:
+        raise UsageError(f"{text} wants the classes: name them, --classes FILE")
+    if given["weights"] and "weights" not in known:
+        raise UsageError(f"--weights: {text} has no argument weights")
+    if any(p.kind is p.VAR_KEYWORD for p in known.values()):
+        return {**common, **options}
+    own = [p.replace(kind=p.KEYWORD_ONLY) for name, p in known.items() if name not in given]
+
+    def take(**options: Any) -> None:
+        """Has the signature of the options."""
+
+    take.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
+    return {**common, **checked(take, options, f"model {text}")}

@@ -1,0 +1,135 @@
+"""`sbtools eval RUN`: which weights, which classes, what the result says of the training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sbtools import models
+from sbtools.cli.process import call
+from sbtools.evaluate import choice, result
+from sbtools.evaluate.judge import Judge
+from sbtools.evaluate.subject import of_run
+from sbtools.loader import Clips, finish
+from sbtools.loader.sample import Sample, collate
+from sbtools.records import Record
+from sbtools.train.checkpoint import read
+from tests.train import faking
+
+Made = tuple[Path, list[Record]]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+    """A folder with `run`, which kept its best epoch too, val.jsonl, and its records."""
+    folder = tmp_path_factory.mktemp("run")
+    with faking.registered():
+        train, val = faking.make_arrays(folder, 9), faking.make_arrays(folder, 7, seed=1)
+        (folder / "val.jsonl").write_text("".join(json.dumps(r) + "\n" for r in val))
+        asked = faking.settings(select="val", ema=0.5)
+        faking.train(faking.make_run(folder / "run", train, asked, val), folder)
+        yield folder, val
+
+
+def judged(made: Made, *words: str, status: int = 0) -> dict[str, Any]:
+    folder, _ = made
+    out = str(folder / "out.json")
+    common = ["--root", str(folder), "--workers", "0", "--device", "cpu", "--bootstrap", "0", "-q"]
+    given = [str(folder / word) if word.endswith("jsonl") else word for word in words]
+    assert call(["eval", str(folder / "run"), *common, "-o", out, *given]) == status
+    return result.read(out) if not status else {}
+
+
+def by_hand(made: Made, state: dict[str, Any], spec: dict[str, Any]) -> list[int]:
+    """What the weights say of each clip, one after the other."""
+    folder, val = made
+    model = models.rebuild(spec)
+    model.load_state_dict(state["model"])
+    clips = Clips(val, (), model.recipe, frames=3, train=False, root=str(folder))
+    found = []
+    for place in range(len(val)):
+        sample = clips[place, 0]
+        assert isinstance(sample, Sample)
+        video = finish(collate([sample], 3, faking.SIZE), model.recipe)["video"]
+        with torch.no_grad():
+            found.append(int(model.scores(video).argmax()))
+    return found
+
+
+@pytest.mark.parametrize("which", ["last", "best", "ema"])
+def test_each_kind_of_weights_is_judged(made: Made, which: str) -> None:
+    path = made[0] / "run" / ("best.pt" if which == "best" else "last.pt")
+    state, digest = read(str(path))
+    expected = by_hand(made, state["ema"] if which == "ema" else state, state["spec"])
+    found = judged(made, "--which", which, "val.jsonl")
+    assert found["per_clip"]["views"]["plain"]["predicted"] == expected
+    assert found["model"]["weights_sha256"] == digest
+    assert found["training"]["which"] == which and found["training"]["run"] == str(path.parent)
+    epoch = state["progress"]["best"]["epoch"] if which == "best" else 3
+    assert found["training"]["epoch"] == epoch
+
+
+def test_the_result_tells_the_training(made: Made) -> None:
+    found = judged(made, "val.jsonl")
+    assert found["training"]["which"] == "best" and found["training"]["select"] == "val"
+    lines = (made[0] / "run" / "log.jsonl").read_text().splitlines()
+    assert found["training"]["log"] == [json.loads(line) for line in lines] and len(lines) == 3
+    assert found["method"]["name"] == "none" and found["training"]["settings"]["epochs"] == 3
+    assert found["classes"] == list(faking.CLASSES)
+    assert found["metrics"]["top1"]["count"] == 7
+    assert list(found["views"]) == ["plain"]  # there are no masks
+
+
+def test_a_label_that_is_no_class_is_an_error(
+    made: Made, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    folder, val = made
+    strange = [*val, {**val[0], "id": "new", "label": "swim"}]
+    (folder / "strange.jsonl").write_text("".join(json.dumps(r) + "\n" for r in strange))
+    judged(made, "strange.jsonl", status=2)
+    assert b"'swim'" in capfdbinary.readouterr().err
+
+
+def test_texts_are_encoded_once(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    plain = faking.Fake.text_features
+
+    def counted(self: faking.Fake) -> torch.Tensor:
+        calls.append(1)
+        return plain(self)
+
+    monkeypatch.setattr(faking.Fake, "text_features", counted)
+    judged(made, "--views", "plain,static,reversed", "--batch", "2", "val.jsonl")
+    assert len(calls) == 1
+
+
+def test_the_model_runs_without_gradient_in_test_mode(made: Made) -> None:
+    folder, val = made
+    judged = of_run(str(folder / "run"))
+    seen: list[tuple[bool, bool]] = []
+    predict = judged.predict
+
+    def watched(model: Any, batch: Any) -> torch.Tensor:
+        seen.append((model.training, torch.is_grad_enabled()))
+        return predict(model, batch)
+
+    judged.predict = watched
+    judge = Judge(judged, choice.build(["plain"], None, "normal", "imagenet"), torch.device("cpu"))
+    clips = Clips(val[:2], (), judged.model.recipe, frames=3, train=False, root=str(folder))
+    samples = [clips[place, 0] for place in range(2)]
+    assert all(isinstance(sample, Sample) for sample in samples)
+    batch = finish(collate(samples, 3, faking.SIZE), clips.recipe)  # type: ignore[arg-type]
+    rows = judge(batch).scores["plain"]
+    assert seen == [(False, False)] and rows.dtype == np.float32 and rows.shape == (2, 3)
+
+
+def test_a_folder_that_is_no_run_is_a_usage_error(tmp_path: Path, made: Made) -> None:
+    val = str(made[0] / "val.jsonl")
+    assert call(["eval", str(tmp_path), "-q", val]) == 2
+    assert call(["eval", str(tmp_path / "absent.pt"), "-q", val]) != 0
