@@ -138,8 +138,8 @@ class Clips(Dataset[Sample | Failure]):
         clip, third = divmod(view, self.crops)
         with self._footage(record, epoch) as footage:
             places = self._places(footage.count, id, epoch, clip)
-            crop = self._crop(record, footage.size, epoch, third)
             images = footage.frames(places)
+            crop = self._crop(record, footage.size, epoch, third)
             frames = np.empty((self.frames, self.recipe.size, self.recipe.size, 3), np.uint8)
             for out, place in zip(frames, places, strict=True):
                 geometry.cut(images[place], crop, self.recipe.size, out)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,13 +74,12 @@ class Original:
         self._array: NDArray[np.uint8] | None = None
         self._video: Video | None = None
         self.numbers: Sequence[int] | NDArray[np.int64] = ()
-        self.original: Size = (0, 0)
+        self._original: Size | None = None
         try:
             self._start(check)
         except BaseException:
             self._open.close()
             raise
-        self.size = short_size(self.original, scale.short)
 
     def __enter__(self) -> Original:
         return self
@@ -92,19 +91,31 @@ class Original:
     def count(self) -> int:
         return len(self.numbers)
 
+    @property
+    def size(self) -> Size:
+        return short_size(self.original, self.scale.short)
+
+    @property
+    def original(self) -> Size:
+        """Height and width as the clip lies on disk; a picture is decoded where none was yet."""
+        if self._original is None:
+            assert self._video is not None
+            self._original = self._video.height, self._video.width
+        return self._original
+
     def _start(self, check: bool) -> None:
         if "pixels" in self.record:
             assert self.stored is not None
-            self.original, self.numbers = self.stored.size, self.stored.frames
+            self._original, self.numbers = self.stored.size, self.stored.frames
             return
         if uses_arrays(self.record):
             self._array = _array(records.resolve(self.record["arrays"], self.root))
             height, width = self._array.shape[1:3]
-            self.original, members = (height, width), range(len(self._array))
+            self._original, members = (height, width), range(len(self._array))
         else:
             path = clips.locate(self.record, self.root or "")
             self._video = self._open.enter_context(clips.open_clip(self.record, path))
-            self.original, members = (self._video.height, self._video.width), self._video.numbers
+            members = self._video.numbers
         self.numbers = members
         if self.stored is not None:
             self.numbers = self.stored.frames
@@ -115,15 +126,23 @@ class Original:
     def _agree(self, check: bool) -> None:
         """ClipError unless the masks belong to these frames."""
         assert self.stored is not None
-        if self.original != self.stored.size:
-            mask, frame = (f"{h}x{w}" for h, w in (self.stored.size, self.original))
-            raise ClipError("mismatch", f"mask is {mask}, frame is {frame}")
+        if self._original is not None:
+            self._require_size(self._original)
+        self._original = self.stored.size
         if self._array is not None and self.numbers[-1] >= len(self._array):
             raise ClipError("mismatch", f"'arrays' holds {len(self._array)} frames, masks more")
         if check and self._video is not None:
             found = digest(clips.locate(self.record, self.root or ""))
             if self.stored.attrs.get("digest", found) != found:
                 raise ClipError("changed", "the video has changed since its masks were made")
+
+    def _require_size(self, size: Size) -> None:
+        """ClipError unless frames have the size of the masks, and all of them one size."""
+        wanted = self.stored.size if self.stored is not None else self.original
+        if size != wanted:
+            what, frame = (f"{h}x{w}" for h, w in (wanted, size))
+            whose = "mask" if self.stored is not None else "the first frame"
+            raise ClipError("mismatch", f"{whose} is {what}, frame is {frame}")
 
     def frames(self, places: Iterable[int]) -> dict[int, Image]:
         wanted = sorted(set(places))
@@ -141,8 +160,13 @@ class Original:
                 raise
         return dict(zip(wanted, found, strict=False))
 
-    def _scaled(self, wanted: Sequence[int]) -> Iterable[Image]:
-        return (scale(frame, self.size, self.scale.how) for frame in self._read(wanted))
+    def _scaled(self, wanted: Sequence[int]) -> Iterator[Image]:
+        for frame in self._read(wanted):
+            height, width = frame.shape[:2]
+            if self._original is None:
+                self._original = height, width
+            self._require_size((height, width))
+            yield scale(frame, self.size, self.scale.how)
 
     def _read(self, wanted: Sequence[int]) -> Iterable[Image]:
         numbers = [int(self.numbers[place]) for place in wanted]

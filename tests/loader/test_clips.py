@@ -182,7 +182,9 @@ def test_masks_of_another_size_or_video(known: Known, tmp_path: Path) -> None:
     folder, records = known
     make(tmp_path, ["c0"], size=(64, 64))
     wrong = {**records[0], "video": str(tmp_path / "c0.mkv")}
-    got = failure(clips((folder, [wrong])))
+    made = clips((folder, [wrong]))
+    assert failure(made, 0, 0).kind == "changed"
+    got = failure(made, 0, 1)
     assert (got.kind, got.message) == ("mismatch", "mask is 96x128, frame is 64x64")
     other = {**records[0], "video": "c1.mkv"}
     made = clips((folder, [other]))
