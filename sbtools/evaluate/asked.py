@@ -27,8 +27,9 @@ class Kept:
     """Records of this shard that have not failed, as columns; `failed` are the others.
 
     labels counts the clips of each class, texts has what is read for a class, of all shards.
-    sources are where frames come from: masks, pixels, video. sha256 is over the records as a
-    training would keep them.
+    seen counts the records of all shards; masked is the first of them that has masks, pixels
+    whether any is itself masked. sources are where frames come from: masks, pixels, video. sha256
+    is over the records as a training would keep them.
     """
 
     def __init__(self, group_by: str | None = None) -> None:
@@ -43,6 +44,19 @@ class Kept:
         self.texts: dict[str, str] = {}
         self.sources: Counter[str] = Counter()
         self.unlabelled = 0
+        self.seen = 0
+        self.masked: Record | None = None
+        self.pixels = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For workers, which need the records alone; a digest cannot be copied."""
+        return {name: value for name, value in vars(self).items() if name != "_digest"}
+
+    def notice(self, record: Record) -> None:
+        """Take note of a record of any shard that has not failed: what all of them bring."""
+        self.pixels |= "pixels" in record
+        if self.masked is None and "masks" in record:
+            self.masked = record
 
     def append(self, record: Record) -> None:
         """Keep one more record that has not failed."""
@@ -103,11 +117,13 @@ def read(
 
     Raises SbtoolsError where there is no record, RecordError where a class has two texts.
     """
-    kept, seen = Kept(group_by), 0
+    kept = Kept(group_by)
     for record in incoming:
-        seen += 1
-        if "label" in record and "error" not in record:
-            _read_text(record, kept.texts)
+        kept.seen += 1
+        if "error" not in record:
+            kept.notice(record)
+            if "label" in record:
+                _read_text(record, kept.texts)
         if shard[1] > 1 and shard_of(record["id"], shard[1]) != shard[0]:
             continue
         if limit is not None and len(kept) + len(kept.failed) >= limit:
@@ -116,7 +132,7 @@ def read(
             kept.failed.append({name: record[name] for name in record if name not in LEFT_OUT})
         else:
             kept.append(record)
-    if not seen:
+    if not kept.seen:
         raise SbtoolsError("there are no records in the input")
     return kept
 

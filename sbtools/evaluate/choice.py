@@ -28,12 +28,13 @@ class Brought:
     pixels: bool = False
 
 
-def look(records: Sequence[Mapping[str, Any]], root: str) -> Brought:
-    """Look at the first record that has masks; UsageError where its store cannot be opened."""
-    pixels = any("pixels" in record for record in records)
-    first = next((record for record in records if "masks" in record), None)
+def look(count: int, first: Mapping[str, Any] | None, pixels: bool, root: str) -> Brought:
+    """What `count` records bring, of which `first` is the first that has masks, if one has.
+
+    UsageError where its store cannot be opened.
+    """
     if pixels or first is None:
-        return Brought(len(records), pixels=pixels)
+        return Brought(count, pixels=pixels)
     stores = Stores(root)
     try:
         boxes = "boxes" in stores.clip(first["masks"]).datasets
@@ -41,7 +42,7 @@ def look(records: Sequence[Mapping[str, Any]], root: str) -> Brought:
         raise UsageError(f"{first['id']}: {error} (relative paths stand under --root)") from None
     finally:
         stores.close()
-    return Brought(len(records), True, boxes)
+    return Brought(count, True, boxes)
 
 
 def names(

@@ -34,7 +34,7 @@ def top(request: Request, incoming: Iterable[Record], count: int) -> Iterator[di
     classes = list(subject.model.classes)
     if not classes:
         raise SbtoolsError("the model has no classes of its own: name them, --classes a,b,c")
-    brought = choice.look(Part(kept), request.root)
+    brought = choice.look(kept.seen, kept.masked, kept.pixels, request.root)
     names = choice.names(request.views, request.controls, request.p_view, brought)
     views = choice.build(names, request.p_view, request.fill, subject.model.recipe.normalise)
     judge = judge_of(request, subject, views)

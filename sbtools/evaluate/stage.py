@@ -41,7 +41,7 @@ def evaluate(
         asked.require_expected(kept, iter(expected))
     subject = open_subject(request, kept.texts)
     lists = _lists(request, subject, kept)
-    brought = choice.look(Part(kept), request.root)
+    brought = choice.look(kept.seen, kept.masked, kept.pixels, request.root)
     names = choice.names(request.views, request.controls, request.p_view, brought)
     views = choice.build(names, request.p_view, request.fill, subject.model.recipe.normalise)
     _refuse_masked(kept, views)

@@ -138,6 +138,11 @@ def test_only_clips_that_all_have_count_and_the_class_counts() -> None:
     cells[3] = result(list(HITS[3][:20]))
     (found,) = contrasts([cells], draws=10)["contrasts"]
     assert found["outcomes"]["top1 plain"]["count"] == 20
+    clips = cells[2]["per_clip"]
+    clips["id"] = clips["id"][::-1]
+    clips["views"]["plain"]["top1"] = clips["views"]["plain"]["top1"][::-1]
+    (found,) = contrasts([cells], draws=10)["contrasts"]
+    assert found["outcomes"]["top1 plain"]["a1"]["value"] == 0.5, "10 of the first 20"
     cells[3]["classes"] = ["x", "b"]
     with pytest.raises(UsageError, match="no clip in common"):
         contrasts([cells], draws=10)

@@ -1,0 +1,36 @@
+"""The number of workers and of shards changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sbtools.cli.process import call
+
+Judge = Callable[..., dict[str, Any]]
+WORDS = ["iid.jsonl", "--views", "plain,bg,person-box"]
+
+
+def test_workers_change_no_number(judge: Judge) -> None:
+    here = judge("linear", *WORDS)
+    there = judge("linear", *WORDS, "--workers", "2")
+    for part in ("metrics", "views", "per_class", "clips"):
+        assert here.get(part) == there.get(part)
+
+
+def test_a_shard_without_clips_is_done_at_once(
+    demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, judge: Judge
+) -> None:
+    first = (demo / "iid.jsonl").read_bytes().splitlines(True)[:1]
+    (tmp_path / "few.jsonl").write_bytes(b"".join(first))
+    common = ["--model", "tests.evaluate.scorers:linear", "--classes", "classes.txt", "-q"]
+    common += ["--workers", "0", "--device", "cpu", "--p-view", "bg"]
+    for shard in range(2):
+        words = ["--scores", str(tmp_path / "s"), "--shard", f"{shard}/2"]
+        assert call(["eval", *common, *words, str(tmp_path / "few.jsonl")]) == 0
+    whole = judge("linear", str(tmp_path / "few.jsonl"), "--views", "plain,bg,person-box")
+    joined = judge("", "--from-scores", str(tmp_path / "s"))
+    assert joined["metrics"]["top1"]["value"] == whole["metrics"]["top1"]["value"]
