@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,20 @@ import pytest
 from tests.making import make_clips
 
 HERE = Path(__file__).resolve().parent
+
+with suppress(ValueError):
+    # A job in the background ignores interrupts, and so would every command that tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def own_messages() -> Iterator[None]:
+    """What a command that runs in this process does to the log is undone for the next test."""
+    log = logging.getLogger("sbtools")
+    before = [*log.handlers], log.propagate, log.level
+    yield
+    log.handlers[:], log.propagate = before[:2]
+    log.setLevel(before[2])
 
 
 @pytest.fixture(scope="session")
