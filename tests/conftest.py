@@ -15,6 +15,9 @@ from tests.making import make_clips
 
 HERE = Path(__file__).resolve().parent
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+"""Tests run side by side: threads that wait for one another's cores take several times as long."""
+
 with suppress(ValueError):
     # A job in the background ignores interrupts, and so would every command that tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
