@@ -34,6 +34,13 @@ def own_messages() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def unhurried() -> None:
+    """Skips, by name, a test that takes minutes, unless SBTOOLS_TEST_SLOW is set."""
+    if not os.environ.get("SBTOOLS_TEST_SLOW"):
+        pytest.skip("takes minutes (SBTOOLS_TEST_SLOW=1 runs it)")
+
+
+@pytest.fixture(scope="session")
 def real_clips() -> Path:
     """The folder of real clips; the test is skipped, by name, where it is absent."""
     place = os.environ.get("SBTOOLS_TEST_CLIPS", HERE.parent.parent / "shared" / "clips")

@@ -143,6 +143,7 @@ def test_table_1(kinetics: Path, clip: Path, tmp_path: Path, path: Path) -> None
         assert settings["classes"] == CLASSES[:2] and base["training"]["clips"] == 6
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_table_2_and_what_is_done_is_not_done_again(
     kinetics: Path, mimetics: Path, clip: Path, tmp_path: Path, path: Path
 ) -> None:
@@ -158,6 +159,7 @@ def test_table_2_and_what_is_done_is_not_done_again(
     assert before == {file: file.stat().st_mtime_ns for file in before}
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_table_3(kinetics: Path, mimetics: Path, clip: Path, tmp_path: Path, path: Path) -> None:
     env = {"CLIP": str(clip), "RATIOS": "1:0"}
     data = kinetics, mimetics
@@ -205,6 +207,7 @@ def slurm(path: Path, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_long_stages_become_jobs(
     kinetics: Path, mimetics: Path, clip: Path, tmp_path: Path, slurm: Path
 ) -> None:
