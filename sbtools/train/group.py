@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import os
 from types import TracebackType
 from typing import Any
@@ -30,6 +32,8 @@ class Ranks:
         if self.world > 1 and not dist.is_initialized():
             backend = "cpu:gloo,cuda:nccl" if self.device.type == "cuda" else "gloo"
             os.environ.setdefault("MASTER_ADDR", "localhost")
+            # Its functions hold, as a default, the group there is when they are defined.
+            importlib.import_module("torch.distributed.nn.functional")
             dist.init_process_group(backend, rank=self.rank, world_size=self.world)
             self._ours = True
         return self
@@ -42,6 +46,9 @@ class Ranks:
     ) -> None:
         if self._ours:
             dist.destroy_process_group()
+            # Its threads end with its last holder; one that outlives the interpreter, and lets
+            # go of a tensor, aborts the process.
+            gc.collect()
 
     def numbers(self, *own: int) -> list[list[int]]:
         """A few whole numbers of each rank."""

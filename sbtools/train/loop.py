@@ -65,13 +65,18 @@ def run_rank(
     OutputError for a full disk.
     """
     with Ranks(rank, world, devices.resolve(device)) as ranks:
-        outset = begin(folder, ranks, options.root, options.cache)
-        try:
-            return Training(folder, outset, ranks, ask, options).run()
-        finally:
-            outset.clips.close()
-            if outset.val is not None:
-                outset.val.close()
+        return _train(folder, ranks, ask, options)
+
+
+def _train(folder: str, ranks: Ranks, ask: Callable[[], str | None], options: RankOptions) -> str:
+    """`run_rank` within its group, of which nothing is held any more once this returns."""
+    outset = begin(folder, ranks, options.root, options.cache)
+    try:
+        return Training(folder, outset, ranks, ask, options).run()
+    finally:
+        outset.clips.close()
+        if outset.val is not None:
+            outset.val.close()
 
 
 class Training:

@@ -6,17 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
 
 from sbtools.models.actionclip import ActionCLIP
 from sbtools.objectives import OBJECTIVES, build
 from sbtools.rng import Draws
-
-torch = pytest.importorskip("torch")
-
-import torch.distributed as dist  # noqa: E402
-from torch.nn.parallel import DistributedDataParallel  # noqa: E402
-
-from tests.models.small_clip import FRAMES, small, videos  # noqa: E402
+from sbtools.train.group import Ranks
+from tests import two_ranks
+from tests.models.small_clip import FRAMES, small, videos
 
 CLASSES = ["juggling balls", "archery", "tying a tie", "dancing"]
 SHARES = {0: slice(0, 3), 1: slice(3, 5)}
@@ -57,21 +56,19 @@ def trained(step: Any, share: slice) -> dict[str, Any]:
     return {"losses": torch.stack(losses)} | {n: p.detach() for n, p in whole.named_parameters()}
 
 
-def work(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    found = {n: trained(DistributedDataParallel(Step(n)), SHARES[rank]) for n in OBJECTIVES}
+def work(ranks: Ranks, folder: str) -> None:
+    share = SHARES[ranks.rank]
+    found = {n: trained(DistributedDataParallel(Step(n)), share) for n in OBJECTIVES}
     for told in found.values():
         dist.all_reduce(told["losses"])
         told["losses"] /= 2
-    torch.save(found, f"{folder}/{rank}.pt")
-    dist.destroy_process_group()
+    torch.save(found, f"{folder}/{ranks.rank}.pt")
 
 
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, Any]]]:
     folder = tmp_path_factory.mktemp("ranks")
-    torch.multiprocessing.start_processes(work, (str(folder),), nprocs=2, start_method="spawn")
+    two_ranks.start(work, str(folder))
     return [torch.load(Path(folder, f"{rank}.pt"), weights_only=True) for rank in (0, 1)]
 
 

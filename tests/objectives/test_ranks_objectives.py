@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+import torch.distributed as dist
 
 from sbtools.objectives import OBJECTIVES, build
 from sbtools.rng import Draws
-
-torch = pytest.importorskip("torch")
-
-import torch.distributed as dist  # noqa: E402
-
-from tests.objectives.small import Small, batch  # noqa: E402
+from sbtools.train.group import Ranks
+from tests import two_ranks
+from tests.objectives.small import Small, batch
 
 LABELS = [2, 0, 2, 1, 2]
 SHARES = {0: slice(0, 3), 1: slice(3, 5)}
@@ -40,26 +39,23 @@ def losses(name: str, made: dict[str, Any]) -> tuple[Any, list[Any]]:
     return loss.detach(), list(torch.autograd.grad(loss, list(model.parameters())))
 
 
-def work(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+def work(ranks: Ranks, folder: str) -> None:
     found = {}
     for name in OBJECTIVES:
         for mix in (False, True):
-            loss, gradients = losses(name, share(clips(mix), rank))
+            loss, gradients = losses(name, share(clips(mix), ranks.rank))
             for value in (loss, *gradients):
                 dist.all_reduce(value)
                 value /= 2
             found[f"{name} {mix}"] = [loss, *gradients]
-    torch.save(found, f"{folder}/{rank}.pt")
-    dist.destroy_process_group()
+    torch.save(found, f"{folder}/{ranks.rank}.pt")
 
 
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     """What two ranks have, averaged, as DistributedDataParallel does."""
     folder = tmp_path_factory.mktemp("ranks")
-    torch.multiprocessing.start_processes(work, (str(folder),), nprocs=2, start_method="spawn")
+    two_ranks.start(work, str(folder))
     found = [torch.load(Path(folder, f"{rank}.pt"), weights_only=True) for rank in (0, 1)]
     assert found[0].keys() == found[1].keys()
     return found[1]

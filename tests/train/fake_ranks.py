@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from sbtools.device import resolve
 from sbtools.errors import OutputError
+from sbtools.train.group import WORDS, Ranks
 from sbtools.train.loop import RankOptions
 
 Ask = Callable[[], "str | None"]
@@ -24,19 +26,23 @@ def count(folder: str, rank: int, world: int, device: str, ask: Ask, options: Ra
     """Train for $FAKE_EPOCHS epochs of steps of $FAKE_PAUSE seconds, from last.pt on."""
     run = Path(folder)
     note(run, rank, world=world, device=device, workers=options.workers)
-    agree = _group(world)
+    with Ranks(rank, world, resolve(device)) as ranks:
+        return _steps(run, ranks, ask, options)
+
+
+def _steps(run: Path, ranks: Ranks, ask: Ask, options: RankOptions) -> str:
     last = run / "last.pt"
     step = int(last.read_text()) if last.exists() else 0
     end = STEPS * int(os.environ.get("FAKE_EPOCHS", "2"))
     while step < end:
-        word = agree(ask())
-        if word is not None:
-            if rank == 0:
+        word = WORDS[max(ranks.numbers(WORDS.index(ask() or "")))[0]]
+        if word:
+            if ranks.rank == 0:
                 last.write_text(str(step))
             return word
         time.sleep(float(os.environ.get("FAKE_PAUSE", "0.02")))
         step += 1
-        if step % STEPS == 0 and rank == 0:
+        if step % STEPS == 0 and ranks.rank == 0:
             last.write_text(str(step))
             _tell_epoch(run, {"epoch": step // STEPS, "step": step}, options)
     return "done"
@@ -112,20 +118,3 @@ def _tell_epoch(run: Path, line: Mapping[str, Any], options: RankOptions) -> Non
 def _wait_for_ever() -> str:
     while True:
         time.sleep(1)
-
-
-def _group(world: int) -> Callable[[str | None], str | None]:
-    if world == 1:
-        return lambda word: word
-    import torch
-    import torch.distributed as dist
-
-    dist.init_process_group("gloo")
-    words = [None, "usr1", "term", "int"]
-
-    def agree(word: str | None) -> str | None:
-        told = torch.tensor(words.index(word))
-        dist.all_reduce(told, op=dist.ReduceOp.MAX)
-        return words[int(told)]
-
-    return agree

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from sbtools.train.loop import RankOptions, Training, run_rank
 from sbtools.train.outset import begin
 from sbtools.train.settings import Settings
 from sbtools.train.step import Updates
+from tests import two_ranks
 from tests.loader.made import make as make_videos
 from tests.train.faking import Stop, make_run, register, registered, settings
 
@@ -46,12 +45,10 @@ def cases() -> dict[str, Settings]:
     return made
 
 
-def work(rank: int, folder: str, port: int, names: list[str]) -> None:
-    """One of two ranks: each case, to its end; then one that is stopped and continued."""
-    torch.set_num_threads(1)
+def work(ranks: Ranks, folder: str, names: list[str]) -> None:
+    """Each case, to its end; then one that is stopped and continued."""
     register()
-    os.environ.update(MASTER_ADDR="localhost", MASTER_PORT=str(port))
-    options = RankOptions(root=folder)
+    options, rank = RankOptions(root=folder), ranks.rank
     seen: list[list[str]] = []
     plain = Updates.__call__
 
@@ -60,22 +57,25 @@ def work(rank: int, folder: str, port: int, names: list[str]) -> None:
         return plain(updates, batch, *rest)
 
     Updates.__call__ = noted  # type: ignore[method-assign]
-    with Ranks(rank, 2, torch.device("cpu")) as ranks:
-        for name in names:
-            outset = begin(f"{folder}/{name}", ranks, folder, None)
-            training = Training(f"{folder}/{name}", outset, ranks, Stop(), options)
-            seen.clear()
-            assert training.run() == "done"
-            held = dict(outset.updates.step.state_dict())
-            torch.save({"weights": held, "seen": seen}, f"{folder}/{name}.{rank}")
-        words = []
-        for name in ("stopped", "moved", "stopped"):
-            asked = Stop(3, "usr1") if rank and len(words) < 2 else Stop()
-            words.append(run_rank(f"{folder}/{name}", rank, 2, "cpu", asked, options))
-        if rank == 0:
-            checkpoint.write_synced = full  # type: ignore[assignment]
-        words += [failure(f"{folder}/{name}", rank, options) for name in ("poisoned", "full")]
-        Path(f"{folder}/words.{rank}").write_text(json.dumps(words))
+    for name in names:
+        seen.clear()
+        held = trained(f"{folder}/{name}", ranks, options)
+        torch.save({"weights": held, "seen": seen}, f"{folder}/{name}.{rank}")
+    words = []
+    for name in ("stopped", "moved", "stopped"):
+        asked = Stop(3, "usr1") if rank and len(words) < 2 else Stop()
+        words.append(run_rank(f"{folder}/{name}", rank, 2, "cpu", asked, options))
+    if rank == 0:
+        checkpoint.write_synced = full  # type: ignore[assignment]
+    words += [failure(f"{folder}/{name}", rank, options) for name in ("poisoned", "full")]
+    Path(f"{folder}/words.{rank}").write_text(json.dumps(words))
+
+
+def trained(run: str, ranks: Ranks, options: RankOptions) -> dict[str, torch.Tensor]:
+    """The weights at the end of a run."""
+    outset = begin(run, ranks, options.root, None)
+    assert Training(run, outset, ranks, Stop(), options).run() == "done"
+    return dict(outset.updates.step.state_dict())
 
 
 def full(path: str, data: bytes) -> str:
@@ -104,11 +104,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         make_run(folder / name, made, cases()["method two"], made[:7])
     poison = settings(**COMMON, method="two", method_settings={"poison": "v4"})
     make_run(folder / "poisoned", made, poison)
-    with socket.socket() as found:
-        found.bind(("localhost", 0))
-        port = found.getsockname()[1]
-    arguments = (str(folder), port, list(cases()))
-    torch.multiprocessing.start_processes(work, arguments, nprocs=2, start_method="spawn")
+    two_ranks.start(work, str(folder), list(cases()))
     with registered():
         for run in [*(folder / "one" / name for name in cases()), folder / "moved"]:
             options = RankOptions(root=str(folder))
