@@ -29,11 +29,13 @@ class Kept:
     labels counts the clips of each class, texts has what is read for a class, of all shards.
     seen counts the records of all shards; masked is the first of them that has masks, pixels
     whether any is itself masked. sources are where frames come from: masks, pixels, video. sha256
-    is over the records as a training would keep them.
+    is over the records as a training would keep them. everyone has the records of all shards, of
+    a shard alone.
     """
 
-    def __init__(self, group_by: str | None = None) -> None:
+    def __init__(self, group_by: str | None = None, sharded: bool = False) -> None:
         more = [group_by] if group_by else []
+        self.everyone = records.Columns(FIELDS) if sharded else None
         self._columns = records.Columns(dict.fromkeys([*FIELDS, *more]))
         self._made: list[str] = []
         self._codes: dict[str, int] = {}
@@ -55,6 +57,8 @@ class Kept:
     def notice(self, record: Record) -> None:
         """Take note of a record of any shard that has not failed: what all of them bring."""
         self.pixels |= "pixels" in record
+        if self.everyone is not None:
+            self.everyone.append(record)
         if self.masked is None and "masks" in record:
             self.masked = record
 
@@ -117,7 +121,7 @@ def read(
 
     Raises SbtoolsError where there is no record, RecordError where a class has two texts.
     """
-    kept = Kept(group_by)
+    kept = Kept(group_by, shard[1] > 1)
     for record in incoming:
         kept.seen += 1
         if "error" not in record:

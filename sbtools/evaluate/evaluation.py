@@ -59,6 +59,7 @@ class Evaluation:
         clips = clips_of(
             self.part, self.classes, self.judge, root=request.root, seed=request.seed,
             cache=request.cache, clips=request.clips, crops=request.crops,
+            partners=self.kept.everyone,
         )  # fmt: skip
         failed = _Counted()
         with self._sink() as sink:

@@ -36,7 +36,8 @@ class Sink(Protocol):
 def clips_of(
     records: Sequence[Record], classes: Sequence[str], judge: Judge, **options: Any
 ) -> Clips:
-    """The records as the loader shows them to the model; options: root, seed, cache, clips, crops.
+    """The records as the loader shows them to the model; options: root, seed, cache, clips, crops,
+    partners.
 
     No classes: labels are -1.
     """

@@ -17,6 +17,7 @@ from sbtools.loader import geometry, sampling
 from sbtools.loader.cache import Cache
 from sbtools.loader.footage import PLANES, Footage, Original, Record, Scale, identity, require
 from sbtools.loader.geometry import Crop
+from sbtools.loader.partners import Partners
 from sbtools.loader.photo import draw_jitter
 from sbtools.loader.sample import Failure, Sample
 from sbtools.models.recipe import Recipe
@@ -44,6 +45,7 @@ class Clips(Dataset[Sample | Failure]):
                   the same of another clip, in the geometry of this one. Missing ones are a
                   failure of kind missing
     fixed_frames  the test rule in training too
+    partners      of a shard, the records of all shards: whose masks `other` takes; else `records`
     cache         a folder that keeps candidates and masks at `recipe.short_side`, filled as clips
                   are first asked for; samples are the same with and without
 
@@ -65,6 +67,7 @@ class Clips(Dataset[Sample | Failure]):
         cache: str | os.PathLike[str] | None = None,
         clips: int = 1,
         crops: int = 1,
+        partners: Sequence[Mapping[str, Any]] | Any | None = None,
     ) -> None:
         self.records, self.recipe, self.frames, self.train = records, recipe, frames, train
         self.labels = {name: number for number, name in enumerate(classes)}
@@ -75,7 +78,8 @@ class Clips(Dataset[Sample | Failure]):
         self._check(needs)
         self.needs = [need for need in PLANES if need in needs]
         self.planes = [name for need in self.needs for name in PLANES[need]]
-        self.other = "other" in needs
+        others = records if partners is None else partners
+        self.partners = Partners(others) if "other" in needs else None
         short = recipe.size if crops == 3 else recipe.short_side
         self.scale = Scale(short, "bilinear" if train else recipe.resize_test)
         self.stores = Stores(self.root)
@@ -145,8 +149,8 @@ class Clips(Dataset[Sample | Failure]):
                 geometry.cut(images[place], crop, self.recipe.size, out)
             masks = self._masks(footage, places, crop)
             size = footage.size
-        if self.other:
-            masks |= self._other_masks(number, id, epoch, crop, size)
+        if self.partners is not None:
+            masks |= self._other_masks(self.partners, id, epoch, crop, size)
         jitter = None
         if self.train:
             jitter = draw_jitter(self.recipe, self.frames, self._draw(id, "jitter", epoch))
@@ -206,13 +210,10 @@ class Clips(Dataset[Sample | Failure]):
         return found
 
     def _other_masks(
-        self, number: int, id: str, epoch: int, crop: Crop, size: geometry.Size
+        self, partners: Partners, id: str, epoch: int, crop: Crop, size: geometry.Size
     ) -> dict[str, NDArray[np.bool_]]:
         """Masks of another clip, at the frames that the test rule takes, stretched to `size`."""
-        draw = self._draw(id, "other", epoch)
-        for _ in range(TRIES if len(self.records) > 1 else 0):
-            step = 1 + int(draw.integers(len(self.records) - 1))
-            record = self.records[(number + step) % len(self.records)]
+        for record in partners.draw(id, self._draw(id, "other", epoch), TRIES):
             try:
                 _refuse_failed(record)
                 with self._footage(record, epoch) as footage:

@@ -257,6 +257,12 @@ def test_masks_of_another_clip_in_this_geometry(known: Known) -> None:
             if slow.sum() > 150:
                 assert overlap(slow, found) > 0.8
     assert len(seen) > 2 and 2 not in seen
+    turned = clips((known[0], known[1][::-1]), MOVING, needs={"masks", "other"})
+    shard = clips((known[0], known[1][2:4]), MOVING, needs={"masks", "other"}, partners=known[1])
+    for other, place in ((turned, 3), (shard, 0)):
+        found = sample(other, place, 9)
+        assert found.id == got.id
+        assert np.array_equal(found.masks["other_person"], got.masks["other_person"])
 
 
 def test_masks_of_a_clip_of_another_shape_are_stretched(known: Known, tmp_path: Path) -> None:
