@@ -20,10 +20,17 @@ def grids(tables: Sequence[Table]) -> list[Grid]:
     """One for each table of base classes whose counterpart of novel ones is there too."""
     made = []
     for base in (table for table in tables if table.first.part == "base"):
-        for novel in (table for table in tables if table.first.part == "novel"):
-            if _kind(base) == _kind(novel):
-                made += _grid(base, novel)
+        found = [table for table in tables if table.first.part == "novel"]
+        found = [novel for novel in found if _kind(base) == _kind(novel)]
+        # Where one list of clips holds base and novel ones, its own novel ones are meant.
+        own = [novel for novel in found if _records(base) & _records(novel)]
+        for novel in own or found:
+            made += _grid(base, novel)
     return made
+
+
+def _records(table: Table) -> set[str]:
+    return {run.records for run in table.runs if run.records}
 
 
 def _kind(table: Table) -> tuple[str, str, bool]:
@@ -42,7 +49,10 @@ def _grid(base: Table, novel: Table) -> list[Grid]:
     for name in there:
         head += [f"{title_of(name)} base", "novel", "harmonic mean"]
     notes = ["2bn / (b + n) of the base and the novel classes, as one model answers both."]
-    return [Grid(f"{base.first.dataset or 'clips'}, base to novel", head, found, notes)]
+    parts = [base.first.dataset or "clips"]
+    if base.first.split == novel.first.split:
+        parts += filter(None, [base.first.split])
+    return [Grid(f"{', '.join(parts)}, base to novel", head, found, notes)]
 
 
 def _model(run: Run) -> str:

@@ -147,3 +147,17 @@ def test_the_harmonic_mean_of_base_and_novel_by_hand() -> None:
 def test_another_model_has_no_harmonic_mean() -> None:
     base, other = result_of("a (base)"), result_of("b (novel)")
     assert novel.grids(tables_of(base, other)) == []
+
+
+def test_base_classes_stand_beside_the_novel_ones_of_their_own_clips() -> None:
+    made = []
+    for split in ("test", "pantomime"):
+        for part in ("base", "novel"):
+            told = result_of(f"bg50 ({part})")
+            told["dataset"] |= {"split": split, "records_sha256": split}
+            made.append(told)
+    found = novel.grids(tables_of(*made))
+    assert [grid.title.rpartition(", base")[0].split(", ")[-1] for grid in found] == [
+        "test",
+        "pantomime",
+    ]
