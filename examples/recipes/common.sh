@@ -9,6 +9,7 @@
 #   SUBMIT     "sbatch --wait": the long stages become Slurm jobs, see examples/slurm
 #   PUBLISHED  1: take the best epoch on the clips that are judged, as the paper does, where these
 #              are of the classes that are trained on; default the last epoch
+#   MODELS     rows of the table, default "vificlip actionclip"
 #   RATIOS     masking ratios, default those of the table   SEEDS  splits, default "1 2 3"
 #   WORKERS    processes that decode in training and judging; default the cores at hand
 #   LIMIT      mask, train and judge so many clips of each list, and
@@ -19,6 +20,7 @@ set -euo pipefail   # pipefail: a stage that fails in the middle of a pipe must 
 slurm=$(dirname "${BASH_SOURCE[0]}")/../slurm
 detector=${DETECTOR:-grounding-dino}
 segmenter=${SEGMENTER:-sam}
+models=${MODELS:-vificlip actionclip}
 seeds=${SEEDS:-1 2 3}
 # Videos vanish from the internet, and some files are damaged: they are named, and up to a tenth may
 # be missing. A class or a label that is not found is an error all the same.
@@ -127,14 +129,13 @@ few_shot() {
     masks novel 8
 }
 
-# base_to_novel RATIO P_VIEW OPTION...: train on each split, judge on base and on novel classes.
+# base_to_novel MODEL RATIO P_VIEW: train on each split, judge on base and on novel classes.
 base_to_novel() {
-    local ratio=$1 view=$2 seed run part
-    shift 2
+    local model=$1 ratio=$2 view=$3 seed run part
     for seed in $seeds; do
-        run=$(name "$ratio")-s$seed
-        train "$run" "s$seed" base --method mask --set "ratio=$ratio" --classes "$out/base.txt" \
-            --seed "$seed" --lr 8e-6 --epochs 40 "$@"
+        run=$model-$(name "$ratio")-s$seed
+        train "$run" "s$seed" base --model "$model" --method mask --set "ratio=$ratio" \
+            --classes "$out/base.txt" --seed "$seed" --lr 8e-6 --epochs 40
         for part in base novel; do
             judge "$run" "$part" "$part-$run" --classes "$out/$part.txt" --p-view "$view"
         done
