@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -14,9 +13,10 @@ import click
 from sbtools import records
 from sbtools.cli import messages, options, run
 from sbtools.cli.options import Common
-from sbtools.errors import OutputError, UsageError
+from sbtools.errors import UsageError
 from sbtools.job import Job
 from sbtools.records import Record
+from sbtools.store.output import write_whole
 
 
 class ShareOrCount(click.ParamType):
@@ -147,13 +147,4 @@ def _counted(path: str, train: str) -> Counter[str]:
 
 
 def _write(path: Path, names: list[str]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(temporary, "w", encoding="utf-8") as stream:
-            stream.writelines(f"{name}\n" for name in names)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(f"{path}: {error.strerror}") from None
+    write_whole(str(path), "".join(f"{name}\n" for name in names).encode("utf-8"))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sbtools.errors import DamagedError, SbtoolsError, UsageError
+from sbtools.files import sha256_of
 
 NEEDED = (
     ("config.json",),
@@ -100,13 +101,7 @@ def tensors(folder: Path) -> list[Path]:
 
 def digest(folder: Path) -> str:
     """SHA-256 prefix of the weights, 16 hex digits: of the file, or of the files' digests."""
-    found = []
-    for path in tensors(folder):
-        with open(path, "rb") as file:
-            whole = hashlib.sha256()
-            while block := file.read(1 << 20):
-                whole.update(block)
-        found.append(whole.hexdigest())
+    found = [sha256_of(path) for path in tensors(folder)]
     only = found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest()
     return only[:16]
 

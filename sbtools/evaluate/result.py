@@ -46,13 +46,7 @@ from typing import Any
 
 from sbtools import __version__
 from sbtools.errors import DamagedError, SbtoolsError, UsageError
-from sbtools.store.output import (
-    read_regular,
-    sync_folder,
-    temporary_of,
-    write_synced,
-    writing,
-)
+from sbtools.store.output import read_regular, write_whole
 
 FORMAT, VERSION = "sbtools-result", 1
 BYTES_LIMIT = 1 << 30
@@ -136,16 +130,7 @@ def write(path: str, result: Mapping[str, Any]) -> None:
     UsageError where there is no such folder, OutputError when the disk is full.
     """
     check(result, path)
-    text = dumps(result)
-    folder, name = os.path.split(os.path.abspath(path))
-    with writing(path):
-        temporary = write_synced(temporary_of(folder, name), text.encode("ascii"))
-        try:
-            os.replace(temporary, path)
-        except OSError:
-            os.unlink(temporary)
-            raise
-        sync_folder(folder)
+    write_whole(path, dumps(result).encode("ascii"))
 
 
 def read(path: str) -> dict[str, Any]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -178,37 +176,3 @@ class Collected:
             arrays = {view: np.array(values, np.float32) for view, values in by_view.items()}
             numbers.append({v: a for v, a in arrays.items() if np.isfinite(a).any()})
         return Block(self._records, rows, *numbers)
-
-
-def read_classes(text: str) -> list[str]:
-    """Class names from a file, a line each (a JSON list if it ends in .json), or from "a,b,c".
-
-    UsageError for a name that stands twice, or for none.
-    """
-    if not os.path.isfile(text):
-        if os.sep in text or text.endswith((".txt", ".json", ".csv")):
-            raise UsageError(f"{text}: there is no such file ({os.path.abspath(text)})")
-        found = [name.strip() for name in text.split(",")]
-    else:
-        found = _names_in(text)
-    found = [name for name in found if name]
-    twice = sorted({name for name in found if found.count(name) > 1})
-    if twice or not found:
-        what = f"names {twice[0]!a} twice" if twice else "names no class"
-        raise UsageError(f"--classes {text} {what}")
-    return found
-
-
-def _names_in(path: str) -> list[str]:
-    import json
-
-    try:
-        with open(path, encoding="utf-8") as file:
-            if not path.endswith(".json"):
-                return [line.strip() for line in file]
-            names: Any = json.load(file)
-    except (OSError, ValueError) as fault:
-        raise UsageError(f"{path} cannot be read: {fault}") from None
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise UsageError(f"{path} is not a JSON list of names")
-    return names

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sbtools import models
 from sbtools.errors import UsageError
+from sbtools.files import sha256_of
 from sbtools.methods.base import Batch
 from sbtools.models.base import VideoModel
 from sbtools.train.folder import LOG, RUN, epoch_lines, read_run
@@ -158,17 +159,3 @@ def predict_of(model: VideoModel) -> Predict:
     if callable(own):
         return lambda model, batch: own(batch)
     return lambda model, batch: model.scores(batch["video"], batch.get("text"))
-
-
-def sha256_of(path: str) -> str:
-    """The SHA-256 of a file, in hexadecimal digits; UsageError when it cannot be read."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    try:
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    except OSError as fault:
-        raise UsageError(f"{path}: {fault.strerror}") from None
-    return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -11,11 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sbtools.errors import DamagedError, OutputError, UsageError
+from sbtools.errors import DamagedError, UsageError
 from sbtools.models import layouts
 from sbtools.models.arch import Arch
 from sbtools.models.archive import Archive
 from sbtools.models.layouts import TABLE, Read
+from sbtools.store.output import write_whole
 from sbtools.weights.catalogue import CATALOGUE
 
 __all__ = ["TABLE", "Read", "compare", "read", "write"]
@@ -155,20 +155,10 @@ def compare(path: str, wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]
 
 
 def write(path: str, state: Mapping[str, Tensor], arch: Mapping[str, Any]) -> None:
-    """Safetensors with the architecture in their header, atomically; OutputError."""
+    """Safetensors with the architecture in their header, as `write_whole` writes."""
     from safetensors.torch import save
 
     # One entry: safetensors writes several in an order of chance, and the digest would change.
     told = {"sbtools": json.dumps({"format": OURS, "arch": dict(arch)}, sort_keys=True)}
     data = save({key: value.detach().cpu().contiguous() for key, value in state.items()}, told)
-    part = f"{path}.{os.getpid()}.part"
-    try:
-        with open(part, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(part)
-        raise OutputError(f"cannot write {path}: {error.strerror}") from None
+    write_whole(path, data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sbtools.errors import UsageError
+from sbtools.files import sha256_of
 from sbtools.models.arch import Arch
 from sbtools.models.archive import Stored
 
@@ -61,7 +61,7 @@ def sort(path: str, content: Any) -> Read:
         kind = "open_clip"
     if not any(key.startswith("visual.") for key in keys):
         raise UsageError(f"{path} holds no CLIP: {_what(keys)}")
-    return Read(path, clean(keys), kind, quick, why, _sha256(path), extra)
+    return Read(path, clean(keys), kind, quick, why, sha256_of(path), extra)
 
 
 def _what(keys: Mapping[str, Any]) -> str:
@@ -134,11 +134,3 @@ def clean(state: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in state.items()
         if key not in ENTRIES and key.split(".")[-1] != "attn_mask"
     }
-
-
-def _sha256(path: str) -> str:
-    state = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            state.update(block)
-    return state.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -19,7 +18,7 @@ from sbtools.report.notices import Notice, marks, notes
 from sbtools.report.plots import styled
 from sbtools.report.tables import RATIOS, Row, Table, title_of
 from sbtools.report.words import visible
-from sbtools.store.output import sync_folder, temporary_of, write_synced, writing
+from sbtools.store.output import write_whole
 
 NOTICES_SHOWN, DETAILS = 10, 12
 SELDOM = ("bg_wins", "group_gap")
@@ -81,15 +80,7 @@ def page(
 
 def write(path: str, text: str) -> None:
     """Write the page whole or not at all; UsageError or OutputError where it cannot be."""
-    folder, name = os.path.split(os.path.abspath(path))
-    with writing(path):
-        temporary = write_synced(temporary_of(folder, name), text.encode("utf-8"))
-        try:
-            os.replace(temporary, path)
-        except OSError:
-            os.unlink(temporary)
-            raise
-        sync_folder(folder)
+    write_whole(path, text.encode("utf-8"))
 
 
 @cache

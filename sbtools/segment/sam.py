@@ -13,6 +13,7 @@ import numpy as np
 from sbtools import device as devices
 from sbtools.detect.base import OBJECT, PERSON, Box, Clip, Image
 from sbtools.errors import UsageError
+from sbtools.files import sha256_of
 from sbtools.segment import sam_weights
 from sbtools.segment.base import FrameMasks, Mask
 
@@ -52,7 +53,7 @@ class SamSegmenter:
         model, body = sam_weights.load(weights)
         if model_type not in ("auto", body.name):
             raise UsageError(f"{weights} is of {body.name}, not {model_type}: leave model_type out")
-        self.model_type, self.sha256 = body.name, sam_weights.sha256(weights)
+        self.model_type, self.sha256 = body.name, sha256_of(weights)[:12]
         self._adopt(model)
 
     def _adopt(self, model: Any) -> None:

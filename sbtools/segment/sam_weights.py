@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -192,12 +191,3 @@ def library() -> Any:
             "torchvision segment-anything"
         ) from None
     return modeling
-
-
-def sha256(path: str) -> str:
-    """The first 12 hexadecimal digits of the file's SHA-256."""
-    state = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            state.update(block)
-    return state.hexdigest()[:12]

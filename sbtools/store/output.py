@@ -76,6 +76,22 @@ def write_json(
         sync_folder(folder)
 
 
+def write_whole(path: str, data: bytes) -> None:
+    """Put a file in place of what stands there, whole or not at all.
+
+    UsageError where there is no such folder, OutputError when the disk is full.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    with writing(path):
+        temporary = write_synced(temporary_of(folder, name), data)
+        try:
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+        sync_folder(folder)
+
+
 def write_synced(path: str, data: bytes) -> str:
     """Make a new file that is on the disk, or none; the path is returned."""
     try:

@@ -7,7 +7,7 @@ import os
 
 from sbtools import __version__
 from sbtools.errors import SbtoolsError
-from sbtools.store.output import temporary_of, write_synced, writing
+from sbtools.store.output import write_whole
 from sbtools.train.folder import LOG
 from sbtools.train.optim import not_finite
 from sbtools.train.outset import Outset
@@ -50,5 +50,4 @@ class Keeper:
         path = os.path.join(self.folder, LOG)
         lines = (json.dumps(line, allow_nan=False) for line in self._run.progress.lines)
         text = "".join(f"{line}\n" for line in lines)
-        with writing(path):
-            os.replace(write_synced(temporary_of(self.folder, LOG), text.encode()), path)
+        write_whole(path, text.encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import os
@@ -14,6 +13,7 @@ from typing import Any
 from sbtools import methods, models, objectives
 from sbtools.backends import parse_settings
 from sbtools.errors import UsageError
+from sbtools.files import sha256_of
 from sbtools.index import labels
 from sbtools.methods.base import Method
 from sbtools.registry import pick
@@ -145,21 +145,13 @@ def with_weights(settings: Settings, before: Settings | None = None) -> Settings
     if path is None:
         return settings
     if os.path.isfile(path):
-        return replace(settings, weights_sha256=_sha256(path))
+        try:
+            return replace(settings, weights_sha256=sha256_of(path))
+        except OSError as error:
+            raise UsageError(f"--weights {path}: {error.strerror}") from None
     if before is not None and before.weights == path:
         return replace(settings, weights_sha256=before.weights_sha256)
     return settings
-
-
-def _sha256(path: str) -> str:
-    digest = hashlib.sha256()
-    try:
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    except OSError as error:
-        raise UsageError(f"--weights {path}: {error.strerror}") from None
-    return digest.hexdigest()
 
 
 def steps_of(settings: Settings, clips: int, ranks: int = 1) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +10,7 @@ import cv2
 import numpy as np
 
 from sbtools.errors import OutputError, SbtoolsError
+from sbtools.store.output import write_whole
 from sbtools.view.draw import COLOURS
 from sbtools.view.text import Image, lines_of, plain, put, shorten, width_of
 
@@ -148,19 +148,6 @@ def make_folder(folder: str) -> None:
 
 
 def write_png(path: str, image: Image) -> None:
-    """Write an RGB image, whole or not at all; OutputError when it cannot be written."""
+    """Write an RGB image, whole or not at all, as `write_whole` does."""
     data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
-    temporary = os.path.join(os.path.dirname(path), f".sbtools-{secrets.token_hex(8)}.tmp")
-    try:
-        try:
-            with open(temporary, "xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            if os.path.lexists(temporary):
-                os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise OutputError(f"cannot write {path!a}: {error.strerror}") from None
+    write_whole(path, data)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import http.client
 import io
 import ipaddress
@@ -23,6 +22,7 @@ from urllib.parse import urlsplit
 
 from sbtools import __version__
 from sbtools.errors import DamagedError, LockedError, OutputError, SbtoolsError, UsageError
+from sbtools.files import sha256_of
 from sbtools.weights.catalogue import File
 
 log = logging.getLogger("sbtools")
@@ -79,15 +79,6 @@ def check_address(url: str) -> None:
         raise UsageError(f"{url}: this is no address") from None
     if not parts.hostname or not (local or parts.scheme == "https"):
         raise UsageError(f"{url}: weights are fetched over https alone")
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(CHUNK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _is_loopback(host: str) -> bool:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sbtools.errors import DamagedError, SbtoolsError, UsageError
+from sbtools.files import sha256_of
 from sbtools.weights.catalogue import CATALOGUE, File, Weights
-from sbtools.weights.download import Tell, download, sha256_of
+from sbtools.weights.download import Tell, download
 
 Begin = Callable[[File], Tell]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -15,7 +14,7 @@ import pytest
 
 from sbtools.errors import DamagedError, RecordError, SbtoolsError, UsageError
 from sbtools.evaluate import from_scores
-from sbtools.evaluate.scores import Collected, from_records, from_stores, read_classes
+from sbtools.evaluate.scores import Collected, from_records, from_stores
 from sbtools.store import ScoresWriter, Stores, check_part, check_store, digest, read_rows
 from tests.evaluate.made import (
     CLASSES,
@@ -23,7 +22,6 @@ from tests.evaluate.made import (
     WHAT,
     ids,
     inline,
-    label_of,
     record_of,
     scores_of,
     store,
@@ -360,24 +358,3 @@ def test_collected_scores_are_checked() -> None:
         collected.add_scores(record_of("a"), {"plain": [0, 0], "bg": [0, 0, 0]})
     with pytest.raises(SbtoolsError, match="no clip"):
         from_scores(collected.scores())
-
-
-# Class names.
-
-
-def test_class_names_from_lists_and_files(tmp_path: Path) -> None:
-    assert read_classes("run, jump,sit") == CLASSES
-    (tmp_path / "c.txt").write_text("run\njump\n\nsit\n")
-    (tmp_path / "c.json").write_text(json.dumps(CLASSES))
-    assert read_classes(str(tmp_path / "c.txt")) == CLASSES
-    assert read_classes(str(tmp_path / "c.json")) == CLASSES
-    (tmp_path / "bad.json").write_text('{"run": 0}')
-    for text, message in (
-        ("run,run", "'run' twice"),
-        (",", "no class"),
-        ("nowhere.txt", "no such file"),
-        (str(tmp_path / "bad.json"), "not a JSON list"),
-    ):
-        with pytest.raises(UsageError, match=message):
-            read_classes(text)
-    assert label_of("a") in CLASSES

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pickle
 import subprocess
@@ -15,7 +14,7 @@ import torch
 from segment_anything import sam_model_registry
 
 from sbtools.errors import DamagedError, SbtoolsError, UsageError
-from sbtools.segment.sam_weights import OFFICIAL, Anatomy, anatomy, build, load, sha256
+from sbtools.segment.sam_weights import OFFICIAL, Anatomy, anatomy, build, load
 from tests.cli.running import environment
 from tests.segment import small_sam
 
@@ -152,12 +151,6 @@ def test_files_that_are_not_torch(state: dict[str, Any], tmp_path: Path) -> None
         load(str(tmp_path / "absent.pth"))
     with pytest.raises(UsageError, match="is a folder"):
         load(str(tmp_path))
-
-
-def test_the_digest_is_that_of_the_file(tmp_path: Path) -> None:
-    data = os.urandom(3 << 20)
-    (tmp_path / "file").write_bytes(data)
-    assert sha256(str(tmp_path / "file")) == hashlib.sha256(data).hexdigest()[:12]
 
 
 def test_a_torchvision_of_another_build_is_named(tmp_path: Path) -> None:
