@@ -24,7 +24,7 @@ done
 
 # 2. A small CLIP, in place of the real one. It never sees the name of an action.
 [ -e "$out/tiny.safetensors" ] ||
-    sbtools train --pretrain captions --epochs "$epochs" -o "$out/tiny.safetensors" \
+    sbtools train --pretrain captions --epochs "${EPOCHS:-10}" -o "$out/tiny.safetensors" \
         "$out/captions.jsonl" > "$out/tiny.jsonl"
 
 # 3. The same training twice: as it is, and with the background of half of the clips hidden. Both draw

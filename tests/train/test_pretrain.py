@@ -24,14 +24,6 @@ COLOURS = {"red": (200, 30, 30), "green": (30, 190, 40), "blue": (40, 40, 220)}
 BARS = {"white": 250, "black": 5}
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def made(folder: Path, count: int = 20, frames: int = 4) -> list[dict[str, Any]]:
     """Clips of a bar that blinks before one colour, as arrays."""
     draw = np.random.default_rng(0)

@@ -1,3 +1,5 @@
+"""Lines of records: what is read, what is refused, what is written."""
+
 from __future__ import annotations
 
 import io
@@ -5,28 +7,21 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sbtools.errors import ClipError, OutputError, RecordError
 from sbtools.records import (
     LINE_LIMIT,
-    Columns,
     Writer,
     counts_as_failure,
     dump,
     fail,
-    file_name_of,
-    id_of,
-    key_of,
     parse,
     read,
-    relative,
-    resolve,
 )
 
 BOX = {"frame": 3, "xyxy": [1, 2.5, 3, 4], "score": 0.5, "role": "person", "prompt": "person"}
@@ -348,165 +343,6 @@ def test_a_failed_record_says_where_and_why() -> None:
     assert counts_as_failure(failed)
     assert not counts_as_failure(record)
     assert not counts_as_failure(fail(record, "mask", ClipError("dropped", "empty")))
-
-
-halves = st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF, categories=["Cs"])
-ids = st.text(
-    st.characters(exclude_characters="\0", exclude_categories=["Cs"]) | halves, min_size=1
-)
-
-
-@given(ids)
-@example("juggle/g23_c01")
-@example(".")
-@example("..")
-@example("a%2Fb")
-@example("\U0001f480\n")
-@example("\udcc3\udca9")
-def test_a_key_is_one_ascii_link_name_and_gives_the_id_back(id: str) -> None:
-    key = key_of(id)
-    assert key.isascii()
-    assert key.isprintable()
-    assert not set(key) & set("/: ")
-    assert key.strip(".")
-    assert id_of(key) == id
-
-
-def test_keys_look_as_the_manual_says() -> None:
-    assert key_of("juggle/g23_c01") == "juggle%2Fg23_c01"
-    assert key_of("a b.mp4") == "a%20b.mp4"
-
-
-@pytest.mark.parametrize("key", ["", "a%2fb", "%41", "a/b", ".", "a%2", "%FF", "é"])
-def test_a_name_that_is_no_key_is_refused(key: str) -> None:
-    with pytest.raises(ValueError):
-        id_of(key)
-
-
-HOSTILE = [
-    "/",
-    "..",
-    "../..",
-    "/etc/passwd",
-    "a/../../b",
-    "./a",
-    "a//b",
-    "a/",
-    "~",
-    "-rf",
-    "%",
-    "%~",
-]
-
-
-def outcome(id: str) -> bytes:
-    """The path as the operating system would take it, checked to stay below the folder."""
-    path = os.fsencode(file_name_of(id, ".mp4"))
-    parts = path.split(b"/")
-    assert path.endswith(b".mp4")
-    assert b"\0" not in path
-    assert all(part not in (b"", b".", b"..") and len(part) <= 255 for part in parts)
-    assert not any(part.endswith(b".mp4") for part in parts[:-1])
-    return path
-
-
-@given(st.lists(ids | st.sampled_from(HOSTILE), max_size=6, unique=True))
-@example(["wave", "wave/person", "wave.mp4", "wave.mp4/a", "wave%2Emp4/a"])
-@example(["é", "\udcc3\udca9"])
-@example(["a" * 300, "a" * 301, "a" * 300 + "/b", "é" * 200])
-@example(["a/" * 3000, "a/" * 3001])
-@example(["", "%"])
-@example([".", "%2E", "./a", "%2E/a", "../a", "/a", "%/a"])
-def test_file_names_stay_below_and_apart(found: list[str]) -> None:
-    assert len({outcome(id) for id in found}) == len(found)
-
-
-def test_ordinary_ids_keep_their_names() -> None:
-    assert file_name_of("juggle/g 23", ".mp4") == "juggle/g 23.mp4"
-    assert file_name_of("-rf", ".png") == "-rf.png"
-    assert file_name_of("a.b/c.d", "") == "a.b/c.d"
-
-
-def test_paths_begin_at_the_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("SBTOOLS_ROOT", raising=False)
-    assert resolve("a/b.mp4") == f"{tmp_path}/a/b.mp4"
-    assert resolve("a", "data") == f"{tmp_path}/data/a"
-    assert resolve("/a", "data") == "/a"
-    monkeypatch.setenv("SBTOOLS_ROOT", "/sets")
-    assert resolve("a") == "/sets/a"
-    assert resolve("a", "/other") == "/other/a"
-
-
-@pytest.mark.parametrize(
-    ("path", "root", "wanted"),
-    [
-        ("masks", None, "masks"),
-        ("./masks/", None, "masks"),
-        ("../masks", None, "{up}/masks"),
-        ("/data/masks", "/data", "masks"),
-        ("/database", "/data", "/database"),
-        ("masks", "/data", "{here}/masks"),
-        ("sub/masks", "sub", "masks"),
-        (".", None, "{here}"),
-    ],
-)
-def test_relative_paths_are_found_again(
-    path: str, root: str | None, wanted: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("SBTOOLS_ROOT", raising=False)
-    found = relative(path, root)
-    assert found == wanted.format(here=tmp_path, up=tmp_path.parent)
-    assert os.path.abspath(resolve(found, root)) == os.path.abspath(path)
-
-
-def many(count: int) -> Iterator[dict[str, Any]]:
-    for number in range(count):
-        clip = f"class {number % 7}/{number:011x}"
-        record: dict[str, Any] = {"id": clip, "label": f"class {number % 7}", "frames": number}
-        if number % 3:
-            record |= {
-                "start": number / 3,
-                "video": f"v/{clip}.mp4",
-                "extra": [number, {"a": None}],
-            }
-        if number % 5 == 0:
-            record |= {"label": "", "source": "\udcff/\n\U0001f480/"}
-        yield record
-
-
-def test_columns_give_back_the_fields_they_keep() -> None:
-    fields = ("id", "video", "label", "source", "start", "frames", "extra")
-    kept = Columns(fields)
-    for record in many(5000):
-        kept.append({**record, "boxes": [BOX]})
-    assert len(kept) == 5000
-    for found, record in zip(kept, many(5000), strict=True):
-        assert found == record
-        assert list(found) == [name for name in fields if name in record]
-    assert kept[-1] == kept[4999]
-    with pytest.raises(IndexError):
-        kept[5000]
-
-
-def test_columns_of_a_clip_take_less_than_300_bytes() -> None:
-    code = (
-        "import sys; from sbtools.records import Columns\n"
-        "def peak():\n"
-        "    text = open('/proc/self/status').read()\n"
-        "    return int(text.split('VmHWM:')[1].split()[0]) << 10\n"
-        "kept = Columns(('id', 'video', 'label', 'source', 'masks', 'start', 'end'))\n"
-        "before = peak()\n"
-        "for n in range(200_000):\n"
-        "    id = f'class number {n % 400}/{n:011x}_000020_000030'\n"
-        "    kept.append({'id': id, 'label': id[:16], 'source': id[-25:],\n"
-        "        'start': 20., 'end': 30.,\n"
-        "        'video': f'kinetics400/train/{id}.mp4',\n"
-        "        'masks': f'masks/003of064-{n // 64:05d}.h5::clips/' + id.replace('/', '%2F')})\n"
-        "sys.exit(peak() - before > 300 * 200_000)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_limit_of_file_size_is_an_output_error(tmp_path: Any) -> None:
