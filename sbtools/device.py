@@ -81,11 +81,13 @@ def batch_size(batch: int | str, device: torch.device) -> int:
 class Halving:
     """Work in batches of `size`, which is halved whenever the device runs out of memory.
 
-    A size that was too large is not tried again, and the first halving is logged.
+    A size that was too large is not tried again, and the first halving is logged: `items` are what
+    a batch is made of, `option` sets how many.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, items: str = "frames", option: str = "--batch-frames") -> None:
         self.size = self._asked = size
+        self._items, self._option = items, option
 
     def __call__(self, items: Sequence[T], run: Callable[[Sequence[T]], R]) -> Iterator[R]:
         """`run` over consecutive batches of `items`; ClipError when one item is too large."""
@@ -104,11 +106,12 @@ class Halving:
 
         torch.cuda.empty_cache()
         if failed == 1:
-            raise ClipError("memory", "one frame does not fit into the memory of the GPU")
+            one = self._items.removesuffix("s")
+            raise ClipError("memory", f"one {one} does not fit into the memory of the GPU")
         if self.size == self._asked:
             log.warning(
-                "the GPU is out of memory at %d frames a batch, trying fewer "
-                "(--batch-frames sets how many)", failed,
+                "the GPU is out of memory at %d %s a batch, trying fewer (%s sets how many)",
+                failed, self._items, self._option,
             )  # fmt: skip
         self.size = failed // 2
 

@@ -101,6 +101,13 @@ def test_the_last_short_batch_is_halved_by_its_own_length() -> None:
     assert memory.tried == [3, 1, 1, 1]
 
 
+def test_what_is_batched_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    list(device.Halving(2, "clips", "--batch")(range(2), Memory(1)))
+    assert "at 2 clips a batch, trying fewer (--batch sets how many)" in caplog.text
+    with pytest.raises(ClipError, match="one clip does not fit"):
+        list(device.Halving(1, "clips", "--batch")(range(1), Memory(0)))
+
+
 def test_one_frame_that_does_not_fit_fails_the_clip() -> None:
     with pytest.raises(ClipError, match="one frame") as caught:
         list(device.halving(2, range(4), Memory(0)))

@@ -56,7 +56,7 @@ class Judge:
         self.draws = Draws(seed)
         for module in subject.modules:
             module.to(device).eval()
-        self._halving = Halving(batch)
+        self._halving = Halving(batch, "clips", "--batch")
         self._text: Tensor | None = None
 
     @property
