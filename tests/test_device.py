@@ -101,7 +101,10 @@ def test_the_last_short_batch_is_halved_by_its_own_length() -> None:
     assert memory.tried == [3, 1, 1, 1]
 
 
-def test_what_is_batched_is_named(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_batched_is_named(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("sbtools"), "propagate", True)
     list(device.Halving(2, "clips", "--batch")(range(2), Memory(1)))
     assert "at 2 clips a batch, trying fewer (--batch sets how many)" in caplog.text
     with pytest.raises(ClipError, match="one clip does not fit"):
