@@ -122,7 +122,7 @@ def curves(run: Run) -> list[tuple[str, str]]:
             if (number := _number(value)) is not None:
                 losses.setdefault(str(name), []).append((epoch, number))
         if (number := _number(line.get("val_top1"))) is not None:
-            held_out.append((epoch, 100 * number))
+            held_out.append((epoch, number))
     told = [("losses", losses), ("top1 on held-out clips (%)", {"": held_out})]
     return [(title, _lines(run, title, lines)) for title, lines in told if any(lines.values())]
 

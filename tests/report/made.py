@@ -85,7 +85,7 @@ def result_of(
         {
             "epoch": at + 1,
             "losses": {"infonce": 2.0 / (at + 1)},
-            "val_top1": 0.3 + 0.1 * at,
+            "val_top1": 30.0 + 10 * at,
         }
         for at in range(epochs)
     ]
