@@ -165,8 +165,9 @@ def _contrast_table(contrasts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"A  {one['a']}"
         yield f"B  {one['b']}"
         yield f"{_counted(one['seeds'], 'seed')}; in percent"
+        wide = max([19, *map(len, one["outcomes"])]) + 1
         yield (
-            f"{'outcome':<20}{'A0':>7}{'B0':>7}{'A1':>7}{'B1':>7}{'gain 0':>8}{'gain 1':>8}"
+            f"{'outcome':<{wide}}{'A0':>7}{'B0':>7}{'A1':>7}{'B1':>7}{'gain 0':>8}{'gain 1':>8}"
             f"{'differ':>8}  {'95 % interval':<18}{'Holm p':>8}"
         )
         for name, found in one["outcomes"].items():
@@ -175,7 +176,7 @@ def _contrast_table(contrasts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             low, high = found["difference"]["interval"] or (None, None)
             interval = f"[{_signed(low)}, {_signed(high)}]"
             p = "-" if found["holm"] is None else f"{found['holm']:.2g}"
-            yield f"{name:<20}{cells}{gains}  {interval:<18}{p:>8}"
+            yield f"{name:<{wide}}{cells}{gains}  {interval:<18}{p:>8}"
 
 
 def _counted(count: int, what: str) -> str:
