@@ -219,5 +219,5 @@ sbtools report -q --details 4 -o "$out/report.html" "$out"/results/*.json > "$ou
 sbtools report -q "$out"/results/*-unbiased.json "$out"/results/zs-*.json > "$out/table.txt"
 cat "$out/table.txt" "$out"/*differences.txt "$out/gates.txt"
 if grep -q MISSED "$out/gates.txt"; then
-    echo "A gate was missed: what is told above of the claim is not to be relied on."
+    echo "A gate was missed: what is told above of that model is not to be relied on."
 fi
