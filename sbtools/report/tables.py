@@ -170,12 +170,17 @@ def recipe(run: Run) -> str:
     if run.training.get("seed") is None:
         return os.path.abspath(run.path)
     training = {k: run.training.get(k) for k in ("which", "select", "records_sha256", "clips")}
-    settings = run.training.get("settings")
-    if isinstance(settings, dict):
-        training["settings"] = {k: v for k, v in settings.items() if k != "seed"}
+    training["settings"] = _without_seed(run.training.get("settings"))
     model = {k: run.model.get(k) for k in ("name", "kind", "settings", "frames")}
     protocol = {k: v for k, v in run.protocol.items() if k != "seed"}
     return json.dumps([model, run.method, training, protocol], sort_keys=True)
+
+
+def _without_seed(settings: Any) -> Any:
+    """Settings, and settings of a part in them, which has the seed as well."""
+    if not isinstance(settings, dict):
+        return settings
+    return {name: _without_seed(value) for name, value in settings.items() if name != "seed"}
 
 
 def _name(runs: Sequence[Run]) -> str:

@@ -89,7 +89,12 @@ def result_of(
         }
         for at in range(epochs)
     ]
-    settings = {"lr": 1e-5, "ratio": ratio, "seed": seed}
+    settings = {
+        "lr": 1e-5,
+        "ratio": ratio,
+        "seed": seed,
+        "model_settings": {"arch": "tiny", "seed": seed},
+    }
     return {
         **made,
         "name": name,

@@ -52,6 +52,7 @@ def test_seeds_of_one_recipe_are_one_row() -> None:
     "change",
     [
         lambda told: told["training"]["settings"].update(lr=1.0),
+        lambda told: told["training"]["settings"]["model_settings"].update(arch="small"),
         lambda told: told["training"].update(which="best"),
         lambda told: told["training"].update(records_sha256="ab"),
         lambda told: told["method"]["settings"].update(ratio="0:1"),
