@@ -16,7 +16,6 @@ from sbtools.cli.options import Common
 from sbtools.errors import UsageError
 from sbtools.job import Job
 from sbtools.records import Record
-from sbtools.store.output import write_whole
 
 
 class ShareOrCount(click.ParamType):
@@ -147,4 +146,6 @@ def _counted(path: str, train: str) -> Counter[str]:
 
 
 def _write(path: Path, names: list[str]) -> None:
+    from sbtools.store.output import write_whole
+
     write_whole(str(path), "".join(f"{name}\n" for name in names).encode("utf-8"))
