@@ -7,7 +7,7 @@
 # background is that of their class in 9 of 10 (rho .9). Both are judged on the same free clips. What
 # masking gains at rho .9, less what it gains at rho 0, is what it does against the bias.
 #
-# OUT is made, ./masking-demo by default. Takes up to an hour on two cores; run it again, also after
+# OUT is made, ./masking-demo by default. Takes about an hour on two cores; run it again, also after
 # Ctrl-C: whatever is done is not done again. --fast tries the commands out in two minutes, and what
 # it prints means nothing. Settings stand in masking-demo.settings. From the environment: JOBS, how
 # many models are trained at a time, each on one core; default the cores at hand.

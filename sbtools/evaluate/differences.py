@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -155,7 +154,7 @@ def _outcome(
 def _p(value: float, error: float) -> float | None:
     if not (math.isfinite(error) and error > 0):
         return None
-    return 2 * NormalDist().cdf(-abs(value) / error)
+    return math.erfc(abs(value) / error / math.sqrt(2))
 
 
 def _common(rows: Sequence[Sequence[Rows]]) -> tuple[Sources, Floats]:

@@ -10,7 +10,7 @@ from scipy import stats
 
 from sbtools.errors import UsageError
 from sbtools.evaluate import from_scores
-from sbtools.evaluate.differences import contrasts
+from sbtools.evaluate.differences import _p, contrasts
 from sbtools.evaluate.scores import from_records
 
 # Of 40 clips: right answers of A0, B0, A1, B1.
@@ -152,3 +152,9 @@ def test_without_draws_there_is_no_interval_and_no_p() -> None:
     outcome = contrasts([four()], draws=0)["contrasts"][0]["outcomes"]["top1 plain"]
     assert outcome["difference"]["interval"] is None
     assert (outcome["p"], outcome["holm"], outcome["detectable"]) == (None, None, None)
+
+
+@pytest.mark.parametrize("z", [0.0, 1.0, 5.0, 9.0, 20.0])
+def test_a_small_p_is_not_rounded_away(z: float) -> None:
+    wanted = 2 * stats.norm.sf(z)
+    assert _p(-0.1 * z, 0.1) == pytest.approx(wanted, rel=1e-9)
