@@ -133,7 +133,8 @@ def _described(
     candidates = look_at(found, request.root, settings.frames, shapes, settings.fixed_frames)
     old = Settings.restore(before["settings"]) if before else None
     settings = plan.with_weights(settings, old)
-    plan.steps_of(settings, found.clips, world)
+    settings = plan.with_schedule(settings, request.asked, before and before["settings"])
+    plan.warn_of_rate(settings, plan.steps_of(settings, found.clips, world))
     return {
         "sbtools": __version__,
         "settings": settings.describe(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -124,6 +125,25 @@ def test_a_stop_and_the_same_command_give_the_same_weights(trained: Path, work: 
     assert losses(again.stdout) == losses((trained / "stdout").read_bytes())
     one, two = (state_of(folder / "run")["model"] for folder in (trained, work))
     assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_a_run_from_before_schedules_goes_on_with_its_own(work: Path) -> None:
+    """Without --schedule; the rate of step s of 40 is 1e-3 (.01 + .99 (1 + cos(pi s / 40)) / 2)."""
+    asked = [*TRAIN, "--epochs", "20"]
+    with running(*asked, "--schedule", "cosine", "clips.jsonl", cwd=work) as process:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=200)
+    assert process.returncode == 143
+    told = json.loads((work / "run" / "run.json").read_bytes())
+    del told["settings"]["schedule"]
+    (work / "run" / "run.json").write_text(json.dumps(told))
+    other = sbtools(*asked, "--schedule", "vifi", cwd=work)
+    assert other.returncode == 2 and b'schedule "cosine", not "vifi"' in other.stderr
+    again = sbtools(*asked, cwd=work, env=ONE_THREAD, timeout=300)
+    assert again.returncode == 0, again.stderr
+    assert b"by schedule cosine" in again.stderr
+    rates = [1e-3 * (0.01 + 0.495 * (1 + math.cos(math.pi * s / 40))) for s in range(1, 40, 2)]
+    assert [line["lr"] for line in lines(again.stdout)] == pytest.approx(rates)
 
 
 @pytest.mark.parametrize(
