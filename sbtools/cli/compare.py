@@ -92,6 +92,7 @@ def _compare(
     from sbtools.evaluate import combine, result
 
     a, b = (result.read(path) for path in paths)
+    _warn_unchecked({paths[0]: a, paths[1]: b})
     found = combine.compare(a, b, draws, seed)
     lacking = [view for view in views if view not in found["views"]]
     if lacking:
@@ -107,6 +108,14 @@ def _compare(
     for line in _table(paths, found):
         click.echo(line.encode("utf-8", "backslashreplace"))
     return 0
+
+
+def _warn_unchecked(read: Mapping[str, Mapping[str, Any]]) -> None:
+    from sbtools.evaluate import result
+
+    names = [path for path, found in read.items() if result.unchecked(found)]
+    if names:
+        log.warning("%s: %s", ", ".join(names), result.UNCHECKED)
 
 
 def _table(paths: Sequence[str], found: Mapping[str, Any]) -> Iterator[str]:
@@ -138,6 +147,7 @@ def _differ(
             f"--difference takes results in fours, A0 B0 A1 B1 for each seed, not {len(paths)}"
         )
     read = {path: result.read(path) for path in dict.fromkeys(paths)}
+    _warn_unchecked(read)
     fours = [[read[path] for path in paths[at : at + 4]] for at in range(0, len(paths), 4)]
     found = differences.contrasts(fours, draws, seed)
     for one in found["contrasts"]:

@@ -66,7 +66,7 @@ def command(**flags: Any) -> int:
         if outcome.stopped:
             log.info("stopped on request")
             return stop.code or 1
-        write(outcome.results, flags["output"])
+        write(outcome.results, flags["output"], not flags["no_per_clip"])
         return status(outcome, flags)
 
 

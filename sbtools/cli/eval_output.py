@@ -12,11 +12,15 @@ import click
 log = logging.getLogger("sbtools")
 
 
-def write(results: Mapping[str, Any], output: str | None) -> None:
-    """Write the results, each to its file, or to stdout; the chief numbers go to the log."""
+def write(results: Mapping[str, Any], output: str | None, per_clip: bool = True) -> None:
+    """Write the results, each to its file, or to stdout; the chief numbers go to the log.
+
+    per_clip: whether with what they say of every clip.
+    """
     from sbtools.evaluate import result
 
-    for name, found in results.items():
+    for name, whole in results.items():
+        found = whole if per_clip else result.without_clips(whole)
         path = output and named(output, name)
         if path:
             result.write(path, found)

@@ -75,9 +75,20 @@ def _both_sides(
     return found
 
 
+def clips_of(result: Result) -> Mapping[str, Any]:
+    """`per_clip` of a result; UsageError where it was left out."""
+    found: Mapping[str, Any] | None = result["per_clip"]
+    if found is None:
+        raise UsageError(
+            f"the result {result['name']!a} has no clips, only their sums: run its eval again "
+            f"without --no-per-clip to compare clip by clip"
+        )
+    return found
+
+
 def _common(a: Result, b: Result) -> tuple[list[str], tuple[list[int], list[int]]]:
     """The ids that both have, in the order of a, and their places in either."""
-    clips, others = a["per_clip"], b["per_clip"]
+    clips, others = clips_of(a), clips_of(b)
     place = {id: at for at, id in enumerate(others["id"])}
     ours = [at for at, id in enumerate(clips["id"]) if id in place]
     if not ours:
@@ -93,7 +104,7 @@ def _common(a: Result, b: Result) -> tuple[list[str], tuple[list[int], list[int]
 
 
 def _sources(result: Result, places: Sequence[int]) -> list[str]:
-    clips = result["per_clip"]
+    clips = clips_of(result)
     names = clips["source"] or clips["id"]
     return [names[at] for at in places]
 
@@ -104,7 +115,7 @@ def _codes(names: Sequence[str]) -> list[int]:
 
 
 def _hits(result: Result, view: str, places: Sequence[int] | None = None) -> Floats:
-    hits = np.array(result["per_clip"]["views"][view]["top1"], np.float64)
+    hits = np.array(clips_of(result)["views"][view]["top1"], np.float64)
     return hits if places is None else hits[list(places)]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from sbtools.errors import UsageError
-from sbtools.evaluate.combine import Result, unlike
+from sbtools.evaluate.combine import Result, clips_of, unlike
 from sbtools.evaluate.intervals import DRAWS, LEVEL, Sources, draw, estimate
 from sbtools.evaluate.metrics import Floats
 from sbtools.evaluate.paired import holm
@@ -111,7 +111,7 @@ def _contrast(seeds: Sequence[Four], draws: int, seed: int, level: float) -> dic
 
 
 def _outcomes(result: Result) -> dict[str, Rows]:
-    clips, classes = result["per_clip"], result["classes"]
+    clips, classes = clips_of(result), result["classes"]
     keys = [(id, classes[n]) for id, n in zip(clips["id"], clips["label"], strict=True)]
     sources = clips["source"] or clips["id"]
     found = {
