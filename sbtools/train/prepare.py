@@ -11,12 +11,11 @@ from typing import Any
 
 from sbtools import __version__, records
 from sbtools.errors import SbtoolsError, UsageError
-from sbtools.methods.base import Method
 from sbtools.records import Record
 from sbtools.store.owner import slurm_task
-from sbtools.train import plan
+from sbtools.train import candidates, plan
 from sbtools.train.folder import RECORDS, VAL
-from sbtools.train.gather import Gathered, gather, look_at, require_expected
+from sbtools.train.gather import Gathered, gather, require_expected
 from sbtools.train.plan import Asked
 from sbtools.train.settings import Settings
 
@@ -87,7 +86,7 @@ def prepared(
             return
         if request.val is not None:
             kept.append(gather(_val(request, folder), folder, VAL))
-        told = _described(request, settings, method, kept, world, before)
+        told = _described(request, settings, kept, world, before)
         paths: list[str | None] = [found.path for found in kept]
         yield Prepared(told, dict(zip((RECORDS, VAL), [*paths, None], strict=False)))
     finally:
@@ -115,7 +114,6 @@ def read_file(path: str, flag: str = "") -> Iterator[Record]:
 def _described(
     request: Request,
     settings: Settings,
-    method: Method,
     kept: list[Gathered],
     world: int,
     before: Told | None,
@@ -129,8 +127,8 @@ def _described(
     settings = plan.with_classes(settings, request.classes, found.labels, found.texts)
     for other in val:
         _require_apart(other, found, settings)
-    shapes = bool(method.needs & SHAPES)
-    candidates = look_at(found, request.root, settings.frames, shapes, settings.fixed_frames)
+    drawn_from = candidates.look_at(found, request.root, settings.frames)
+    settings = candidates.with_fixed_frames(settings, drawn_from, before)
     old = Settings.restore(before["settings"]) if before else None
     settings = plan.with_weights(settings, old)
     plan.steps_of(settings, found.clips, world)
@@ -139,7 +137,7 @@ def _described(
         "settings": settings.describe(),
         "records": found.describe(),
         "val": val[0].describe() if val else None,
-        "frame_source": {**found.sources, "candidates": candidates},
+        "frame_source": {**found.sources, "candidates": drawn_from.usual},
         "made": found.made or (before or {}).get("made", {}),
         "command": request.command,
         "host": socket.gethostname(),
