@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sbtools import __version__, records
+from sbtools import __version__, models, records
 from sbtools.errors import SbtoolsError, UsageError
 from sbtools.records import Record
 from sbtools.store.owner import slurm_task
@@ -85,7 +85,7 @@ def prepared(
             yield None
             return
         if request.val is not None:
-            kept.append(gather(_val(request, folder), folder, VAL))
+            kept.append(gather(_val(request, folder, before), folder, VAL))
         told = _described(request, settings, kept, world, before)
         paths: list[str | None] = [found.path for found in kept]
         yield Prepared(told, dict(zip((RECORDS, VAL), [*paths, None], strict=False)))
@@ -94,11 +94,11 @@ def prepared(
             found.remove()
 
 
-def _val(request: Request, folder: str) -> Iterator[Record]:
+def _val(request: Request, folder: str, before: Told | None) -> Iterator[Record]:
     """The records to validate on; those that RUN keeps where the file is gone."""
     assert request.val is not None
     again = os.path.join(request.folder, VAL)
-    gone = not os.path.lexists(request.val) and os.path.lexists(again)
+    gone = before is not None and not os.path.lexists(request.val) and os.path.lexists(again)
     return read_file(again if gone else request.val, "--val")
 
 
@@ -131,6 +131,8 @@ def _described(
     settings = candidates.with_fixed_frames(settings, drawn_from, before)
     old = Settings.restore(before["settings"]) if before else None
     settings = plan.with_weights(settings, old)
+    if before is None and settings.weights is not None:
+        models.require_weights(settings.model, settings.weights)
     plan.steps_of(settings, found.clips, world)
     return {
         "sbtools": __version__,
