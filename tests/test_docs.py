@@ -229,6 +229,7 @@ def test_the_commands_of_the_readme_are_those_of_continuous_integration() -> Non
     test_install, _, test = second.strip().partition(" && ")
     ran = (HERE / ".ci" / "run").read_text("utf-8").replace(" --quiet", "").splitlines()
     assert test_install in ran and test in ran
+    assert ran.index("export PYTEST_ADDOPTS=--durations=10") < ran.index(test)
     assert job == "sbtools segment clips/ | sbtools mask --mode bg+obj > masked.jsonl"
 
 
