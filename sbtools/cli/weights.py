@@ -44,8 +44,9 @@ def command(
 ) -> int:
     """List, fetch and verify the weights of the learned detectors and segmenters, and of CLIP.
 
-    What fetch has fetched is found by --detector auto and --segmenter auto, and by its name by
-    train --weights, as is what lies in $SBTOOLS_WEIGHTS. Nothing else is ever fetched that was not asked for.
+    What fetch has fetched is found by --detector auto, by --segmenter auto, and under its name by
+    train --weights, as is what lies in $SBTOOLS_WEIGHTS. Nothing else is ever fetched that was not
+    asked for.
 
     Exit status: 5 when a file is not what it should be, 6 for a full disk.
 
