@@ -204,7 +204,7 @@ def tell(settings: Settings, told: Mapping[str, Any], ranks: int, where: str) ->
     yield (
         f"{settings.model} ({settings.weights or 'random weights'}), method {settings.method}"
         f"{_pairs(settings.method_settings)}, objective {settings.objective}, "
-        f"{settings.frames} frames from {_frame_source(told['frame_source'])}"
+        f"{settings.frames} frames from {_frame_source(settings, told['frame_source'])}"
     )
     parts = f" in {settings.accumulate} parts" if settings.accumulate > 1 else ""
     yield (
@@ -222,10 +222,11 @@ def _pairs(settings: Mapping[str, Any]) -> str:
     return f" ({', '.join(f'{k}={v}' for k, v in settings.items())})" if settings else ""
 
 
-def _frame_source(told: Mapping[str, Any]) -> str:
-    few = told.get("candidates")
+def _frame_source(settings: Settings, told: Mapping[str, Any]) -> str:
+    usual = told.get("candidates")
     kinds = " and ".join(name for name in ("pixels", "masks", "video") if told.get(name))
-    return f"{kinds}, {few} candidates a clip" if few else kinds
+    fixed = ", the same in every epoch" if settings.fixed_frames else ""
+    return (f"{kinds}, {usual} candidates a clip" if usual else kinds) + fixed
 
 
 def parameters(settings: Settings) -> str:

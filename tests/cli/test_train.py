@@ -187,6 +187,10 @@ def told(words: list[str], capfd: pytest.CaptureFixture[str]) -> tuple[int, str]
     return code, found.err.splitlines()[-1]
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [
@@ -203,6 +207,12 @@ def told(words: list[str], capfd: pytest.CaptureFixture[str]) -> tuple[int, str]
         (["--betas", "0.9"], "not two numbers"),
         (["--pretrain", "captions", "--method", "mask"], "--pretrain takes no --method"),
         (["--pretrain", "captions"], "run is there already"),
+        (["--overwrite", "--classes", "walk,run"], "label 'wave' of the records is none of the"),
+        (["--overwrite", "--lr", "0"], "--lr is above 0"),
+        (["--overwrite", "gone.jsonl"], "there is no such file"),
+        (["--overwrite", "--weights", "ViT-B-32.pt"], "weights fetch clip-vit-b-32 -o ."),
+        (["--overwrite", "--weights", "w/ViT-B-16.pt"], "weights fetch clip-vit-b-16 -o w"),
+        (["--overwrite", "--val", "clips.jsonl"], "4 clips of --val are among those"),
     ],
 )
 def test_what_is_refused_is_named(
@@ -212,10 +222,10 @@ def test_what_is_refused_is_named(
     monkeypatch.chdir(trained)
     more = {"id": "more", "video": "more.mp4", "label": "walk"}
     (trained / "more.jsonl").write_text(json.dumps(more) + "\n")
-    before = sorted(os.listdir(trained / "run"))
+    before = contents(trained / "run")
     code, line = told([*TRAIN, "--epochs", "2", "clips.jsonl", *words], capfd)
     assert named in line and code in (1, 2)
-    assert sorted(os.listdir(trained / "run")) == before
+    assert contents(trained / "run") == before
 
 
 def test_two_trainings_in_one_folder(

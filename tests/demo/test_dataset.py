@@ -199,7 +199,7 @@ def test_a_scene_of_no_one_class_has_no_background_label() -> None:
         ({"size": 63}, "even number"),
         ({"size": 16}, "even number"),
         ({"frames": 1}, "--frames"),
-        ({"clips": 0}, "--clips"),
+        ({"clips": 0}, "--scale"),
     ],
 )
 def test_what_cannot_be_made_is_refused(settings: dict[str, Any], message: str) -> None:
