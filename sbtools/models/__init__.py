@@ -60,8 +60,9 @@ def build(
     towers = {key: taken.get(key, value) for key, value in TOWERS.items()}
     own = {key: value for key, value in taken.items() if key in known}
     arch, base = towers.pop("arch") or None, towers.pop("base") or None
-    model = made(clips.load(weights, arch, base=base, **towers), **common, **own)
-    return model.eval()
+    clip = clips.load(weights, arch, base=base, **towers)
+    clips.round_as_official(clip)
+    return made(clip, **common, **own).eval()  # type: ignore[no-any-return]
 
 
 def require_weights(name: str, weights: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from sbtools import rng
 from sbtools.errors import DamagedError, UsageError
@@ -17,7 +18,7 @@ from sbtools.models.arch import Arch
 from sbtools.models.towers import Clip
 from sbtools.weights.catalogue import CATALOGUE
 
-__all__ = ["Clip", "load", "located", "random", "save"]
+__all__ = ["Clip", "load", "located", "random", "round_as_official", "save"]
 log = logging.getLogger("sbtools")
 
 
@@ -68,6 +69,31 @@ def load(
     if wanted is not None and wanted.sizes() != built.sizes():
         raise UsageError(f"{path} holds a {built.name}, not a {wanted.name}: leave arch out")
     return _filled(built, found, source)
+
+
+def round_as_official(model: Clip) -> None:
+    """Round weights to half precision where the official code does; they stay float32.
+
+    build_model of OpenAI's clip/model.py, which ViFi-CLIP and ActionCLIP keep, fills a model whose
+    convolutions, linear maps, attention and projections are of half precision, whatever the file
+    holds; norms, positions, the class token and the scale are not. Both read embeddings of tokens
+    in that precision too. A ViFi-CLIP checkpoint is read after `model.float()`, so that only the
+    embeddings, which it leaves out, are rounded; random weights are no official ones.
+    """
+    kind = model.source["format"]
+    if kind == "random":
+        return
+    rounded: list[nn.Parameter | None] = [model.token_embedding.weight]
+    if kind != "vificlip":
+        rounded += [model.text_projection, model.visual.proj]
+        for part in model.modules():
+            if isinstance(part, nn.Conv2d | nn.Linear):
+                rounded += [part.weight, part.bias]
+            elif isinstance(part, nn.MultiheadAttention):
+                rounded += [part.in_proj_weight, part.in_proj_bias]
+    for weight in rounded:
+        if weight is not None:
+            weight.data = weight.data.half().float()
 
 
 def save(model: Clip, path: str) -> None:
