@@ -20,7 +20,7 @@ def result(
     """Clip i is of class a, and is answered rightly where hits[i] is 1."""
     rows = [[float(hit), 1.0 - hit] + [-1.0] * (len(classes) - 2) for hit in hits]
     records = [
-        {"id": f"{names}{n}", "label": "a", "scores": {"plain": row}, **fields}
+        {"id": f"{names}{n:02}", "label": "a", "scores": {"plain": row}, **fields}
         for n, row in enumerate(rows)
     ]
     return from_scores(from_records(records, list(classes)), draws=50)
