@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 from sbtools.errors import SbtoolsError, UsageError
-from sbtools.evaluate import result, sections
+from sbtools.evaluate import estimates, result, sections
 from sbtools.evaluate.clips import Clips, gather
-from sbtools.evaluate.intervals import DRAWS, LEVEL, Estimate, Sources, bootstrap
+from sbtools.evaluate.intervals import DRAWS, LEVEL, Sources, bootstrap
 from sbtools.evaluate.scores import Scores
-from sbtools.evaluate.statistics import PLAIN, ClipStatistics, GroupStatistics, PairStatistics
+from sbtools.evaluate.statistics import PLAIN
 from sbtools.evaluate.warn import warnings
 
 P_VIEWS = ("bg", "bg+obj")
@@ -50,9 +50,11 @@ def from_scores(
         raise SbtoolsError(f"none of {clips.asked} clips can be evaluated{first}")
     sources = Sources.of([*main.sources, *(found[1].sources if found else [])])
     run = partial(bootstrap, sources=sources.count, draws=draws, seed=seed, level=level)
-    told = _measured(main, Sources(sources.codes[: len(main)], sources.count), run)
-    told["groups"] = _groups(main, sources, group_by, run) if group_by else None
-    told["pairs"] = _pairs(found, Sources(sources.codes[len(main) :], sources.count), run)
+    own = Sources(sources.codes[: len(main)], sources.count)
+    told = _measured(main, own, run, level)
+    told["groups"] = _groups(main, own, group_by, run, level) if group_by else None
+    rest = Sources(sources.codes[len(main) :], sources.count)
+    told["pairs"] = _pairs(found, rest, run, level)
     told["metrics"] = _summary(told, view)
     told["clips"] = _clips(main, found, sources)
     told["dataset"] = {"name": _only(main.datasets), "split": _only(set(main.splits) - {""})}
@@ -85,8 +87,8 @@ def _p_view(asked: str | None, views: Sequence[str]) -> str | None:
     return asked or (there[0] if there else None)
 
 
-def _measured(clips: Clips, sources: Sources, run: Any) -> dict[str, Any]:
-    found: dict[str, Estimate] = run(ClipStatistics(clips, sources))
+def _measured(clips: Clips, sources: Sources, run: Any, level: float) -> dict[str, Any]:
+    found = estimates.of_clips(clips, sources, run, level)
     others = [name for name in clips.views if name != PLAIN and PLAIN in clips.views]
     return {
         "classes": clips.classes,
@@ -97,10 +99,10 @@ def _measured(clips: Clips, sources: Sources, run: Any) -> dict[str, Any]:
     }
 
 
-def _groups(clips: Clips, sources: Sources, field: str, run: Any) -> dict[str, Any]:
+def _groups(clips: Clips, sources: Sources, field: str, run: Any, level: float) -> dict[str, Any]:
     names = sorted(set(clips.groups))
-    own = Sources(sources.codes[: len(clips)], sources.count)
-    return sections.groups(field, names, clips, run(GroupStatistics(clips, names, own)))
+    found = estimates.of_groups(clips, names, sources, run, level)
+    return sections.groups(field, names, clips, found)
 
 
 def _counterparts(clips: Clips) -> tuple[Clips, tuple[Clips, Clips] | None]:
@@ -124,13 +126,14 @@ def _counterparts(clips: Clips) -> tuple[Clips, tuple[Clips, Clips] | None]:
     return clips.take(main), found
 
 
-def _pairs(found: tuple[Clips, Clips] | None, sources: Sources, run: Any) -> dict[str, Any] | None:
+def _pairs(
+    found: tuple[Clips, Clips] | None, sources: Sources, run: Any, level: float
+) -> dict[str, Any] | None:
     if found is None:
         return None
-    originals, counterparts = found
-    splits = sorted(set(counterparts.splits))
-    statistics = PairStatistics(originals, counterparts, splits, sources)
-    return sections.pairs(splits, originals, counterparts, run(statistics))
+    splits = sorted(set(found[1].splits))
+    made = estimates.of_pairs(*found, splits, sources, run, level)
+    return sections.pairs(splits, *found, made)
 
 
 def _summary(told: Mapping[str, Any], p_view: str | None) -> dict[str, Any]:

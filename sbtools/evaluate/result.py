@@ -8,7 +8,7 @@ is {"value", "interval": [low, high] | null, "chance", "count"}, with "reason" w
     model      null | {name, kind, settings, weights, weights_sha256, frames, recipe}
     method     null | {name, settings, objective, objective_settings}
     training   null | {run, checkpoint, which, select, epoch, seed, settings, records_sha256, clips,
-                       classes, log: [epoch lines]}
+                       frame_source, classes, log: [epoch lines]}
     dataset    {name, split, records, records_sha256}
     protocol   {p_view, views, controls, frames, clips, crops, frame_source, fill, seed}
     masks      {weight_free: bool | null, made: [str]}

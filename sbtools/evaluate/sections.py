@@ -31,11 +31,14 @@ def numbers(values: Floats) -> list[float | None]:
 def measure(
     found: Estimate, count: int, chance: float | None = None, reason: str | None = None
 ) -> Measure:
-    """{"value", "interval", "chance", "count"}; with `reason`, the value is null."""
+    """{"value", "interval", "method" where there is one, "chance", "count"}; with `reason`, the
+    value is null."""
     value = None if reason else number(found.value)
     low, high = number(found.low), number(found.high)
     interval = None if value is None or low is None or high is None else [low, high]
     made: Measure = {"value": value, "interval": interval, "chance": chance, "count": count}
+    if interval:
+        made["method"] = found.method
     return made if value is not None else {**made, "reason": reason or "there are no such clips"}
 
 
@@ -58,6 +61,7 @@ def view(name: str, clips: Clips, found: Estimates) -> dict[str, Any]:
             "value": numbers(each.value),
             "low": numbers(each.low),
             "high": numbers(each.high),
+            "method": each.method,
         },
         "confusion": dict(
             zip(("label", "predicted", "count"), (cell.tolist() for cell in cells), strict=True)
@@ -142,6 +146,7 @@ def groups(field: str, names: Sequence[str], clips: Clips, found: Estimates) -> 
             "value": numbers(each.value),
             "low": numbers(each.low),
             "high": numbers(each.high),
+            "method": each.method,
             "worst": worst,
             "gap": measure(found[f"{name}/gap"], len(clips)),
         }
@@ -166,7 +171,7 @@ def pairs(
         made[split] = {
             "views": {
                 name: {
-                    key: measure(_at(found[f"{name}/{key}"], place), count, at)
+                    key: measure(found[f"{name}/{key}"].at(place), count, at)
                     for key, at in levels.items()
                 }
                 for name in counterparts.views
@@ -189,10 +194,6 @@ def _per_pair(split: str, originals: Clips, counterparts: Clips) -> dict[str, An
         "source": two.sources,
         "views": {name: {"flip": _hits(rows)} for name, rows in flips.items()},
     }
-
-
-def _at(found: Estimate, place: int) -> Estimate:
-    return Estimate(*(values[place] for values in vars(found).values()))
 
 
 def per_clip(clips: Clips) -> dict[str, Any]:

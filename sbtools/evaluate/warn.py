@@ -68,12 +68,27 @@ def _of_views(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 "one-class",
                 (f"view {name}: {top['share']:.1%} of the answers are {top['class']!a}"),
             )
-        top1 = view["top1"]
-        if top1["interval"] and top1["interval"][1] < top1["chance"]:
+        if _below_chance(view):
             yield (
                 "below-chance",
                 (
-                    f"view {name}: top1 is below chance ({top1['chance']:.1%}): the label is still "
-                    "there to be read, turned round"
+                    f"view {name}: top1 is below chance ({view['top1']['chance']:.1%}): the label "
+                    "is still there to be read, turned round"
                 ),
             )
+
+
+def _below_chance(view: Mapping[str, Any]) -> bool:
+    """Whether the interval lies below chance, and below what these answers hit by chance.
+
+    The latter is the sum over classes of the share of clips times the share of answers (Cohen
+    1960); a constant answer, or clips of one label, never lie below it.
+    """
+    top1, cells = view["top1"], view["confusion"]
+    if not top1["interval"]:
+        return False
+    count = np.array(cells["count"], np.float64)
+    labels, answers = (np.bincount(cells[of], count) for of in ("label", "predicted"))
+    classes = min(len(labels), len(answers))
+    agreed = float(labels[:classes] @ answers[:classes]) / float(count.sum()) ** 2
+    return bool(top1["interval"][1] < min(top1["chance"], agreed))

@@ -64,6 +64,15 @@ def build(
     return model.eval()
 
 
+def require_weights(name: str, weights: str) -> None:
+    """UsageError where the model is a CLIP and such weights are not on this machine."""
+    made = pick(MODELS, "sbtools.models", name, "model")
+    if "clip" in inspect.signature(made).parameters:
+        from sbtools.models import clip as clips
+
+        clips.located(weights)
+
+
 def rebuild(spec: Mapping[str, Any]) -> VideoModel:
     """The model of `VideoModel.spec()` with random weights, to load a state dict into.
 

@@ -73,6 +73,7 @@ class ActionCLIP(VideoModel):
         "eps": 1e-8,
         "warmup": 5.0,
         "lr_floor": 0.0,
+        "schedule": "actionclip",
     }
     """Masked training's epochs and batch; the rest is configs/k400/k400_train.yaml and train.py."""
 

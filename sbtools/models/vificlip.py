@@ -51,6 +51,7 @@ class ViFiCLIP(VideoModel):
         "eps": 1e-8,
         "warmup": 5.0,
         "lr_floor": 0.01,
+        "schedule": "vifi",
     }
     """Masked training's epochs, batch and rate; the rest is utils/config.py and optimizer.py."""
 

@@ -89,6 +89,27 @@ def test_what_differs_beside_the_model_is_told() -> None:
     assert len(told) == 3 and "(2 and 3)" in told[0] and "frames" in told[1]
 
 
+def test_models_that_were_trained_on_different_frames_are_told_apart() -> None:
+    """8 fixed frames a clip, and 32 to draw from; what is not told is no reason."""
+
+    def trained(candidates: int | None, fixed: bool) -> dict[str, Any]:
+        told = {"masks": 40, "candidates": candidates} if candidates else {"video": 40}
+        settings = {"method": "none", "fixed_frames": fixed}
+        return {**result(ONE), "training": {"settings": settings, "frame_source": told}}
+
+    few, many, video = trained(8, True), trained(32, False), trained(None, False)
+    assert (
+        compare(few, few, draws=0)["warnings"] == compare(video, video, draws=0)["warnings"] == []
+    )
+    (told,) = compare(few, many, draws=0)["warnings"]
+    assert "8 candidates a clip, the same in every epoch" in told and "32 candidates" in told
+    assert len(compare(many, video, draws=0)["warnings"]) == 1
+    assert compare(trained(32, True), many, draws=0)["warnings"]
+    older = {**many, "training": {"settings": {"method": "none"}}}
+    assert compare(few, older, draws=0)["warnings"] == []
+    assert compare(few, result(ONE), draws=0)["warnings"] == []
+
+
 def test_sources_are_drawn_together() -> None:
     one, two = (result(hits) for hits in (ONE, TWO))
     for found in (one, two):

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from sbtools.evaluate import intervals
-from sbtools.evaluate.intervals import Sources, Sums, bootstrap, draw, percentiles, ratio
+from sbtools.evaluate.intervals import Sources, Sums, bootstrap, draw, expanded, percentiles, ratio
 
 
 def means(hits: np.ndarray, sources: Sources):  # type: ignore[no-untyped-def]
@@ -71,9 +71,24 @@ def test_all_clips_of_a_source_are_drawn_together() -> None:
         slow.append(np.mean(together))
     found = bootstrap(means(hits, sources), sources.count, draws=400, seed=5)["mean"]
     assert found.value == pytest.approx(4 / 7)
-    assert (found.low, found.high) == pytest.approx(np.quantile(slow, [0.025, 0.975]))
+    tail = stats.norm.cdf(-((4 / 3) ** 0.5) * stats.t.ppf(0.975, 3))  # Hesterberg 2015, of 4
+    assert (found.low, found.high) == pytest.approx(np.quantile(slow, [tail, 1 - tail]))
     assert found.error == pytest.approx(np.std(slow, ddof=1))
     assert (drawn.sum(1) == 4).all() and len(drawn) == 400
+
+
+def test_few_sources_widen_percentiles_to_student_s_t() -> None:
+    rng = np.random.default_rng(2)
+    covered = {0.95: 0, expanded(0.95, 8): 0}
+    for _ in range(400):
+        values = rng.normal(0, 1, 8)
+        drawn = values[rng.integers(0, 8, (500, 8))].mean(1)
+        for level in covered:
+            low, high = percentiles(drawn, level)
+            covered[level] += low <= 0 <= high
+    plain, wide = covered.values()
+    assert plain < 0.92 * 400 < 0.93 * 400 < wide
+    assert expanded(0.95, 10000) == pytest.approx(0.95, abs=1e-4)
 
 
 def test_copies_of_a_clip_do_not_narrow_the_interval() -> None:

@@ -1,0 +1,147 @@
+"""Intervals over seeds: what another training of the same recipe would give, too.
+
+A seed is one training with all that it draws anew. The values of several seeds are few, so their
+intervals are Student's t; one seed says nothing about training. Where all seeds are judged on the
+same clips, the clips' own variance is in none of their differences and comes on top.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sbtools.evaluate.metrics import Floats
+
+LEVEL, POWER = 0.95, 0.8
+ROUNDING = 1e-12
+"""Values of seeds that differ by less are equal, and their spread is not known."""
+
+Part = tuple[float, float]
+"""A part of a variance, and its degrees of freedom."""
+
+
+@dataclass(frozen=True)
+class SeedInterval:
+    """A mean over seeds, or a difference of two: of shares, 0 to 1 (of differences, -1 to 1).
+
+    value; low, high: the interval; error: the standard error; df: the degrees of freedom of t; p:
+    two-sided, of a true value of 0; detectable: the smallest true value that such an error shows
+    at the level with probability 0.8. All but value are NaN where seeds tell no spread: one seed,
+    or values that are all the same.
+    """
+
+    value: float
+    low: float
+    high: float
+    error: float
+    df: float
+    p: float
+    detectable: float
+
+    @property
+    def shown(self) -> bool:
+        """Whether the interval leaves out 0; False where there is none."""
+        return self.low > 0 or self.high < 0
+
+
+def paired(
+    differences: Floats,
+    clip_variance: float = 0.0,
+    level: float = LEVEL,
+    clip_df: float = math.inf,
+) -> SeedInterval:
+    """The mean of a difference [n] that each of n seeds gives, by a paired t interval.
+
+    differences: B less A of each seed, or a difference of differences. clip_variance: what the
+    clips add to the variance of the mean where the seeds share them, the covariance of two seeds
+    (`clip_covariance`); 0 where each seed draws its own, since it is in their spread then. clip_df:
+    its degrees of freedom. Degrees of freedom are n - 1, with a clip variance Satterthwaite's (as
+    Hillis 2007 for readers and cases). ValueError for no values, NaN or a negative variance.
+    """
+    values = _checked(differences)
+    if not clip_variance >= 0:
+        raise ValueError(f"the variance of clips is {clip_variance}, not 0 or more")
+    seeds = _variance(values), len(values) - 1.0
+    return _interval(float(values.mean()), [seeds], (clip_variance, clip_df), level)
+
+
+def mean(values: Floats, clip_variance: float = 0.0, level: float = LEVEL) -> SeedInterval:
+    """The mean of a metric [n] over n seeds; p is that of a true mean of 0."""
+    return paired(values, clip_variance, level)
+
+
+def unpaired(a: Floats, b: Floats, level: float = LEVEL) -> SeedInterval:
+    """The mean of b [m] less that of a [n], of seeds that have nothing in common.
+
+    Welch's interval, with Satterthwaite's degrees of freedom.
+    """
+    return contrast([a, b], [-1.0, 1.0], level)
+
+
+def contrast(
+    arms: Sequence[Floats],
+    signs: Sequence[float],
+    level: float = LEVEL,
+    clip_variance: float = 0.0,
+    clip_df: float = math.inf,
+) -> SeedInterval:
+    """The sum of the means of independent arms, each times its sign (Satterthwaite 1946)."""
+    values = [_checked(arm) for arm in arms]
+    value = sum(sign * float(arm.mean()) for sign, arm in zip(signs, values, strict=True))
+    parts = [
+        (sign**2 * _variance(arm), len(arm) - 1.0) for sign, arm in zip(signs, values, strict=True)
+    ]
+    return _interval(value, parts, (clip_variance, clip_df), level)
+
+
+def clip_covariance(differences: Floats, sources: ArrayLike) -> float:
+    """What shared clips add to the variance of the mean over seeds; 0 or more.
+
+    differences: float64 [n, N], of each seed and clip. sources: the source of each clip, int64 [N];
+    clips of one source go together. It is the mean covariance of two seeds' means over the same
+    sources: with it, var / n over seeds plus this is the variance of the grand mean (Obuchowski and
+    Rockette 1995, of readers and cases). NaN for fewer than two seeds or sources.
+    """
+    seeds, clips = differences.shape
+    _, codes = np.unique(np.asarray(sources), return_inverse=True)
+    count = int(codes.max()) + 1
+    if seeds < 2 or count < 2:
+        return math.nan
+    centred = (differences - differences.mean(1, keepdims=True)) / clips
+    sums = np.stack([np.bincount(codes, row, count) for row in centred])
+    both = (sums.sum(0) ** 2).sum() - (sums**2).sum()
+    return max(0.0, float(both) / (seeds * (seeds - 1)) * count / (count - 1))
+
+
+def _checked(values: ArrayLike) -> Floats:
+    made = np.asarray(values, np.float64)
+    if made.ndim != 1 or not len(made) or not np.isfinite(made).all():
+        raise ValueError(f"one finite value for each seed is wanted, not {made!r}")
+    return made
+
+
+def _variance(values: Floats) -> float:
+    """Of the mean; NaN of one value, and 0 where values differ by rounding alone."""
+    if len(values) < 2:
+        return math.nan
+    return 0.0 if np.ptp(values) < ROUNDING else float(values.var(ddof=1)) / len(values)
+
+
+def _interval(value: float, seeds: Sequence[Part], clips: Part, level: float) -> SeedInterval:
+    """Of what the seeds of each arm and the clips add to the variance."""
+    from scipy.special import nctdtrinc, stdtr, stdtrit
+
+    if not sum(part for part, _ in seeds) > 0:
+        return SeedInterval(value, *[math.nan] * 6)
+    parts = [*seeds, clips]
+    variance = sum(part for part, _ in parts)
+    df = variance**2 / sum(part**2 / df for part, df in parts if part)
+    error, border = math.sqrt(variance), float(stdtrit(df, (1 + level) / 2))
+    p = 2 * float(stdtr(df, -abs(value) / error))
+    away = float(nctdtrinc(df, 1 - POWER, border))
+    low, high = value - border * error, value + border * error
+    return SeedInterval(value, low, high, error, df, p, away * error)
