@@ -71,7 +71,7 @@ def test_results_that_cannot_be_compared() -> None:
         compare(result(ONE), result(TWO, names="d"))
     other = result(TWO)
     other["classes"] = ["x", "b"]
-    with pytest.raises(UsageError, match="'c0' is 'a' in one, 'x' in the other"):
+    with pytest.raises(UsageError, match="'c00' is 'a' in one, 'x' in the other"):
         compare(result(ONE), other)
     with pytest.raises(UsageError, match="different sources"):
         compare(result(ONE), result(TWO, source="same"))
