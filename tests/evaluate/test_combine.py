@@ -20,7 +20,7 @@ def result(
     """Clip i is of class a, and is answered rightly where hits[i] is 1."""
     rows = [[float(hit), 1.0 - hit] + [-1.0] * (len(classes) - 2) for hit in hits]
     records = [
-        {"id": f"{names}{n}", "label": "a", "scores": {"plain": row}, **fields}
+        {"id": f"{names}{n:02}", "label": "a", "scores": {"plain": row}, **fields}
         for n, row in enumerate(rows)
     ]
     return from_scores(from_records(records, list(classes)), draws=50)
@@ -71,7 +71,7 @@ def test_results_that_cannot_be_compared() -> None:
         compare(result(ONE), result(TWO, names="d"))
     other = result(TWO)
     other["classes"] = ["x", "b"]
-    with pytest.raises(UsageError, match="'c0' is 'a' in one, 'x' in the other"):
+    with pytest.raises(UsageError, match="'c00' is 'a' in one, 'x' in the other"):
         compare(result(ONE), other)
     with pytest.raises(UsageError, match="different sources"):
         compare(result(ONE), result(TWO, source="same"))

@@ -94,7 +94,7 @@ def test_a_clothes_model_survives_masking(judge: Judge, demo: Path) -> None:
 
 
 def test_scores_are_those_of_the_model_whatever_the_batch(judge: Judge, demo: Path) -> None:
-    kept = records(demo / "iid.jsonl")
+    kept = sorted(records(demo / "iid.jsonl"), key=lambda record: str(record["id"]))
     network = Linear(list(NAMES))
     with torch.no_grad():
         rows = torch.cat([network(video) for video in videos(demo, kept)])
