@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 
-from sbtools.cli import messages, options
+from sbtools.cli import compare_table, messages, options
 from sbtools.errors import UsageError
 
 log = logging.getLogger("sbtools")
-CELLS, GAINS = ("a0", "b0", "a1", "b1"), ("gain0", "gain1", "difference")
+VERSUS = "vs"
 
 
 @click.command(
@@ -21,14 +21,17 @@ CELLS, GAINS = ("a0", "b0", "a1", "b1"), ("gain0", "gain1", "difference")
     short_help="Compare two results, or hold a published number against its clips.",
     context_settings=options.CONTEXT,
 )
-@click.argument("inputs", metavar="[A.json B.json]", nargs=-1, type=click.Path(path_type=str))
+@click.argument("inputs", metavar="[A.json B.json | A.json... vs B.json...]", nargs=-1,
+                type=click.Path(path_type=str))  # fmt: skip
 @click.option("--difference", is_flag=True,
               help="What a bias adds to B's gain: A0 B0 A1 B1, for each seed.")  # fmt: skip
 @click.option("--view", "views", multiple=True, metavar="NAME",
               help="Compare this view alone; repeatable.  [default: all]")  # fmt: skip
-@click.option("--draws", type=click.IntRange(0), default=1000, show_default=True,
-              help="Draws of the bootstrap.")  # fmt: skip
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
+@click.option("--test-clips", type=click.Choice(["auto", "own", "shared"]), default="auto",
+              show_default=True,
+              help="Of several seeds: has each test clips of its own?")  # fmt: skip
+@click.option("--draws", type=click.IntRange(0), hidden=True, help="Without effect.")
+@click.option("--seed", type=int, hidden=True, help="Without effect.")
 @click.option("--published", "published", multiple=True, metavar="PERCENT",
               help="A published percentage, with its decimals as printed; repeatable.")  # fmt: skip
 @click.option("--clips", type=click.IntRange(1), metavar="N",
@@ -41,8 +44,9 @@ def command(
     inputs: tuple[str, ...],
     difference: bool,
     views: tuple[str, ...],
-    draws: int,
-    seed: int,
+    test_clips: str,
+    draws: int | None,
+    seed: int | None,
     published: tuple[str, ...],
     clips: int | None,
     up_to: int | None,
@@ -54,9 +58,11 @@ def command(
 
     For every view: top1 of A and of B, B less A with its 95 % interval, the clips that only one of
     them gets right with McNemar's test, and the smallest difference that could have been seen.
+    Two results are two trainings: to compare recipes, give the seeds of both, with vs between them;
+    the intervals are Student's t over seeds then.
 
     With --difference, results come in fours: A and B trained without a bias (A0, B0) and with it
-    (A1, B1). Told is what B gains in either case, and the difference of the two.
+    (A1, B1), seed after seed. Told is what B gains in either case, and the difference of the two.
 
     With --published no result is read: can such a percentage come from so many clips at all?
 
@@ -66,6 +72,7 @@ def command(
     Examples:
       sbtools compare results/none.json results/bg50.json
       sbtools compare --view bg --json a.json b.json
+      sbtools compare results/none-*.json vs results/bg50-*.json
       sbtools compare --difference free/none.json free/bg50.json bias/none.json bias/bg50.json
       sbtools compare --published 16.50 --clips 576
       sbtools compare --published 74.42 --published 61.55 --up-to 2500
@@ -80,34 +87,25 @@ def command(
     if clips or up_to:
         raise UsageError("--clips and --up-to go with --published")
     if difference:
-        return _differ(inputs, views, draws, seed, as_json)
+        return _differ(inputs, views, test_clips, as_json)
+    if VERSUS in inputs:
+        return _arms(inputs, views, test_clips, as_json)
     if len(inputs) != 2:
-        raise UsageError("give two result files, A.json B.json, as sbtools eval -o writes them")
-    return _compare(inputs, views, draws, seed, as_json)
+        raise UsageError(
+            "give two result files, A.json B.json, as sbtools eval -o writes them, or the seeds of "
+            "two arms, A.json... vs B.json..."
+        )
+    return _compare(inputs, views, as_json)
 
 
-def _compare(
-    paths: Sequence[str], views: Sequence[str], draws: int, seed: int, as_json: bool
-) -> int:
+def _compare(paths: Sequence[str], views: Sequence[str], as_json: bool) -> int:
     from sbtools.evaluate import combine, result
 
     a, b = (result.read(path) for path in paths)
     _warn_unchecked({paths[0]: a, paths[1]: b})
-    found = combine.compare(a, b, draws, seed)
-    lacking = [view for view in views if view not in found["views"]]
-    if lacking:
-        raise UsageError(
-            f"view {lacking[0]} is not in both; {', '.join(found['views'])} are: name one of them"
-        )
-    found["views"] = {v: s for v, s in found["views"].items() if not views or v in views}
-    for message in found["warnings"]:
-        log.warning("%s", message)
-    if as_json:
-        click.echo(json.dumps({"a": paths[0], "b": paths[1], **found}, allow_nan=False))
-        return 0
-    for line in _table(paths, found):
-        click.echo(line.encode("utf-8", "backslashreplace"))
-    return 0
+    found = combine.compare(a, b)
+    found["views"] = _only(found["views"], views, lambda name: name)
+    return _told({"a": paths[0], "b": paths[1], **found}, compare_table.clips, as_json)
 
 
 def _warn_unchecked(read: Mapping[str, Mapping[str, Any]]) -> None:
@@ -118,28 +116,23 @@ def _warn_unchecked(read: Mapping[str, Mapping[str, Any]]) -> None:
         log.warning("%s: %s", ", ".join(names), result.UNCHECKED)
 
 
-def _table(paths: Sequence[str], found: Mapping[str, Any]) -> Iterator[str]:
-    yield f"A  {paths[0]}"
-    yield f"B  {paths[1]}"
-    yield f"{found['count']} clips from {found['sources']} sources; top1 in percent"
-    yield (
-        f"{'view':<13}{'A':>7}{'B':>8}{'B - A':>8}  {'95 % interval':<18}"
-        f"{'only A':>7}{'only B':>8}{'exact p':>9}{'mid-p':>9}{'detectable':>11}"
-    )
-    for name, view in found["views"].items():
-        low, high = view["difference"]["interval"] or (None, None)
-        only_a, only_b = view["discordant"]
-        interval = f"[{_signed(low)}, {_signed(high)}]"
-        yield (
-            f"{name:<13}{_percent(view['a']['value']):>7}{_percent(view['b']['value']):>8}"
-            f"{_signed(view['difference']['value']):>8}  {interval:<18}{only_a:>7}{only_b:>8}"
-            f"{view['exact']:>9.3g}{view['mid_p']:>9.3g}{_percent(view['detectable']):>11}"
-        )
+def _arms(paths: Sequence[str], views: Sequence[str], test_clips: str, as_json: bool) -> int:
+    from sbtools.evaluate import differences, result
+
+    at = paths.index(VERSUS)
+    sides = paths[:at], paths[at + 1 :]
+    if VERSUS in sides[1] or not all(sides):
+        raise UsageError("give the seeds of two arms: A.json... vs B.json...")
+    a, b = ([result.read(path) for path in side] for side in sides)
+    _warn_unchecked(dict(zip((*sides[0], *sides[1]), (*a, *b), strict=True)))
+    if len(a) == len(b) == 1:
+        raise UsageError("two results of one seed each are compared without vs: A.json B.json")
+    found = differences.arms(a, b, test_clips)
+    found["outcomes"] = _only(found["outcomes"], views, _view_of)
+    return _told({"results": list(paths), **found}, compare_table.arms, as_json)
 
 
-def _differ(
-    paths: Sequence[str], views: Sequence[str], draws: int, seed: int, as_json: bool
-) -> int:
+def _differ(paths: Sequence[str], views: Sequence[str], test_clips: str, as_json: bool) -> int:
     from sbtools.evaluate import differences, result
 
     if not paths or len(paths) % 4:
@@ -149,56 +142,38 @@ def _differ(
     read = {path: result.read(path) for path in dict.fromkeys(paths)}
     _warn_unchecked(read)
     fours = [[read[path] for path in paths[at : at + 4]] for at in range(0, len(paths), 4)]
-    found = differences.contrasts(fours, draws, seed)
+    found = differences.contrasts(fours, test_clips)
     for one in found["contrasts"]:
-        known = {name.split()[1] for name in one["outcomes"]}
-        lacking = [view for view in views if view not in known]
-        if lacking:
-            raise UsageError(f"view {lacking[0]} is not in all; {', '.join(sorted(known))} are")
-        one["outcomes"] = {
-            name: outcome
-            for name, outcome in one["outcomes"].items()
-            if not views or name.split()[1] in views
-        }
+        one["outcomes"] = _only(one["outcomes"], views, _view_of)
+    return _told({"results": list(paths), **found}, compare_table.contrasts, as_json)
+
+
+def _view_of(outcome: str) -> str:
+    return outcome.split()[1]
+
+
+def _only(
+    found: Mapping[str, Any], views: Sequence[str], view_of: Callable[[str], str]
+) -> dict[str, Any]:
+    """What is of the views asked for; UsageError for one that is not there."""
+    there = dict.fromkeys(view_of(name) for name in found)
+    lacking = [view for view in views if view not in there]
+    if lacking:
+        raise UsageError(
+            f"view {lacking[0]} is not in all; {', '.join(there)} are: name one of them"
+        )
+    return {name: one for name, one in found.items() if not views or view_of(name) in views}
+
+
+def _told(
+    found: Mapping[str, Any], table: Callable[[Mapping[str, Any]], Iterator[str]], as_json: bool
+) -> int:
     for message in found["warnings"]:
         log.warning("%s", message)
-    if as_json:
-        click.echo(json.dumps({"results": list(paths), **found}, allow_nan=False))
-        return 0
-    for line in _contrast_table(found["contrasts"]):
+    lines = [json.dumps(found, allow_nan=False)] if as_json else table(found)
+    for line in lines:
         click.echo(line.encode("utf-8", "backslashreplace"))
     return 0
-
-
-def _contrast_table(contrasts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    for one in contrasts:
-        yield f"A  {one['a']}"
-        yield f"B  {one['b']}"
-        yield f"{_counted(one['seeds'], 'seed')}; in percent"
-        wide = max([19, *map(len, one["outcomes"])]) + 1
-        yield (
-            f"{'outcome':<{wide}}{'A0':>7}{'B0':>7}{'A1':>7}{'B1':>7}{'gain 0':>8}{'gain 1':>8}"
-            f"{'differ':>8}  {'95 % interval':<18}{'Holm p':>8}"
-        )
-        for name, found in one["outcomes"].items():
-            cells = "".join(f"{_percent(found[cell]['value']):>7}" for cell in CELLS)
-            gains = "".join(f"{_signed(found[gain]['value']):>8}" for gain in GAINS)
-            low, high = found["difference"]["interval"] or (None, None)
-            interval = f"[{_signed(low)}, {_signed(high)}]"
-            p = "-" if found["holm"] is None else f"{found['holm']:.2g}"
-            yield f"{name:<{wide}}{cells}{gains}  {interval:<18}{p:>8}"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.2f}"
-
-
-def _signed(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:+.2f}"
 
 
 def _fit(published: Sequence[str], clips: int, as_json: bool) -> int:

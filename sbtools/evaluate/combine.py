@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
 
 from sbtools.errors import UsageError
-from sbtools.evaluate.intervals import DRAWS, LEVEL, Sources, bootstrap, draw, estimate
+from sbtools.evaluate.intervals import DRAWS, LEVEL, Estimate, Sources, draw, estimate
 from sbtools.evaluate.metrics import Floats, harmonic_mean
 from sbtools.evaluate.paired import discordant, mcnemar, resolved
 from sbtools.evaluate.sections import Measure, measure, number, smallest
+from sbtools.evaluate.shares import EDGE, KORN_GRAUBARD, difference, shares
 
 Result = Mapping[str, Any]
 HITS = ("top1", "top5")
 
 
-def compare(
-    a: Result, b: Result, draws: int = DRAWS, seed: int = 0, level: float = LEVEL
-) -> dict[str, Any]:
+def compare(a: Result, b: Result, level: float = LEVEL) -> dict[str, Any]:
     """Two results over the clips that both have: {count, only_a, only_b, warnings, views}.
 
     views: by name, of those that both have, {a, b (measures of top1), difference (b less a),
-    discordant: [right in a alone, right in b alone], exact, mid_p, detectable}. The draws are of
-    sources, and the same for both. UsageError where no clip or no view is common, or where the two
-    take a clip for different classes or sources.
+    discordant: [right in a alone, right in b alone], exact, mid_p, detectable}. UsageError where no
+    clip or no view is common, or where the two take a clip for different classes or sources.
     """
     ids, (ours, theirs) = _common(a, b)
     views = [name for name in a["views"] if name in b["views"]]
@@ -37,20 +34,21 @@ def compare(
     sources = Sources.of(_sources(a, ours))
     if _codes(_sources(b, theirs)) != sources.codes.tolist():
         raise UsageError("the two results have different sources for the same clips")
-    hits = {v: tuple(_hits(r, v, at) for r, at in ((a, ours), (b, theirs))) for v in views}
-    found = bootstrap(partial(_both_sides, hits, sources), sources.count, draws, seed, level)
-    told = {}
+    ones, told = np.ones(len(ids)), {}
     for view in views:
-        only = discordant(*(resolved(side, ids) for side in hits[view]))
+        one, two = _hits(a, view, ours), _hits(b, view, theirs)
+        sides = (shares(side, ones, sources, level=level).at(0) for side in (one, two))
+        gap = difference(two - one, sources, level=level)
+        only = discordant(*(resolved(side, ids) for side in (one, two)))
         exact, mid_p = mcnemar(*only)
         told[view] = {
-            "a": measure(found[f"{view}/a"], len(ids), 1 / len(a["classes"])),
-            "b": measure(found[f"{view}/b"], len(ids), 1 / len(b["classes"])),
-            "difference": measure(found[f"{view}/difference"], len(ids), 0.0),
+            "a": measure(next(sides), len(ids), 1 / len(a["classes"])),
+            "b": measure(next(sides), len(ids), 1 / len(b["classes"])),
+            "difference": measure(gap, len(ids), 0.0),
             "discordant": list(only),
             "exact": exact,
             "mid_p": mid_p,
-            "detectable": smallest(found[f"{view}/difference"]),
+            "detectable": smallest(gap),
         }
     left = [len(result["per_clip"]["id"]) - len(ids) for result in (a, b)]
     return {
@@ -59,20 +57,9 @@ def compare(
         "only_a": left[0],
         "only_b": left[1],
         "warnings": unlike(a, b, left),
-        "bootstrap": {"draws": draws, "level": level, "seed": seed, "unit": "source"},
+        "level": level,
         "views": told,
     }
-
-
-def _both_sides(
-    hits: Mapping[str, Sequence[Floats]], sources: Sources, weights: Floats
-) -> dict[str, Floats]:
-    drawn = weights[:, sources.codes]
-    found: dict[str, Floats] = {}
-    for view, (one, two) in hits.items():
-        a, b = drawn @ one / drawn.sum(1), drawn @ two / drawn.sum(1)
-        found |= {f"{view}/a": a, f"{view}/b": b, f"{view}/difference": b - a}
-    return found
 
 
 def clips_of(result: Result) -> Mapping[str, Any]:
@@ -155,6 +142,7 @@ def base_to_novel(
     """The harmonic mean 2bn / (b + n) of base and novel top1, by the name of the view.
 
     Sources of base and of novel clips are drawn apart. Chance is the harmonic mean of both chances.
+    Where all draws agree, the ends are the harmonic means of the ends of both.
     """
     made = {}
     for view in (name for name in base["views"] if name in novel["views"]):
@@ -162,7 +150,12 @@ def base_to_novel(
             _top1(base, view, "base", draws, seed), _top1(novel, view, "novel", draws, seed),
             strict=True,
         )  # fmt: skip
-        found = estimate(harmonic_mean(*value), harmonic_mean(*drawn), level)
+        few = min(_number_of_sources(result) for result in (base, novel))
+        found = estimate(harmonic_mean(*value), harmonic_mean(*drawn), few, level)
+        if found.high - found.low <= EDGE:
+            sides = [_share(result, view, level) for result in (base, novel)]
+            low, high = (harmonic_mean(*ends) for ends in zip(*sides, strict=True))
+            found = Estimate(found.value, low, high, found.error, KORN_GRAUBARD)
         chances = (np.array(1 / len(result["classes"])) for result in (base, novel))
         count = sum(len(result["per_clip"]["id"]) for result in (base, novel))
         made[view] = measure(found, count, float(harmonic_mean(*chances)))
@@ -180,6 +173,18 @@ def _top1(result: Result, view: str, what: str, draws: int, seed: int) -> tuple[
         own = weights[:, sources.codes]
         drawn.append(own @ hits / own.sum(1))
     return hits.mean(), np.concatenate(drawn)
+
+
+def _number_of_sources(result: Result) -> int:
+    return len(set(_sources(result, range(len(clips_of(result)["id"])))))
+
+
+def _share(result: Result, view: str, level: float) -> tuple[Floats, Floats]:
+    """The ends of the interval of top1."""
+    hits = _hits(result, view)
+    sources = Sources.of(_sources(result, range(len(hits))))
+    found = shares(hits, np.ones(len(hits)), sources, level=level).at(0)
+    return found.low, found.high
 
 
 def over_splits(results: Sequence[Result]) -> dict[str, dict[str, Any]]:

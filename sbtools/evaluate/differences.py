@@ -1,7 +1,7 @@
-"""Differences of differences: does what a method gains depend on the bias that it met in training?
+"""Trainings compared: two arms, or four for a difference of differences, over their seeds.
 
-A and B are judged twice, on the same clips: trained without the bias (A0, B0) and with it (A1, B1).
-What B gains, less what it gains where there is nothing to remove, is (B1 - A1) - (B0 - A0).
+A and B are judged twice: trained without the bias (A0, B0) and with it (A1, B1). What B gains, less
+what it gains where there is nothing to remove, is (B1 - A1) - (B0 - A0).
 """
 
 from __future__ import annotations
@@ -9,68 +9,190 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from sbtools.errors import UsageError
-from sbtools.evaluate.combine import Result, clips_of, unlike
-from sbtools.evaluate.intervals import DRAWS, LEVEL, Sources, draw, estimate
+from sbtools.evaluate import seeds
+from sbtools.evaluate.combine import unlike
+from sbtools.evaluate.intervals import LEVEL, Estimate, Sources
 from sbtools.evaluate.metrics import Floats
-from sbtools.evaluate.paired import holm
-from sbtools.evaluate.sections import measure, smallest
+from sbtools.evaluate.outcomes import Arm, Result, common, in_common, measures, rows, shared_clips
+from sbtools.evaluate.paired import detectable, holm
+from sbtools.evaluate.sections import measure, number
+from sbtools.evaluate.seeds import SeedInterval
+from sbtools.evaluate.shares import difference, difference_p, shares
 
 CELLS = ("a0", "b0", "a1", "b1")
-TOLD = (*CELLS, "gain0", "gain1", "difference")
+FOUR: dict[str, tuple[float, ...]] = {
+    "a0": (1, 0, 0, 0), "b0": (0, 1, 0, 0), "a1": (0, 0, 1, 0), "b1": (0, 0, 0, 1),
+    "gain0": (-1, 1, 0, 0), "gain1": (0, 0, -1, 1), "difference": (1, -1, -1, 1),
+}  # fmt: skip
+TWO: dict[str, tuple[float, ...]] = {"a": (1, 0), "b": (0, 1), "difference": (-1, 1)}
+"""What is told of the means of the arms, with the sign of each."""
 OF_THE_SEED = ("seed", "weights", "weights_sha256")
 """Of the settings of a training: what may differ from seed to seed."""
+UNBOUNDED = ("p_ratio", "b_ratio")
 
 Four = Sequence[Result]
 """A0, B0, A1, B1 of one seed."""
 
 
-@dataclass(frozen=True)
-class Rows:
-    """One outcome of one result: a value for each clip, or each pair of clips.
-
-    keys: the clip's id with its class, so that two results that differ in it have nothing in
-    common. values: float64 [N], 0 to 1.
-    """
-
-    keys: list[tuple[str, str]]
-    sources: list[str]
-    values: Floats
-
-
 def contrasts(
-    fours: Sequence[Four], draws: int = DRAWS, seed: int = 0, level: float = LEVEL
+    fours: Sequence[Four], test_clips: str = "auto", level: float = LEVEL
 ) -> dict[str, Any]:
-    """{warnings, bootstrap, contrasts}: one contrast for each recipe that B is of, in order.
+    """{warnings, level, contrasts}: one contrast for each recipe that B is of, in order.
 
-    A contrast is {a, b (names), seeds, outcomes}; those of one recipe with different seeds are its
-    seeds. outcomes: `top1 VIEW` and, of pairs, `flip_SPLIT VIEW`, each {count, sources, a0, b0, a1,
-    b1, gain0 (b0 less a0), gain1, difference (gain1 less gain0): measures, detectable, p, holm}.
-    Seeds are drawn, and sources, the same ones for all seeds and all four, because all were judged
-    on the same clips. p is two-sided, of the difference over its standard error; holm corrects it
-    for the number of contrasts. UsageError where the results have nothing in common.
+    A contrast is what `compared` gives, with a and b (names); those of one recipe are its seeds.
+    Its outcomes have a0, b0, a1, b1, gain0 (b0 less a0), gain1, difference (gain1 less gain0). holm
+    corrects p for the number of contrasts. UsageError where the results have nothing in common.
     """
     groups: dict[str, list[Four]] = {}
     for four in fours:
         groups.setdefault(_recipe(four[1]), []).append(four)
-    made = [_contrast(seeds, draws, seed, level) for seeds in groups.values()]
+    made = []
+    for group in groups.values():
+        arms = [[four[place] for four in group] for place in range(len(CELLS))]
+        names = {"a": group[0][2]["name"], "b": group[0][3]["name"]}
+        made.append({**names, **compared(arms, FOUR, test_clips, level)})
     for name in dict.fromkeys(chain.from_iterable(one["outcomes"] for one in made)):
         known = [one["outcomes"][name] for one in made if name in one["outcomes"]]
         tested = [outcome for outcome in known if outcome["p"] is not None]
         for outcome, p in zip(tested, holm([o["p"] for o in tested]), strict=True):
             outcome["holm"] = p
     told = dict.fromkeys(chain.from_iterable(map(_warned, groups.values())))
-    return {
-        "warnings": list(told),
-        "bootstrap": {"draws": draws, "level": level, "seed": seed, "unit": "seed and source"},
-        "contrasts": made,
+    return {"warnings": list(told), "level": level, "contrasts": made}
+
+
+def arms(a: Arm, b: Arm, test_clips: str = "auto", level: float = LEVEL) -> dict[str, Any]:
+    """B less A over the seeds of both: what `compared` gives, with warnings and level.
+
+    Paired where both have the same seeds, in whatever order; else, and where one arm has more, not.
+    """
+    ordered = [_by_seed(arm) for arm in (a, b)]
+    warned = [unlike(a[0], other, (0, 0)) for other in (*a, *b)]
+    told = dict.fromkeys(chain.from_iterable(warned))
+    names = {"a": a[0]["name"], "b": b[0]["name"]}
+    made = compared(ordered, TWO, test_clips, level)
+    return {**names, "warnings": list(told), "level": level, **made}
+
+
+def compared(
+    arms: Sequence[Arm],
+    told: Mapping[str, Sequence[float]],
+    test_clips: str = "auto",
+    level: float = LEVEL,
+) -> dict[str, Any]:
+    """{seeds: of each arm, over, paired, test_clips, why, outcomes} of arms of one or more seeds.
+
+    told: by name the signs of the arms; the last is what is tested. outcomes: by name {count,
+    sources, a measure for each of told, detectable, p, df, holm: null}. over is "seeds", with
+    Student's t, or "clips" where every arm has one seed, which says nothing about training.
+    test_clips is "own" or "shared": the clips' own variance comes on top where seeds share them.
+    """
+    for arm in arms:
+        _require_distinct(arm)
+    counts = [len(arm) for arm in arms]
+    shared, why = shared_clips(arms, test_clips)
+    alone = max(counts) == 1
+    pairs = _matched(arms)
+    outcomes = {}
+    if alone or shared:
+        found = [[rows(result) for result in arm] for arm in arms]
+        for name in in_common(list(chain.from_iterable(found))):
+            sources, values = common([[one[name] for one in arm] for arm in found])
+            chance = 1 / len(arms[0][0]["classes"]) if name.startswith("top1") else None
+            given = _of_clips if alone else _of_shared
+            outcomes[name] = given(values, sources, told, pairs, chance, level)
+    else:
+        outcomes = _of_own(arms, told, pairs, level)
+    over = {"over": "clips" if alone else "seeds", "paired": pairs}
+    kind = None if alone else "shared" if shared else "own"
+    return {"seeds": counts, **over, "test_clips": kind, "why": why, "outcomes": outcomes}
+
+
+def _of_own(
+    arms: Sequence[Arm], told: Mapping[str, Sequence[float]], pairs: bool, level: float
+) -> dict[str, Any]:
+    found = [[measures(result) for result in arm] for arm in arms]
+    outcomes = {}
+    for name in in_common(list(chain.from_iterable(found))):
+        values = [np.array([one[name]["value"] for one in arm], np.float64) for arm in found]
+        first = [one[name] for one in found[0]]
+        made = {key: seeds.combined(values, signs, pairs, level) for key, signs in told.items()}
+        chance = None if name.startswith("flip_") else first[0]["chance"]
+        sources = sum(result["clips"]["sources"] for result in arms[0])
+        count = sum(one["count"] for one in first)
+        outcomes[name] = _over_seeds(name, made, told, (count, sources), chance, pairs)
+    return outcomes
+
+
+def _of_shared(
+    clips: Sequence[Floats],
+    sources: Sources,
+    told: Mapping[str, Sequence[float]],
+    pairs: bool,
+    chance: float | None,
+    level: float,
+) -> dict[str, Any]:
+    values = [arm.mean(1) for arm in clips]
+    made = {
+        key: seeds.combined(values, signs, pairs, level, clips, sources.codes)
+        for key, signs in told.items()
     }
+    count = clips[0].shape[1], sources.count
+    return _over_seeds("top1", made, told, count, chance, pairs)
+
+
+def _over_seeds(
+    name: str,
+    made: Mapping[str, SeedInterval],
+    told: Mapping[str, Sequence[float]],
+    count: tuple[int, int],
+    chance: float | None,
+    pairs: bool,
+) -> dict[str, Any]:
+    last = list(made.values())[-1]
+    cells = {}
+    for key, one in made.items():
+        cell = sum(map(abs, told[key])) == 1
+        most = math.inf if name.split()[0] in UNBOUNDED else 1.0
+        ends = (np.clip(end, 0.0, most) if cell else end for end in (one.low, one.high))
+        method = "t" if cell or pairs else "welch"
+        value, low, high, error = map(np.asarray, (one.value, *ends, one.error))
+        found = Estimate(value, low, high, error, method)
+        cells[key] = measure(found, count[0], chance if cell else 0.0)
+    return {
+        "count": count[0], "sources": count[1], **cells, "detectable": number(last.detectable),
+        "p": number(last.p), "df": number(last.df), "holm": None,
+    }  # fmt: skip
+
+
+def _of_clips(
+    clips: Sequence[Floats],
+    sources: Sources,
+    told: Mapping[str, Sequence[float]],
+    pairs: bool,
+    chance: float | None,
+    level: float,
+) -> dict[str, Any]:
+    rows = np.concatenate(clips)  # [arms, N]
+    count, cells = rows.shape[1], {}
+    for key, signs in told.items():
+        values, span = np.array(signs) @ rows, sum(map(abs, signs)) / 2
+        if span < 1:
+            found = shares(values, np.ones(count), sources, level=level).at(0)
+        else:
+            found = difference(values, sources, span, level)
+        cells[key] = measure(found, count, chance if span < 1 else 0.0)
+    error = number(found.error)
+    return {
+        "count": count, "sources": sources.count, **cells,
+        "detectable": None if error is None else detectable(error),
+        "p": difference_p(values, sources), "df": None, "holm": None,
+    }  # fmt: skip
 
 
 def _recipe(result: Result) -> str:
@@ -86,113 +208,46 @@ def _recipe(result: Result) -> str:
     return json.dumps(kept, sort_keys=True)
 
 
-def _warned(seeds: Sequence[Four]) -> list[str]:
-    first = seeds[0][0]
+def _seed(result: Result) -> Any:
+    return (result["training"] or {}).get("seed")
+
+
+def _by_seed(arm: Arm) -> Arm:
+    """In order of the seeds where they are known."""
+    known = all(isinstance(_seed(result), int) for result in arm)
+    return sorted(arm, key=_seed) if known else arm
+
+
+def _matched(arms: Sequence[Arm]) -> bool:
+    """Whether the arms have the same seeds, place by place; one that is not known may be any."""
+    if len({len(arm) for arm in arms}) > 1:
+        return False
+    known = ({_seed(result) for result in place} - {None} for place in zip(*arms, strict=True))
+    return all(len(of_place) < 2 for of_place in known)
+
+
+def _require_distinct(arm: Arm) -> None:
+    """UsageError where a training stands twice, which would count as two seeds."""
+    names: dict[str, str] = {}
+    for result in arm:
+        weights = (result["model"] or {}).get("weights_sha256")
+        if weights in names:
+            raise UsageError(
+                f"{names[weights]} and {result['name']} have the same weights: name a seed once"
+            )
+        if weights:
+            names[weights] = result["name"]
+
+
+def _warned(group: Sequence[Four]) -> list[str]:
+    first = group[0][0]
     told = []
-    if len(seeds) == 1:
-        told.append(f"{seeds[0][1]['name']} has one seed: the intervals are of the clips alone")
-    for four in seeds:
+    if len(group) == 1:
+        told.append(
+            f"{group[0][1]['name']} has one seed: the intervals are over clips, of one training, "
+            "and say nothing about training"
+        )
+    for four in group:
         for other in four:
             told += unlike(first, other, (0, 0))
     return told
-
-
-def _contrast(seeds: Sequence[Four], draws: int, seed: int, level: float) -> dict[str, Any]:
-    found = [[_outcomes(result) for result in four] for four in seeds]
-    names = [name for name in found[0][0] if all(name in o for four in found for o in four)]
-    outcomes = {}
-    for name in names:
-        rows = [[result[name] for result in four] for four in found]
-        outcomes[name] = _outcome(rows, name, seeds[0][0], draws, seed, level)
-    if not outcomes:
-        raise UsageError("the results have no view in common")
-    a, b = seeds[0][2]["name"], seeds[0][3]["name"]
-    return {"a": a, "b": b, "seeds": len(seeds), "outcomes": outcomes}
-
-
-def _outcomes(result: Result) -> dict[str, Rows]:
-    clips, classes = clips_of(result), result["classes"]
-    keys = [(id, classes[n]) for id, n in zip(clips["id"], clips["label"], strict=True)]
-    sources = clips["source"] or clips["id"]
-    found = {
-        f"top1 {view}": Rows(keys, sources, np.array(rows["top1"], np.float64))
-        for view, rows in clips["views"].items()
-    }
-    for split, told in (result["pairs"] or {}).items():
-        pairs = told.get("per_pair")
-        for view, flips in (pairs["views"] if pairs else {}).items():
-            own = [(id, "") for id in pairs["id"]]
-            values = np.array(flips["flip"], np.float64)
-            found[f"flip_{split} {view}"] = Rows(own, pairs["source"], values)
-    return found
-
-
-def _outcome(
-    rows: Sequence[Sequence[Rows]], name: str, first: Result, draws: int, seed: int, level: float
-) -> dict[str, Any]:
-    sources, values = _common(rows)
-    found = _drawn(values, sources, draws, seed)
-    chance = 1 / len(first["classes"]) if name.startswith("top1") else None
-    estimates = {}
-    for place, key in enumerate(TOLD):
-        value, drawn = found[0][0, place], found[1][:, place]
-        estimates[key] = estimate(value, drawn, level)
-    last = estimates["difference"]
-    return {
-        "count": values.shape[-1],
-        "sources": sources.count,
-        **{
-            key: measure(one, values.shape[-1], chance if key in CELLS else 0.0)
-            for key, one in estimates.items()
-        },
-        "detectable": smallest(last),
-        "p": _p(float(last.value), float(last.error)),
-        "holm": None,
-    }
-
-
-def _p(value: float, error: float) -> float | None:
-    if not (math.isfinite(error) and error > 0):
-        return None
-    return math.erfc(abs(value) / error / math.sqrt(2))
-
-
-def _common(rows: Sequence[Sequence[Rows]]) -> tuple[Sources, Floats]:
-    """The sources of what all have, and its values, float64 [seeds, 4, N]."""
-    flat = list(chain.from_iterable(rows))
-    places: list[Mapping[tuple[str, str], int]] = [
-        {key: place for place, key in enumerate(one.keys)} for one in flat
-    ]
-    kept = [key for key in flat[0].keys if all(key in there for there in places)]
-    if not kept:
-        raise UsageError("the results have no clip in common: they are of different records")
-    values = [one.values[[at[key] for key in kept]] for one, at in zip(flat, places, strict=True)]
-    sources = Sources.of([flat[0].sources[places[0][key]] for key in kept])
-    return sources, np.stack(values).reshape(len(rows), len(CELLS), len(kept))
-
-
-def _drawn(values: Floats, sources: Sources, draws: int, seed: int) -> tuple[Floats, Floats]:
-    """TOLD over all seeds and clips, [1, 7], and of every draw, [draws, 7]; NaN without draws.
-
-    Crossed, not nested: the sources of a draw are the same for all its seeds (Owen 2007, the
-    pigeonhole bootstrap), since the seeds of a recipe share the clips that they are judged on.
-    """
-    count = len(values)
-    whole = _means(values, sources, np.ones((1, sources.count)), np.ones((1, count)))
-    if not draws or (sources.count < 2 and count < 2):
-        return whole, np.full((1, len(TOLD)), np.nan)
-    width = max(sources.count, values.size)
-    clips = draw(sources.count, draws, seed, width)
-    again = draw(count, draws, seed, width, what="seeds")
-    blocks = [_means(values, sources, *both) for both in zip(clips, again, strict=True)]
-    return whole, np.concatenate(blocks)
-
-
-def _means(values: Floats, sources: Sources, clips: Floats, seeds: Floats) -> Floats:
-    """Of weights [B, G] and [B, S]: TOLD, [B, 7]."""
-    each = clips[:, sources.codes]
-    count = len(values)
-    by_seed = (each @ values.reshape(-1, values.shape[-1]).T) / each.sum(1)[:, None]
-    cells = (by_seed.reshape(-1, count, len(CELLS)) * seeds[:, :, None]).sum(1) / count
-    a0, b0, a1, b1 = cells.T
-    return np.stack([a0, b0, a1, b1, b0 - a0, b1 - a1, (b1 - a1) - (b0 - a0)], 1)

@@ -101,8 +101,10 @@ class Estimate:
 
     def at(self, place: int) -> Estimate:
         """One of many."""
-        ends = (part[place] for part in (self.value, self.low, self.high, self.error))
-        return Estimate(*ends, self.method)
+        value, low, high, error = (
+            part[place] for part in (self.value, self.low, self.high, self.error)
+        )
+        return Estimate(value, low, high, error, self.method)
 
 
 def bootstrap(

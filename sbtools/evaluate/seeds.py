@@ -98,6 +98,34 @@ def contrast(
     return _interval(value, parts, (clip_variance, clip_df), level)
 
 
+def combined(
+    arms: Sequence[Floats],
+    signs: Sequence[float],
+    pairs: bool,
+    level: float = LEVEL,
+    clips: Sequence[Floats] | None = None,
+    sources: ArrayLike = (),
+) -> SeedInterval:
+    """The sum of arms' means, each times its sign: paired seed by seed, or of independent arms.
+
+    arms: values [n] of each. clips: [n, N] of each where all seeds share their clips, whose
+    covariance then comes on top, with the source of each clip.
+    """
+    used = [place for place, sign in enumerate(signs) if sign]
+    values, kept = [np.asarray(arms[place]) for place in used], [signs[place] for place in used]
+    rows = [clips[place] for place in used] if clips else []
+    if pairs:
+        values = [np.asarray(sum(sign * arm for sign, arm in zip(kept, values, strict=True)))]
+        if rows:
+            rows = [np.asarray(sum(sign * arm for sign, arm in zip(kept, rows, strict=True)))]
+        kept = [1.0]
+    added = arms_covariance(rows, kept, sources) if rows else 0.0
+    if math.isnan(added):
+        value = sum(sign * float(arm.mean()) for sign, arm in zip(kept, values, strict=True))
+        return SeedInterval(value, *[math.nan] * 6)
+    return contrast(values, kept, level, added)
+
+
 def clip_covariance(differences: Floats, sources: ArrayLike) -> float:
     """What shared clips add to the variance of the mean over seeds; 0 or more.
 
@@ -106,15 +134,24 @@ def clip_covariance(differences: Floats, sources: ArrayLike) -> float:
     sources: with it, var / n over seeds plus this is the variance of the grand mean (Obuchowski and
     Rockette 1995, of readers and cases). NaN for fewer than two seeds or sources.
     """
-    seeds, clips = differences.shape
+    return arms_covariance([differences], [1.0], sources)
+
+
+def arms_covariance(arms: Sequence[Floats], signs: Sequence[float], sources: ArrayLike) -> float:
+    """The same of arms [m, N] that are not paired: of seeds of an arm, and of any of two arms."""
     _, codes = np.unique(np.asarray(sources), return_inverse=True)
     count = int(codes.max()) + 1
-    if seeds < 2 or count < 2:
+    if count < 2 or min(map(len, arms)) < 2:
         return math.nan
-    centred = (differences - differences.mean(1, keepdims=True)) / clips
-    sums = np.stack([np.bincount(codes, row, count) for row in centred])
-    both = (sums.sum(0) ** 2).sum() - (sums**2).sum()
-    return max(0.0, float(both) / (seeds * (seeds - 1)) * count / (count - 1))
+    rows = [(arm - arm.mean(1, keepdims=True)) / arm.shape[1] for arm in arms]
+    sums = [np.stack([np.bincount(codes, row, count) for row in arm]) for arm in rows]
+    means = [sign * one.mean(0) for sign, one in zip(signs, sums, strict=True)]
+    total = float((sum(means, np.zeros(count)) ** 2).sum())
+    for sign, one in zip(signs, sums, strict=True):
+        own, seeds = float((one.sum(0) ** 2).sum()), len(one)
+        alone = float((one**2).sum())
+        total += sign**2 * ((own - alone) / (seeds * (seeds - 1)) - own / seeds**2)
+    return max(0.0, total * count / (count - 1))
 
 
 def _checked(values: ArrayLike) -> Floats:

@@ -73,28 +73,43 @@ def difference(
 ) -> Estimate:
     """The mean of paired differences [N] of -span to span, one for each clip: a scalar.
 
-    Two clips more, one of either end, and the normal interval of all (Bonett and Price 2012), which
-    leaves no width of 0 where no clip differs; of clips that share sources, with the effective
+    Two clips more, one of -1 and one of 1, and the normal interval of all (Bonett and Price 2012),
+    which leaves no width of 0 where no clip differs; where clips share sources, of the effective
     number of clips. error is that of this interval. NaN where all clips are of one source.
     """
     from scipy.special import ndtri
 
-    value, count = float(values.mean()), len(values)
-    centred, keys = values - value, np.zeros(count, np.int64)
+    value = float(values.mean())
+    mean, error = _with_two_more(values, sources, level)
+    half = float(ndtri((1 + level) / 2)) * error
+    low, high = (float(np.clip(end, -span, span)) for end in (mean - half, mean + half))
+    if math.isfinite(error):
+        low, high = min(low, value), max(high, value)
+    ends = np.asarray(low), np.asarray(high)
+    return Estimate(np.asarray(value), *ends, np.asarray(error), BONETT_PRICE)
+
+
+def difference_p(values: Floats, sources: Sources) -> float | None:
+    """The two-sided p that goes with the interval of `difference`; None where there is none."""
+    from scipy.special import ndtr
+
+    mean, error = _with_two_more(values, sources, LEVEL)
+    return 2 * float(ndtr(-abs(mean) / error)) if math.isfinite(error) else None
+
+
+def _with_two_more(values: Floats, sources: Sources, level: float) -> tuple[float, float]:
+    """The mean with one clip of -1 and one of 1 more, and its standard error."""
+    count = len(values)
+    centred, keys = values - values.mean(), np.zeros(count, np.int64)
     with np.errstate(divide="ignore", invalid="ignore"):
         found = effective(
             centred, np.full(count, 1 / count), sources.codes, keys,
             np.array([np.mean(centred**2)]), (np.abs(values) > EDGE,), level,
         )  # fmt: skip
     size = float(found.size[0])
-    mean = value / span * size / (size + 2)
-    square = (size * float(np.mean(values**2)) / span**2 + 2) / (size + 2)
-    error = math.sqrt((square - mean**2) / (size + 2))
-    half = float(ndtri((1 + level) / 2)) * error
-    low, high = (span * np.clip(mean + end, -1.0, 1.0) for end in (-half, half))
-    if math.isfinite(error):
-        low, high = min(low, value), max(high, value)
-    return Estimate(*map(np.asarray, (value, low, high, span * error)), BONETT_PRICE)
+    mean = float(values.mean()) * size / (size + 2)
+    square = (float(np.mean(values**2)) * size + 2) / (size + 2)
+    return mean, math.sqrt((square - mean**2) / (size + 2))
 
 
 @dataclass(frozen=True)
@@ -150,4 +165,5 @@ def effective(
 
 def _seen(happened: NDArray[np.bool_], inverse: Ints, own: Ints, pairs: int, groups: int) -> Floats:
     """In how many sources of each group it happened."""
-    return np.bincount(own, np.bincount(inverse, happened, pairs) > 0, groups)
+    there = np.bincount(inverse, happened, pairs) > 0
+    return np.bincount(own, there, groups).astype(np.float64)

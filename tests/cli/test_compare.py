@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from scipy import stats
 
 from sbtools.evaluate import result
 from tests.cli.running import sbtools
@@ -28,13 +29,16 @@ def test_a_table_of_every_view(results: Path) -> None:
     assert lines[:2] == ["A  a.json", "B  b.json"]
     assert lines[2] == "60 clips from 30 sources; top1 in percent"
     assert [line.split()[0] for line in lines[4:]] == ["plain", "bg"]
-    assert all(len(line) <= 100 for line in lines)
+    assert all(len(line) <= 110 for line in lines)
+    assert "95 % interval" in lines[3] and [line.count("not shown") for line in lines[4:]] == [0, 0]
+    same = sbtools("compare", "a.json", "a.json", cwd=results).stdout.decode().splitlines()
+    assert [line.count("not shown") for line in same[4:]] == [1, 1]
 
 
 def test_json_of_one_view(results: Path) -> None:
     done = sbtools("compare", "--view", "bg", "--json", "a.json", "b.json", cwd=results)
     found = json.loads(done.stdout)
-    assert list(found["views"]) == ["bg"] and found["bootstrap"]["draws"] == 1000
+    assert list(found["views"]) == ["bg"] and found["level"] == 0.95
     view = found["views"]["bg"]
     gain = view["b"]["value"] - view["a"]["value"]
     assert view["difference"]["value"] == pytest.approx(gain) and gain > 0.2
@@ -52,20 +56,54 @@ def test_the_difference_of_differences(results: Path) -> None:
     assert done.stderr.count(b"\n") == 1 and b"has one seed" in done.stderr
     done = sbtools("compare", "--difference", "--view", "bg", *fours, "-q", cwd=results)
     lines = done.stdout.decode().splitlines()
-    assert lines[2] == "1 seed; in percent"
+    assert lines[2] == "1 seed, over clips: says nothing about training; in percent"
     assert lines[4].startswith("top1 bg ") and f"{100 * gain:+.2f}" in lines[4]
-    assert len(lines) == 5 and all(len(line) <= 110 for line in lines)
+    assert len(lines) == 5 and all(len(line) <= 130 for line in lines)
+
+
+def test_arms_over_seeds(results: Path) -> None:
+    gains = {"none": (0.5, 0.8, 0.6), "mask": (1.5, 1.6, 2.5)}
+    values: dict[str, list[float]] = {}
+    for arm, each in gains.items():
+        for number, gain in enumerate(each):
+            made = result_of(ids(60, 100 * number), gain=gain)
+            made["training"] = {"seed": number, "settings": {"method": arm}}
+            result.write(str(results / f"{arm}-{number}.json"), made)
+            values.setdefault(arm, []).append(made["metrics"]["top1"]["value"])
+    names = [f"{arm}-{n}.json" for arm in gains for n in range(3)]
+    names.insert(3, "vs")
+    done = sbtools("compare", *names, "--view", "plain", "--json", cwd=results)
+    found = json.loads(done.stdout)
+    told = stats.ttest_rel(values["mask"], values["none"])
+    top1 = found["outcomes"]["top1 plain"]
+    assert top1["difference"]["interval"] == pytest.approx(list(told.confidence_interval()))
+    assert (found["over"], found["paired"], found["test_clips"]) == ("seeds", True, "own")
+    lines = sbtools("compare", *names, cwd=results).stdout.decode().splitlines()
+    assert lines[2].startswith("3 seeds, paired; own test clips (no clip is in two seeds)")
+    line = next(line for line in lines if line.startswith("top1 plain"))
+    assert ("not shown" in line) == (told.pvalue >= 0.05) and f"{told.pvalue:.2g}" in line
+    more = sbtools("compare", *names, "--test-clips", "shared", cwd=results)
+    assert more.returncode == 2 and b"no clip in common" in more.stderr
+    fewer = sbtools("compare", *names[:-1], cwd=results).stdout.decode().splitlines()
+    assert fewer[2].startswith("2 and 3 seeds, not paired; own test clips")
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (["--difference", "a.json", "b.json"], 2, "in fours, A0 B0 A1 B1 for each seed, not 2"),
-        (["--difference", "--view", "x", *["a.json"] * 4], 2, "view x is not in all; bg, plain"),
+        (
+            ["--difference", "--view", "x", *["a.json"] * 4],
+            2,
+            "view x is not in all; plain, bg are",
+        ),
         (["a.json"], 2, "give two result files"),
         (["a.json", "none.json"], 2, "there is no such file"),
         (["a.json", "empty.json"], 5, "empty.json is empty: run its evaluation again"),
-        (["--view", "scene", "a.json", "b.json"], 2, "view scene is not in both; plain, bg are"),
+        (["--view", "scene", "a.json", "b.json"], 2, "view scene is not in all; plain, bg are"),
+        (["a.json", "vs"], 2, "give the seeds of two arms: A.json... vs B.json..."),
+        (["a.json", "vs", "b.json"], 2, "compared without vs: A.json B.json"),
+        (["a.json", "a.json", "b.json"], 2, "the seeds of two arms, A.json... vs B.json..."),
         (["--clips", "5", "a.json", "b.json"], 2, "go with --published"),
         (["--published", "16.5"], 2, "--published needs --clips N, or --up-to N"),
         (["--published", "16.5", "--clips", "5", "a.json"], 2, "it reads no results"),

@@ -90,8 +90,31 @@ def test_a_difference_is_bonett_s_and_price_s(only_b: int, only_a: int, count: i
     assert (found.low, found.high) == pytest.approx((one - two - half, one - two + half))
     if count == 21:  # airway hyper-responsiveness (Bentur 2009), as in Fagerland et al. 2014
         assert (found.low, found.high) == pytest.approx((-0.508, -0.013), abs=5e-4)
-    twice = difference(2 * values, numbered(np.arange(count)), 2.0)
-    assert (twice.low, twice.high) == pytest.approx((2 * found.low, 2 * found.high))
+    doubled = difference(2 * values, numbered(np.arange(count)), 2.0)
+    more = np.append(2 * values, [1, -1])
+    half = stats.norm.ppf(0.975) * more.std() / (count + 2) ** 0.5
+    assert (doubled.low, doubled.high) == pytest.approx((more.mean() - half, more.mean() + half))
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_difference_of_clips_that_share_sources_by_loops(number: int) -> None:
+    rng = np.random.default_rng(number)
+    codes = rng.integers(0, (5, 30)[number % 2], 90)
+    values = np.clip(rng.integers(-1, 2, 30)[codes] + rng.integers(-1, 2, 90), -1.0, 1.0)
+    kinds = np.unique(codes)
+    without = np.array([values[codes != kind].mean() for kind in kinds])
+    jackknife = (len(kinds) - 1) / len(kinds) * np.sum((without - values.mean()) ** 2)
+    copies = sum((codes == kind).mean() ** 2 for kind in kinds)
+    seen = sum((values[codes == kind] != 0).any() for kind in kinds)
+    variance = (seen * jackknife + COPIES * values.var() * copies) / (seen + COPIES)
+    few = stats.norm.ppf(0.975) / stats.t.ppf(0.975, 1 / copies - 1)
+    size = min(90, values.var() / variance * few**2)
+    mean = values.mean() * size / (size + 2)
+    error = (((values**2).mean() * size + 2) / (size + 2) - mean**2) ** 0.5 / (size + 2) ** 0.5
+    half = stats.norm.ppf(0.975) * error
+    found = difference(values, numbered(codes))
+    ends = max(-1.0, mean - half), min(1.0, mean + half)
+    assert (found.low, found.high) == pytest.approx(ends)
 
 
 def test_copies_of_clips_do_not_narrow_a_difference() -> None:

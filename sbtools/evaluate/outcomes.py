@@ -1,0 +1,132 @@
+"""By what trainings are compared: outcomes of results, as they stand or clip by clip.
+
+An outcome is named METRIC VIEW: top1 of every view, flips of every kind of pairs, and of results as
+they stand every other metric.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, combinations
+from typing import Any
+
+import numpy as np
+
+from sbtools.errors import UsageError
+from sbtools.evaluate.intervals import Sources
+from sbtools.evaluate.metrics import Floats
+
+Result = Mapping[str, Any]
+Arm = Sequence[Result]
+"""The results of one recipe, one for each seed."""
+
+BY_VIEW = ("top1", "p_top1", "b_top1")
+"""Metrics that are top1 of a view, and stand under the view's name."""
+TEST_CLIPS = ("auto", "own", "shared")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One outcome of one result: a value for each clip, or each pair of clips.
+
+    keys: the clip's id with its class, so that two results that differ in it have nothing in
+    common. values: float64 [N], 0 to 1.
+    """
+
+    keys: list[tuple[str, str]]
+    sources: list[str]
+    values: Floats
+
+
+def measures(result: Result) -> dict[str, Mapping[str, Any]]:
+    """The outcomes of a result that have a value, as the measures that it holds."""
+    found = {f"top1 {name}": view["top1"] for name, view in result["views"].items()}
+    for split, told in (result["pairs"] or {}).items():
+        found |= {f"flip_{split} {name}": seen["flip"] for name, seen in told["views"].items()}
+    for name, measure in result["metrics"].items():
+        if name not in BY_VIEW and not name.startswith("flip_"):
+            found[f"{name} {measure['view']}"] = measure
+    return {name: measure for name, measure in found.items() if measure["value"] is not None}
+
+
+def rows(result: Result) -> dict[str, Rows]:
+    """The outcomes of a result clip by clip; UsageError where its clips were left out."""
+    clips, classes = result["per_clip"], result["classes"]
+    if clips is None:
+        raise UsageError(
+            f"the result {result['name']!a} holds no clips, whose variance counts here: run its "
+            "eval again without --no-per-clip, or, if every seed has test clips of its own, say "
+            "--test-clips own"
+        )
+    keys = [(id, classes[n]) for id, n in zip(clips["id"], clips["label"], strict=True)]
+    sources = clips["source"] or clips["id"]
+    found = {
+        f"top1 {view}": Rows(keys, sources, np.array(told["top1"], np.float64))
+        for view, told in clips["views"].items()
+    }
+    for split, told in (result["pairs"] or {}).items():
+        pairs = told.get("per_pair")
+        for view, flips in (pairs["views"] if pairs else {}).items():
+            own = [(id, "") for id in pairs["id"]]
+            values = np.array(flips["flip"], np.float64)
+            found[f"flip_{split} {view}"] = Rows(own, pairs["source"], values)
+    return found
+
+
+def common(arms: Sequence[Sequence[Rows]]) -> tuple[Sources, list[Floats]]:
+    """The sources of what all have, and of each arm its values, float64 [seeds, N]."""
+    flat = list(chain.from_iterable(arms))
+    places: list[Mapping[tuple[str, str], int]] = [
+        {key: place for place, key in enumerate(one.keys)} for one in flat
+    ]
+    kept = [key for key in flat[0].keys if all(key in there for there in places)]
+    if not kept:
+        raise UsageError("the results have no clip in common: they are of different records")
+    values = [one.values[[at[key] for key in kept]] for one, at in zip(flat, places, strict=True)]
+    sources = Sources.of([flat[0].sources[places[0][key]] for key in kept])
+    ends = np.cumsum([len(arm) for arm in arms])
+    return sources, [np.stack(values[e - len(a) : e]) for e, a in zip(ends, arms, strict=True)]
+
+
+def in_common(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names that all have, in the order of the first; UsageError where there is none."""
+    names = [name for name in found[0] if all(name in other for other in found)]
+    if not names:
+        raise UsageError("the results have no view in common")
+    return names
+
+
+def shared_clips(arms: Sequence[Arm], asked: str = "auto") -> tuple[bool, str]:
+    """Whether the seeds of any arm are judged on the same test clips, and what tells so.
+
+    Own are clips of which no id is in two seeds, or that sbtools demo generated with another seed
+    each. Without a sign of that they are taken for shared, which is the wider interval.
+    """
+    if asked != "auto":
+        return asked == "shared", f"--test-clips {asked}"
+    found = [_shared(arm) for arm in arms if len(arm) > 1]
+    return next((one for one in found if one[0]), found[0] if found else (True, "one seed"))
+
+
+def _shared(arm: Arm) -> tuple[bool, str]:
+    digests = [result["dataset"].get("records_sha256") for result in arm]
+    if None not in digests and len(set(digests)) < len(digests):
+        return True, "the records are the same"
+    clips = [result["per_clip"] for result in arm]
+    if None not in clips and _disjoint([set(one["id"]) for one in clips]):
+        return False, "no clip is in two seeds"
+    generated = [_demo_seeds(result) for result in arm]
+    if all(generated) and _disjoint(generated):
+        return False, "the demo generated them with other seeds"
+    return True, "nothing tells that they are not"
+
+
+def _disjoint(sets: Sequence[set[str]]) -> bool:
+    return all(a.isdisjoint(b) for a, b in combinations(sets, 2))
+
+
+def _demo_seeds(result: Result) -> set[str]:
+    made = [text for text in result["masks"]["made"] if text.startswith("demo: ")]
+    return {seed for text in made for seed in re.findall(r"\bseed=(-?\d+)", text)}
