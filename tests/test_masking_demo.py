@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sbtools.evaluate import result
 from tests.test_examples import HERE, path, surroundings
 
 __all__ = ["path"]
@@ -36,24 +36,29 @@ def test_every_step_runs_once(tmp_path: Path, path: Path) -> None:
     first = demo("--fast", "an out", cwd=tmp_path, path=path, env={"JOBS": "2"})
     assert first.returncode == 0, first.stderr.decode()
     out = tmp_path / "an out"
-    runs = {file.parent.name for file in (out / "runs").glob("*/done.json")}
-    arms = ("vificlip-none", "vificlip-bg50", "zs-actionclip-none")
-    assert runs == {f"{arm}-{cell}-1" for arm in arms for cell in ("s00", "s90")}
-    kinds = {re.sub(r".*-1-", "", file.stem) for file in (out / "results").iterdir()}
-    assert kinds == {
-        "iid", "unbiased", "conflict", "zs-base", "zs-novel", "mimetics-base", "mimetics-novel"
-    }  # fmt: skip
+    arms = {"vificlip-none": ("s00", "s90"), "vificlip-bg50": ("s00", "s90"),
+            "actionclip-none": ("s90",)}  # fmt: skip
+    wanted = {
+        f"{arm}-{cell}-1-{what}"
+        for arm, cells in arms.items()
+        for cell in cells
+        for what in ("val-iid", "val-conflict", "free", "conflict", "biased")
+        if (cell, what) != ("s00", "biased")
+    }
+    results = out / "results"
+    assert {file.stem for file in results.iterdir()} == wanted
+    one = result.read(str(results / "vificlip-bg50-s90-1-free.json"))
+    assert one["per_clip"] is None and one["training"]["seed"] == 1
+    assert one["clips"]["used"] == one["clips"]["counterparts"] == 12
     text = first.stdout.decode()
-    assert len(re.findall(r"^vificlip-none, .* (?:met|MISSED)$", text, flags=re.M)) == 8
-    assert "flip_do-scene plain" in text and (out / "report.html").stat().st_size > 1000
-    told = json.loads((out / "differences.json").read_text())
-    (contrast,) = told["contrasts"]
-    assert (contrast["a"], contrast["b"]) == ("vificlip-none-s90-1", "vificlip-bg50-s90-1")
-    assert contrast["outcomes"]["top1 plain"]["count"] == 12
-    before = {file: file.stat().st_mtime_ns for file in (out / "results").iterdir()}
-    again = demo("--fast", "an out", cwd=tmp_path, path=path, env={"JOBS": "1"})
+    assert re.search(r"^\| background masked in half of the clips \| 1 \| [\d.]+ \|", text, re.M)
+    assert "nothing can be told of training" in text and "±" not in text
+    assert (out / "masking-demo.png").stat().st_size > 1000
+    assert not (out / "clips-1").exists(), "a seed that is done leaves no clips"
+    before = {file: file.stat().st_mtime_ns for file in results.iterdir()}
+    again = demo("--fast", "an out", "1", cwd=tmp_path, path=path, env={"JOBS": "1"})
     assert again.returncode == 0, again.stderr.decode()
-    assert before == {file: file.stat().st_mtime_ns for file in (out / "results").iterdir()}
+    assert before == {file: file.stat().st_mtime_ns for file in results.iterdir()}
     assert again.stdout == first.stdout
     unlike = demo("an out", cwd=tmp_path, path=path, env={})
     assert unlike.returncode == 2 and b"begun with other settings" in unlike.stderr
@@ -74,26 +79,30 @@ def stub(path: Path, tmp_path: Path) -> Path:
 
 
 def test_an_arm_that_fails_stops_the_script_and_says_why(tmp_path: Path, stub: Path) -> None:
-    out = tmp_path / "out" / "demo"
-    out.mkdir(parents=True)
+    clips = tmp_path / "out" / "clips-3"
+    clips.mkdir(parents=True)
     for name in ("test-unbiased", "do-scene"):
-        (out / f"{name}.jsonl").touch()
-    done = demo("out", cwd=tmp_path, path=stub, env={"JOBS": "1"})
+        (clips / f"{name}.jsonl").touch()
+    done = demo("out", "3", cwd=tmp_path, path=stub, env={"JOBS": "1"})
     assert done.returncode not in (0, 2) and b"no luck" in done.stderr
-    trained = [line for line in (tmp_path / "called").read_text().splitlines() if "runs/" in line]
-    assert len(trained) == 1 and trained[0].startswith("train ")
+    called = (tmp_path / "called").read_text().splitlines()
+    assert all("--seed 3" in line for line in called), "one seed draws everything"
+    assert [line.split()[0] for line in called] == ["demo", "demo", "train", "train"]
+    assert clips.exists(), "what is not done keeps its clips"
 
 
 def test_the_settings_are_those_of_the_claim() -> None:
     command = f'. "{SETTINGS}"; echo "$ARMS"; declare -p VIFICLIP ACTIONCLIP'
     done = subprocess.run(["bash", "-ec", command], capture_output=True, text=True, check=True)
     lines = [line.split() for line in done.stdout.splitlines() if "ratio=" in line]
-    arms = {line[0]: line[3:] for line in lines}
+    arms = {line[0]: line[4:] for line in lines}
     assert {arms[f"vificlip-{arm}"][0] for arm in ("none", "bg50", "bg67", "bg100")} == {
         "ratio=1:0", "ratio=0.5:0.5", "ratio=0.33:0.67", "ratio=0:1"
     }  # fmt: skip
     assert {"region=random", "region=other", "region=none"} <= {w for a in arms.values() for w in a}
-    assert {"actionclip-none", "actionclip-bg50"} <= set(arms)
+    seeds = {line[0]: (int(line[2]), line[3]) for line in lines}
+    assert all(seeds[f"vificlip-{arm}"] >= (10, "s00,s90") for arm in ("none", "bg50"))
+    assert all(count >= 3 and "s90" in cells for count, cells in seeds.values())
     shown = {model: re.findall(r"\[\d+\]=\"([^\"]*)\"", line) for model, line in
              re.findall(r"declare -a (\w+)=\((.*)\)", done.stdout)}  # fmt: skip
     same = ("--epochs", "--batch", "--lr", "--warmup")
