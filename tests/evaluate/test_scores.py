@@ -364,6 +364,17 @@ def test_the_views_are_those_of_all_records(caplog: pytest.LogCaptureFixture) ->
     ]
 
 
+def test_views_stand_as_the_clip_with_most_of_them_has_them() -> None:
+    zeros = [0, 0, 0]
+    records = [
+        {**record_of(id), "scores": dict.fromkeys(views, zeros)}
+        for id, views in {"a": ["static", "plain"], "b": ["plain", "bg", "static"],
+                          "c": ["x", "plain"], "d": ["bg", "static", "plain"]}.items()
+    ]  # fmt: skip
+    for order in (1, -1):
+        assert from_records(records[::order], CLASSES).views == ["plain", "bg", "static", "x"]
+
+
 def test_a_view_that_only_a_late_block_has(monkeypatch: pytest.MonkeyPatch) -> None:
     records = list(inline(ids(9)))
     del records[0]["scores"]["bg"]
