@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 CELLS, GAINS = ("a0", "b0", "a1", "b1"), ("gain0", "gain1", "difference")
@@ -37,7 +37,7 @@ def arms(found: Mapping[str, Any]) -> Iterator[str]:
     """Two arms over their seeds."""
     yield f"A  {found['a']}"
     yield f"B  {found['b']}"
-    yield f"{_over(found)}; in percent"
+    yield f"{_over(found, found['seeds'])}; in percent"
     wide = _wide(found)
     yield (
         f"{'outcome':<{wide}}{'A':>7}{'B':>7}{'B - A':>8}  {_head(found):<18}{'':<11}"
@@ -56,7 +56,7 @@ def contrasts(found: Mapping[str, Any]) -> Iterator[str]:
     for one in found["contrasts"]:
         yield f"A  {one['a']}"
         yield f"B  {one['b']}"
-        yield f"{_over(one)}; in percent"
+        yield f"{_over(one, [one['seeds']])}; in percent"
         wide = _wide(one)
         yield (
             f"{'outcome':<{wide}}{'A0':>7}{'B0':>7}{'A1':>7}{'B1':>7}{'gain 0':>8}{'gain 1':>8}"
@@ -71,12 +71,11 @@ def contrasts(found: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def _over(found: Mapping[str, Any]) -> str:
+def _over(found: Mapping[str, Any], counts: Sequence[int]) -> str:
     """Of how many seeds, and what becomes of their test clips."""
-    counts = sorted(set(found["seeds"]))
     if found["over"] == "clips":
         return "1 seed, over clips: says nothing about training"
-    seeds = f"{' and '.join(map(str, counts))} seed{'' if counts == [1] else 's'}"
+    seeds = f"{' and '.join(map(str, dict.fromkeys(counts)))} seeds"
     paired = "paired" if found["paired"] else "not paired"
     return f"{seeds}, {paired}; {ADDED[found['test_clips']].format(found['why'])}"
 

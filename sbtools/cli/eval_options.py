@@ -41,7 +41,7 @@ SHOWN = (
     click.option("--pairs", is_flag=True, help="Clips whose source is another clip are its "
                  "counterparts: compare each with it."),
     click.option("--bootstrap", "draws", type=click.IntRange(0), default=1000, show_default=True,
-                 metavar="N", help="Draws of the intervals; 0 for none."),
+                 metavar="N", help="Draws of the intervals that have to be drawn; 0: none."),
 )  # fmt: skip
 
 VIEWS = (

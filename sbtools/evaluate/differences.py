@@ -45,7 +45,7 @@ def contrasts(
 ) -> dict[str, Any]:
     """{warnings, level, contrasts}: one contrast for each recipe that B is of, in order.
 
-    A contrast is what `compared` gives, with a and b (names); those of one recipe are its seeds.
+    A contrast is what `compared` gives, with a, b (names) and seeds, those fours of one recipe.
     Its outcomes have a0, b0, a1, b1, gain0 (b0 less a0), gain1, difference (gain1 less gain0). holm
     corrects p for the number of contrasts. UsageError where the results have nothing in common.
     """
@@ -56,7 +56,8 @@ def contrasts(
     for group in groups.values():
         arms = [[four[place] for four in group] for place in range(len(CELLS))]
         names = {"a": group[0][2]["name"], "b": group[0][3]["name"]}
-        made.append({**names, **compared(arms, FOUR, test_clips, level)})
+        found = compared(arms, FOUR, test_clips, level)
+        made.append({**names, "seeds": len(group), **found})
     for name in dict.fromkeys(chain.from_iterable(one["outcomes"] for one in made)):
         known = [one["outcomes"][name] for one in made if name in one["outcomes"]]
         tested = [outcome for outcome in known if outcome["p"] is not None]
@@ -67,7 +68,8 @@ def contrasts(
 
 
 def arms(a: Arm, b: Arm, test_clips: str = "auto", level: float = LEVEL) -> dict[str, Any]:
-    """B less A over the seeds of both: what `compared` gives, with warnings and level.
+    """B less A over the seeds of both: what `compared` gives, with a, b, seeds [of A, of B],
+    warnings and level.
 
     Paired where both have the same seeds, in whatever order; else, and where one arm has more, not.
     """
@@ -76,7 +78,8 @@ def arms(a: Arm, b: Arm, test_clips: str = "auto", level: float = LEVEL) -> dict
     told = dict.fromkeys(chain.from_iterable(warned))
     names = {"a": a[0]["name"], "b": b[0]["name"]}
     made = compared(ordered, TWO, test_clips, level)
-    return {**names, "warnings": list(told), "level": level, **made}
+    counts = [len(a), len(b)]
+    return {**names, "warnings": list(told), "level": level, "seeds": counts, **made}
 
 
 def compared(
@@ -85,7 +88,7 @@ def compared(
     test_clips: str = "auto",
     level: float = LEVEL,
 ) -> dict[str, Any]:
-    """{seeds: of each arm, over, paired, test_clips, why, outcomes} of arms of one or more seeds.
+    """{over, paired, test_clips, why, outcomes} of arms of one or more seeds.
 
     told: by name the signs of the arms; the last is what is tested. outcomes: by name {count,
     sources, a measure for each of told, detectable, p, df, holm: null}. over is "seeds", with
@@ -94,9 +97,8 @@ def compared(
     """
     for arm in arms:
         _require_distinct(arm)
-    counts = [len(arm) for arm in arms]
     shared, why = shared_clips(arms, test_clips)
-    alone = max(counts) == 1
+    alone = max(map(len, arms)) == 1
     pairs = _matched(arms)
     outcomes = {}
     if alone or shared:
@@ -110,7 +112,7 @@ def compared(
         outcomes = _of_own(arms, told, pairs, level)
     over = {"over": "clips" if alone else "seeds", "paired": pairs}
     kind = None if alone else "shared" if shared else "own"
-    return {"seeds": counts, **over, "test_clips": kind, "why": why, "outcomes": outcomes}
+    return {**over, "test_clips": kind, "why": why, "outcomes": outcomes}
 
 
 def _of_own(

@@ -91,12 +91,18 @@ def _differences(run: Run) -> Context:
     rows = []
     for each in run.differences:
         value, sure = _sure(each.measure)
+        low, high = each.measure.low, each.measure.high
+        if low is None or high is None or low <= 0 <= high:
+            sure = f"{sure} not shown".strip()
         small = NOTHING if each.detectable is None else f"{100 * each.detectable:.2f}"
         exact = NOTHING if each.exact is None else f"{each.exact:.3g}"
         only = f"{each.discordant[0]} / {each.discordant[1]}"
         rows.append(_line(each.view, [(value, sure), (only, ""), (exact, ""), (small, "")]))
     head = ["view", "less plain", "right here / there alone", "McNemar p", "detectable"]
-    note = "Points of top1, over the same clips. Detectable: the least that would be seen."
+    note = (
+        "Points of top1, over the same clips, of one training. Not shown: the interval includes 0. "
+        "Detectable: the least that would be seen."
+    )
     return {"title": "Paired differences", "head": head, "rows": rows, "note": note}
 
 

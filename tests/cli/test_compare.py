@@ -85,7 +85,7 @@ def test_arms_over_seeds(results: Path) -> None:
     more = sbtools("compare", *names, "--test-clips", "shared", cwd=results)
     assert more.returncode == 2 and b"no clip in common" in more.stderr
     fewer = sbtools("compare", *names[:-1], cwd=results).stdout.decode().splitlines()
-    assert fewer[2].startswith("2 and 3 seeds, not paired; own test clips")
+    assert fewer[2].startswith("3 and 2 seeds, not paired; own test clips")
 
 
 @pytest.mark.parametrize(

@@ -50,16 +50,20 @@ def test_four_arms_add_up_as_satterthwaite_says() -> None:
     assert found.value == pytest.approx((d - c) - (b - a))
 
 
-def test_shared_clips_come_on_top_with_the_degrees_of_freedom_of_hillis() -> None:
-    values, clips = ARMS[2], 0.004
-    of_seeds = values.var(ddof=1) / 5
+@pytest.mark.parametrize("values", ARMS, ids=len)
+@pytest.mark.parametrize("clips", [1e-5, 0.004, 0.5])
+def test_shared_clips_come_on_top(values: np.ndarray, clips: float) -> None:
+    of_seeds, df = values.var(ddof=1) / len(values), len(values) - 1
     found = paired(values, clips)
     assert found.error == pytest.approx((of_seeds + clips) ** 0.5)
-    assert found.df == pytest.approx((of_seeds + clips) ** 2 / (of_seeds**2 / 4))
-    half = stats.t.ppf(0.975, found.df) * found.error
-    assert (found.low, found.high) == pytest.approx((values.mean() - half, values.mean() + half))
-    known = paired(values, clips, clip_df=19)
-    assert known.df == pytest.approx((of_seeds + clips) ** 2 / (of_seeds**2 / 4 + clips**2 / 19))
+    half = (stats.t.ppf(0.975, df) ** 2 * of_seeds + stats.norm.ppf(0.975) ** 2 * clips) ** 0.5
+    ends = values.mean() - half, values.mean() + half
+    assert (found.low, found.high) == pytest.approx(ends, rel=1e-6)
+    assert stats.t.ppf(0.975, found.df) * found.error == pytest.approx(half, rel=1e-6)
+    told = 2 * stats.t.sf(abs(values.mean()) / found.error, found.df)
+    assert found.p == pytest.approx(told) and found.shown == (found.p < 0.05)
+    power = stats.nct.sf(half / found.error, found.df, found.detectable / found.error)
+    assert power == pytest.approx(0.8, abs=1e-4)
 
 
 @pytest.mark.parametrize("values", [[0.3], [0.25] * 3, [0.1 + 0.2, 0.3, 0.3]])
