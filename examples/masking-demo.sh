@@ -62,7 +62,7 @@ judge() {
     local run=$1 set=$2 records=$3 result=$out/results/$1-$2.json
     shift 3
     [ -e "$result" ] && return
-    sbtools eval -q --workers 0 --no-per-clip "$@" -o "$result" "$out/runs/$run" "$records"
+    sbtools eval -q --workers 0 --no-per-clip --examples 0 "$@" -o "$result" "$out/runs/$run" "$records"
 }
 
 # arm SEED NAME MODEL CELL SETTING...: one model, trained and judged. What decides anything is judged
