@@ -121,7 +121,7 @@ echo "$told" > "$out/settings"
 
 # 1. Clips of both cells with exact masks, names to test zero-shot, and captions to pretrain on.
 say "clips"
-demo=(sbtools demo -q --clips "$CLIPS" --seed "$SEED" --cell 0,0 --cell .9,0)
+demo=(sbtools demo -q --scale "$CLIPS" --seed "$SEED" --cell 0,0 --cell .9,0)
 made "$out/demo.jsonl" "${demo[@]}" --captions "$out/demo" \
     --splits train,val-iid,test-iid,plates,test-unbiased,test-conflict,do-scene,captions
 made "$out/zero-shot.jsonl" "${demo[@]}" --zero-shot "$out/zero-shot" \

@@ -153,9 +153,9 @@ def examples() -> Iterator[tuple[str, str]]:
         for block in blocks(page):
             yield from ((page.name, line) for line in block.splitlines())
     for block in re.findall(r"^```(?:sh|console)\n(.*?)^```", README, flags=re.M | re.S):
-        for line in block.splitlines():
+        for line in re.sub(r" *\\\n *| +#.*", " ", block).splitlines():
             if not re.match(r"sbtools \w+: ", line):
-                yield "README.md", line.removeprefix("$ ")
+                yield "README.md", line.removeprefix("$ ").strip()
     for command in [None, *COMMANDS]:
         found = group if command is None else group.get_command(click.Context(group), command)
         assert found is not None
@@ -229,6 +229,7 @@ def test_the_commands_of_the_readme_are_those_of_continuous_integration() -> Non
     test_install, _, test = second.strip().partition(" && ")
     ran = (HERE / ".ci" / "run").read_text("utf-8").replace(" --quiet", "").splitlines()
     assert test_install in ran and test in ran
+    assert ran.index("export PYTEST_ADDOPTS=--durations=10") < ran.index(test)
     assert job == "sbtools segment clips/ | sbtools mask --mode bg+obj > masked.jsonl"
 
 

@@ -10,8 +10,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import h5py
-import numpy as np
 import pytest
 
 from tests.cli.running import environment, ids, lines, sbtools
@@ -53,7 +51,11 @@ def surroundings(path: Path, extra: Mapping[str, str]) -> dict[str, str]:
 
 
 def bash(
-    *words: str | Path, cwd: Path, path: Path, env: Mapping[str, str] | None = None
+    *words: str | Path,
+    cwd: Path,
+    path: Path,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 120,
 ) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         ["bash", *map(str, words)],
@@ -61,7 +63,7 @@ def bash(
         env=surroundings(path, env or {}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=120,
+        timeout=timeout,
         check=False,
     )
 
@@ -78,24 +80,6 @@ def test_quickstart_goes_the_whole_way(tmp_path: Path, path: Path) -> None:
     assert ["pixels" in record for record in records] == [False, True, True]
     assert (out / "masks.png").stat().st_size and (out / "masked.png").stat().st_size
     assert sorted(file.name for file in (out / "look").rglob("*.mp4")) == ["clip0.mp4", "clip1.mp4"]
-
-
-def test_the_main_job_of_the_readme(tmp_path: Path, path: Path) -> None:
-    make_clips(tmp_path / "clips", 2, frames=12)
-    text = (HERE / "README.md").read_text("utf-8")
-    (job,) = re.findall(r"^sbtools segment clips/ \|.*$", text, flags=re.M)
-    (look,) = re.findall(r"^sbtools view .*$", text, flags=re.M)
-    look = look.replace("masks.jsonl", "masked.jsonl")
-    done = bash("-o", "pipefail", "-ec", f"{job}\n{look}", cwd=tmp_path, path=path)
-    assert done.returncode == 0, done.stderr
-    for record in lines((tmp_path / "masked.jsonl").read_bytes()):
-        part, _, place = record["pixels"].partition("::")
-        with h5py.File(tmp_path / part) as file:
-            shown = file[place]["rgb"][:]
-        assert shown.shape == (8, 72, 96, 3)
-        background = np.array(record["fill"]["bg"])
-        assert (shown == background).all(-1).mean() > 0.3
-    assert (tmp_path / "sheet.png").exists()
 
 
 def test_tasks_of_an_array_make_the_store_together(tmp_path: Path, path: Path) -> None:

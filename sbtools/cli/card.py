@@ -12,7 +12,7 @@ import click
 
 from sbtools.cli import eval, messages, options
 from sbtools.cli.eval_options import card_options
-from sbtools.cli.eval_output import tell
+from sbtools.cli.eval_output import make_folder_of, require_writable, tell
 from sbtools.cli.process import StopFlag
 from sbtools.errors import UsageError
 
@@ -61,9 +61,7 @@ def command(**flags: Any) -> int:
 def _require_page(output: str) -> None:
     if not output.lower().endswith((".html", ".htm")):
         raise UsageError(f"a card is an HTML page: -o {output!a} must end in .html")
-    folder = os.path.dirname(os.path.abspath(output))
-    if not os.path.isdir(folder):
-        raise UsageError(f"cannot write {output}: there is no folder {folder}")
+    require_writable(output)
 
 
 def _write(found: Mapping[str, Any], output: str) -> None:
@@ -73,6 +71,7 @@ def _write(found: Mapping[str, Any], output: str) -> None:
     from sbtools.report import page, runs
 
     path = os.path.splitext(output)[0] + ".json"
+    make_folder_of(path)
     result.write(path, found)
     tables = report.tables([runs.of(found, path)])
     notices = report.notices(tables, [], None, False)

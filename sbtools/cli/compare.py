@@ -102,9 +102,18 @@ def _compare(paths: Sequence[str], views: Sequence[str], as_json: bool) -> int:
     from sbtools.evaluate import combine, result
 
     a, b = (result.read(path) for path in paths)
+    _warn_unchecked({paths[0]: a, paths[1]: b})
     found = combine.compare(a, b)
     found["views"] = _only(found["views"], views, lambda name: name)
     return _told({"a": paths[0], "b": paths[1], **found}, compare_table.clips, as_json)
+
+
+def _warn_unchecked(read: Mapping[str, Mapping[str, Any]]) -> None:
+    from sbtools.evaluate import result
+
+    names = [path for path, found in read.items() if result.unchecked(found)]
+    if names:
+        log.warning("%s: %s", ", ".join(names), result.UNCHECKED)
 
 
 def _arms(paths: Sequence[str], views: Sequence[str], test_clips: str, as_json: bool) -> int:
@@ -115,6 +124,7 @@ def _arms(paths: Sequence[str], views: Sequence[str], test_clips: str, as_json: 
     if VERSUS in sides[1] or not all(sides):
         raise UsageError("give the seeds of two arms: A.json... vs B.json...")
     a, b = ([result.read(path) for path in side] for side in sides)
+    _warn_unchecked(dict(zip((*sides[0], *sides[1]), (*a, *b), strict=True)))
     if len(a) == len(b) == 1:
         raise UsageError("two results of one seed each are compared without vs: A.json B.json")
     found = differences.arms(a, b, test_clips)
@@ -130,6 +140,7 @@ def _differ(paths: Sequence[str], views: Sequence[str], test_clips: str, as_json
             f"--difference takes results in fours, A0 B0 A1 B1 for each seed, not {len(paths)}"
         )
     read = {path: result.read(path) for path in dict.fromkeys(paths)}
+    _warn_unchecked(read)
     fours = [[read[path] for path in paths[at : at + 4]] for at in range(0, len(paths), 4)]
     found = differences.contrasts(fours, test_clips)
     for one in found["contrasts"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,8 @@ from sbtools.cli.options import Common
 from sbtools.errors import UsageError
 from sbtools.job import Job
 from sbtools.records import Record
+
+log = logging.getLogger("sbtools")
 
 
 class Cell(click.ParamType):
@@ -42,8 +45,11 @@ class Cell(click.ParamType):
     is_flag=True,
     help="6 verbs x 4 objects, 8 of the 24 names novel, instead of the 12 actions.",
 )
-@click.option("--clips", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
-              help="Make so many times the usual number of clips, as in 0.1.")  # fmt: skip
+@click.option("--scale", type=click.FloatRange(0, min_open=True), metavar="FACTOR",
+              help="Make so many times the usual number of clips, as in 0.1.  "
+              "[default: 1]")  # fmt: skip
+@click.option("--clips", type=click.FloatRange(0, min_open=True), metavar="FACTOR", hidden=True,
+              help="What --scale was called.")  # fmt: skip
 @click.option("--size", type=int, default=64, show_default=True, help="Height and width.")
 @click.option("--frames", type=int, default=16, show_default=True, help="Frames of a clip.")
 @click.option("--arrays", is_flag=True,
@@ -64,7 +70,8 @@ def command(
     cells: tuple[tuple[float, float], ...],
     splits: str,
     zero_shot: bool,
-    clips: float,
+    scale: float | None,
+    clips: float | None,
     size: int,
     frames: int,
     arrays: bool,
@@ -79,7 +86,7 @@ def command(
     \b
     Examples:
       sbtools demo demo/
-      sbtools demo demo/ --cell .9,.9 --splits train,test-iid,test-unbiased --clips 0.1
+      sbtools demo demo/ --cell .9,.9 --splits train,test-iid,test-unbiased --scale 0.1
       sbtools demo demo/ --zero-shot > zero-shot.jsonl
       sbtools demo demo/ --captions --splits captions,train
       sbtools demo --table --cell .9,.9
@@ -88,7 +95,8 @@ def command(
     from sbtools.demo.dataset import Demo
 
     chosen = tuple(name for name in splits.split(",") if name)
-    plan = Demo(cells, chosen, zero_shot, clips, size, frames, common.seed, captions)
+    factor = _scale(scale, clips)
+    plan = Demo(cells, chosen, zero_shot, factor, size, frames, common.seed, captions)
     if table:
         return _print_table(plan.cells[-1])
     if len(common.inputs) != 1:
@@ -104,6 +112,20 @@ def command(
 
     total = plan.total() if common.limit is None else min(plan.total(), common.limit)
     return run.produce_records(common, stage, total, f"{total} clips would be made")
+
+
+def _scale(scale: float | None, clips: float | None) -> float:
+    """The factor, by its own name or by the one that it had."""
+    if clips is None:
+        return 1.0 if scale is None else scale
+    if scale is not None:
+        raise UsageError("--clips is what --scale was called: give --scale alone")
+    log.warning(
+        "--clips is a factor, not a count, and is called --scale now: --scale %g; for a count of "
+        "clips --limit N",
+        clips,
+    )
+    return clips
 
 
 def _print_table(cell: tuple[float, float]) -> int:

@@ -14,7 +14,7 @@ import click
 
 from sbtools.cli import messages, options
 from sbtools.cli.eval_options import eval_options
-from sbtools.cli.eval_output import write
+from sbtools.cli.eval_output import require_writable, write
 from sbtools.cli.eval_scores import from_scores
 from sbtools.cli.options import Tolerance
 from sbtools.cli.process import StopFlag
@@ -50,6 +50,8 @@ def command(**flags: Any) -> int:
     messages.begin_command(flags["verbose"], flags["quiet"])
     flags["root"] = Path(os.path.abspath(flags["root"] or "."))
     flags["shard"] = flags["shard"] or (0, 1)
+    if flags["output"]:
+        require_writable(flags["output"])
     if flags["from_scores"]:
         return from_scores(flags)
     run, inputs = split_paths(flags)
@@ -66,7 +68,7 @@ def command(**flags: Any) -> int:
         if outcome.stopped:
             log.info("stopped on request")
             return stop.code or 1
-        write(outcome.results, flags["output"])
+        write(outcome.results, flags["output"], not flags["no_per_clip"])
         return status(outcome, flags)
 
 
@@ -92,10 +94,6 @@ def _require_places(flags: Mapping[str, Any]) -> None:
         )
     if flags["top"] and (flags["output"] or flags["scores"]):
         raise UsageError("--top prints what clips are taken for: it goes without -o and --scores")
-    if flags["output"]:
-        folder = os.path.dirname(os.path.abspath(flags["output"]))
-        if not os.path.isdir(folder):
-            raise UsageError(f"cannot write {flags['output']}: there is no folder {folder}")
 
 
 def open_inputs(flags: Mapping[str, Any], paths: Sequence[str], stop: StopFlag) -> Inputs:

@@ -91,6 +91,9 @@ STORE = (
 SHARED = (options.ROOT, options.SEED, options.LIMIT, options.LABEL_FROM, options.MAX_FAILED,
           options.DRY_RUN, *options.TALK)  # fmt: skip
 
+SMALL = click.option("--no-per-clip", is_flag=True, help="Leave the clips out of the result: a "
+                     "small file, which cannot be compared clip by clip.")  # fmt: skip
+
 OUTPUT = click.option("-o", "--output", metavar="FILE.json",
                       type=click.Path(path_type=str, dir_okay=False),
                       help="The result.  [default: stdout]")  # fmt: skip
@@ -98,7 +101,8 @@ OUTPUT = click.option("-o", "--output", metavar="FILE.json",
 
 def eval_options(function: Any) -> Any:
     """Add those of eval; the command receives them as they are."""
-    return _decorated(function, PATHS, OUTPUT, *MODEL, *VIEWS, *SHOWN, *STORE, *HOW, *SHARED)
+    results = (OUTPUT, SMALL)
+    return _decorated(function, PATHS, *results, *MODEL, *VIEWS, *SHOWN, *STORE, *HOW, *SHARED)
 
 
 def card_options(function: Any) -> Any:

@@ -9,20 +9,46 @@ from typing import Any
 
 import click
 
+from sbtools.errors import UsageError
+
 log = logging.getLogger("sbtools")
 
 
-def write(results: Mapping[str, Any], output: str | None) -> None:
-    """Write the results, each to its file, or to stdout; the chief numbers go to the log."""
+def write(results: Mapping[str, Any], output: str | None, per_clip: bool = True) -> None:
+    """Write the results, each to its file, or to stdout; the chief numbers go to the log.
+
+    per_clip: whether with what they say of every clip.
+    """
     from sbtools.evaluate import result
 
-    for name, found in results.items():
+    for name, whole in results.items():
+        found = whole if per_clip else result.without_clips(whole)
         path = output and named(output, name)
         if path:
+            make_folder_of(path)
             result.write(path, found)
         else:
             click.echo(result.dumps(found), nl=False)
         tell(found, path or "stdout")
+
+
+def require_writable(path: str) -> None:
+    """UsageError unless a file can be written there, in a folder that is there or can be made."""
+    folder = os.path.dirname(os.path.abspath(path))
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    if not os.path.isdir(folder):
+        raise UsageError(f"cannot write {path}: {folder} is no folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"cannot write {path}: {folder} is not yours to write in")
+
+
+def make_folder_of(path: str) -> None:
+    """Make the folder that a file is to stand in; UsageError or OutputError where it cannot be."""
+    from sbtools.store.output import writing
+
+    with writing(path):
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
 
 
 def named(output: str, name: str) -> str:

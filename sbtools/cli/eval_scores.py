@@ -39,7 +39,7 @@ def from_scores(flags: Mapping[str, Any]) -> int:
         found, p_view=flags["p_view"], group_by=flags["group_by"], pairs=flags["pairs"],
         draws=flags["draws"], seed=flags["seed"], about=_about(flags),
     )  # fmt: skip
-    write({"": made}, flags["output"])
+    write({"": made}, flags["output"], not flags["no_per_clip"])
     failed, tolerance = len(made["clips"]["failed"]), flags["max_failed"]
     return 0 if tolerance.allows(failed, made["clips"]["asked"]) else 3
 

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from sbtools.cli import messages, options
+from sbtools.cli.eval_output import make_folder_of, require_writable
 from sbtools.errors import UsageError
 
 log = logging.getLogger("sbtools")
@@ -81,6 +82,7 @@ def command(
         from sbtools.report import page
 
         text = page.page(found, told, with_published=published, floor=floor, details=details)
+        make_folder_of(output)
         page.write(output, text)
     return UNREAD if faults else 0
 
@@ -90,6 +92,8 @@ def _check(inputs: Sequence[str], output: str | None) -> None:
         raise UsageError("give result files, as sbtools eval -o writes them: results/*.json")
     if output is not None and not output.lower().endswith((".html", ".htm")):
         raise UsageError(f"a page is an HTML file: -o {output!a} must end in .html")
+    if output is not None:
+        require_writable(output)
 
 
 def _print(

@@ -70,6 +70,8 @@ HOW = (
     _number("--eps", float, "Of AdamW."),
     _number("--warmup", float, "Epochs in which the learning rate rises from 0."),
     _number("--lr-floor", float, "Learning rate in the end, as a share of --lr."),
+    click.option("--schedule", metavar="NAME",
+                 help="How the rate goes: vifi, actionclip or cosine.  [default: the model's]"),
     _number("--clip-grad", float, "Largest norm of the gradient; 0 for any."),
     _number("--ema", float, "Decay of averaged weights, as in 0.9999; 0 for none."),
     click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]),

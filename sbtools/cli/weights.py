@@ -42,10 +42,11 @@ def command(
     quiet: bool,
     verbose: int,
 ) -> int:
-    """List, fetch and verify the weights of the learned detectors and segmenters.
+    """List, fetch and verify the weights of the learned detectors and segmenters, and of CLIP.
 
-    What fetch has fetched is found by --detector auto and --segmenter auto, as is what lies in
-    $SBTOOLS_WEIGHTS. Nothing else is ever fetched that was not asked for.
+    What fetch has fetched is found by --detector auto, by --segmenter auto, and under its name by
+    train --weights, as is what lies in $SBTOOLS_WEIGHTS. Nothing else is ever fetched that was not
+    asked for.
 
     Exit status: 5 when a file is not what it should be, 6 for a full disk.
 
@@ -53,6 +54,7 @@ def command(
     Examples:
       sbtools weights list
       sbtools weights fetch sam-vit-b grounding-dino-tiny
+      sbtools weights fetch clip-vit-b-32 -o .
       sbtools weights verify
       sbtools weights fetch my_sam.pth --url https://example.org/my_sam.pth
     """

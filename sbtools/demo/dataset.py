@@ -55,7 +55,7 @@ class Demo:
         if not 2 <= self.frames <= 1024:
             raise UsageError(f"--frames is a number from 2 to 1024, not {self.frames}")
         if not self.clips > 0:
-            raise UsageError(f"--clips is a factor above 0, not {self.clips}")
+            raise UsageError(f"--scale is a factor above 0, not {self.clips}")
         table = ZERO_SHOT if self.zero_shot else SPLITS
         table = table | CAPTIONED if self.captions else table
         strange = [name for name in self.splits if name not in table]

@@ -183,9 +183,8 @@ def _span(low: float, high: float, limit: int) -> Any:
     return slice(max(int(low * FINE) - 1, 0), min(max(int(high * FINE) + 2, 0), limit))
 
 
-def coverage(points: Mask) -> NDArray[np.uint8]:
-    """How many of the F x F sample points of each pixel are set: uint8 [H, W]."""
+def cells(points: NDArray[Any]) -> NDArray[Any]:
+    """The F x F sample points of each pixel: [F H, F W] to [H, W, F F]."""
     height, width = (length // FINE for length in points.shape)
-    cells = points.reshape(height, FINE, width, FINE).view(np.uint8)
-    total: NDArray[np.uint8] = cells.sum(axis=(1, 3), dtype=np.uint8)
-    return total
+    apart = points.reshape(height, FINE, width, FINE).swapaxes(1, 2)
+    return apart.reshape(height, width, FINE * FINE)

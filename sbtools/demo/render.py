@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sbtools import rng
 from sbtools.demo.actions import ACTIONS
-from sbtools.demo.figure import FINE, Part, coverage, paint
+from sbtools.demo.figure import FINE, Part, cells, paint
 from sbtools.demo.looks import OBJECTS, shirt, skin
 from sbtools.demo.motion import Motion, cameras, draw, figures
 from sbtools.demo.scenes import texture
@@ -44,8 +44,9 @@ class Frame:
 def render(shown: Shown, size: int, count: int, seed: int) -> Iterator[Frame]:
     """The frames of a clip.
 
-    A pixel belongs to the person where half or more of its sample points lie in the figure's
-    shapes, and else to the object where half or more lie in the object and not in the figure.
+    A pixel belongs to somebody where half or more of its sample points lie in the figure or in the
+    object: to the person, unless more of them lie in the object and not in the figure. It has the
+    colours of its owner alone, so that a person's pixels tell nothing of the background.
     """
     motion = draw(seed, shown.source, size, shown.object)
     margin = int(np.ceil(MARGIN * size)) + 2
@@ -95,14 +96,30 @@ def _colours(parts: list[Part], motion: Motion, clothes: str) -> NDArray[np.floa
 
 def _composed(plate: NDArray[np.float32], parts: list[Part], colours: NDArray[np.float32]) -> Frame:
     height, width = plate.shape[:2]
+    image = np.clip(np.rint(plate), 0, 255).astype(np.uint8)
+    person, thing = np.zeros((2, height, width), bool)
     drawn = paint(parts, height, width)
-    objects = [number for number, part in enumerate(parts, 1) if part.stuff in OBJECTS]
-    is_object = np.isin(drawn, objects) if objects else np.zeros_like(drawn, bool)
-    filled = coverage(drawn > 0)
-    person, thing = coverage((drawn > 0) & ~is_object), coverage(is_object)
-    cover = filled[..., None].astype(np.float32) / FINE**2
-    paintwork = cv2.resize(colours[drawn], (width, height), interpolation=cv2.INTER_AREA)
-    rgb = plate * (1 - cover) + paintwork
-    is_person = person >= HALF
-    image = np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
-    return Frame(image, is_person, (thing >= HALF) & ~is_person)
+    here = _spanned(drawn.max(1)), _spanned(drawn.max(0))
+    samples = cells(drawn)[here]
+    things = np.isin(samples, [n for n, part in enumerate(parts, 1) if part.stuff in OBJECTS])
+    bodies = (samples > 0) & ~things
+    of_person, of_thing = bodies.sum(-1), things.sum(-1)
+    owned = of_person + of_thing >= HALF
+    person[here], thing[here] = owned & (of_person >= of_thing), owned & (of_person < of_thing)
+    for mask, own in ((person, bodies), (thing, things)):
+        chosen = mask[here]
+        image[here][chosen] = _mean(colours[samples[chosen]], own[chosen])
+    return Frame(image, person, thing)
+
+
+def _spanned(used: NDArray[np.uint8]) -> slice:
+    """From the pixel of the first sample point that is set to that of the last."""
+    places = np.flatnonzero(used) // FINE
+    return slice(places[0], places[-1] + 1) if len(places) else slice(0, 0)
+
+
+def _mean(colours: NDArray[np.float32], chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Mean colours uint8 [N, 3] of the sample points [N, F F, 3] that are chosen [N, F F]."""
+    total = np.einsum("nsc,ns->nc", colours, chosen.astype(np.float32))
+    mean: NDArray[np.uint8] = np.rint(total / chosen.sum(1, keepdims=True)).astype(np.uint8)
+    return mean

@@ -58,6 +58,7 @@ class Split:
 SPLITS = {
     "train": Split(100, TWELVE),
     "val-iid": Split(30, TWELVE),
+    "val-conflict": Split(30, TWELVE, by_cell=False, change="conflict"),
     "test-iid": Split(100, TWELVE),
     "plates": Split(100, TWELVE, of="test-iid", change="plate"),
     "test-unbiased": Split(100, TWELVE, by_cell=False),

@@ -22,6 +22,8 @@ from sbtools.store import StoreWriter
 from sbtools.work import Chunks, Work
 
 FACTORY = "sbtools.demo.task:make"
+EDGES = "hard"
+"""Clips of earlier versions mixed the background into the person's edges: not to be continued."""
 
 
 def make(
@@ -87,7 +89,7 @@ def what_of(demo: Demo) -> dict[str, Any]:
 
 
 def _settings(demo: Demo) -> dict[str, Any]:
-    return {"size": demo.size, "frames": demo.frames, "seed": demo.seed}
+    return {"size": demo.size, "frames": demo.frames, "seed": demo.seed, "edges": EDGES}
 
 
 def _stored(record: Record, head: dict[str, Any], chunks: Chunks, made: str) -> dict[str, Any]:

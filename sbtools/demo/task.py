@@ -20,7 +20,6 @@ from sbtools.records import Record, resolve
 from sbtools.segment.given import bounds
 from sbtools.video import FileWriter, digest, open_video
 
-CRF = 14
 Chunk = dict[str, Any]
 
 
@@ -35,7 +34,7 @@ class DemoTask:
         frames = list(render(shown_in(record), record["width"], record["frames"], self.seed))
         path = resolve(record["video"], self.root)
         _make_folder(path)
-        with FileWriter(path, FPS, crf=CRF) as file:
+        with FileWriter(path, FPS, lossless=True) as file:
             for frame in frames:
                 file.write(frame.rgb)
         if "arrays" in record:

@@ -67,11 +67,14 @@ def prompts_of(record: Record, prompts: Sequence[str]) -> list[str]:
 
 
 def written(boxes: Sequence[Box]) -> list[Box]:
-    """Boxes rounded as records hold them, so that a pipe and one command give the same masks."""
+    """Boxes as records hold them, so that a pipe and one command give the same masks.
+
+    Corners stay as they are: a pixel is in a box or not by the last of their digits.
+    """
     return [
         Box(
             int(box.frame),
-            tuple(round(float(value), 2) for value in box.xyxy),  # type: ignore[arg-type]
+            tuple(float(value) for value in box.xyxy),  # type: ignore[arg-type]
             round(float(box.score), 4),
             box.role,
             box.prompt,
@@ -122,5 +125,5 @@ def check_boxes(boxes: Sequence[Box], height: int, width: int) -> None:
     for box in boxes:
         x0, y0, x1, y1 = box.xyxy
         if x1 < 0 or y1 < 0 or x0 > width or y0 > height:
-            where = f"box {list(box.xyxy)} of frame {box.frame}"
+            where = f"box {[round(side, 2) for side in box.xyxy]} of frame {box.frame}"
             raise ClipError("mismatch", f"{where} lies outside the frame, {width}x{height}")

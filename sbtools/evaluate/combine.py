@@ -119,7 +119,21 @@ def unlike(a: Result, b: Result, left: Sequence[int]) -> list[str]:
             told.append(f"the protocols differ in {name}")
     if a["masks"]["weight_free"] != b["masks"]["weight_free"]:
         told.append("the masks were made by different kinds of back ends")
+    drawn = [_candidates(result) for result in (a, b)]
+    if None not in drawn and drawn[0] != drawn[1]:
+        told.append(f"they were trained on different frames ({drawn[0]}, and {drawn[1]})")
     return told
+
+
+def _candidates(result: Result) -> str | None:
+    """What each clip's frames were drawn from in training; None where that is not known."""
+    training = result["training"] or {}
+    source = training.get("frame_source")
+    if source is None:
+        return None
+    usual = source.get("candidates")
+    fixed = ", the same in every epoch" if training["settings"].get("fixed_frames") else ""
+    return (f"{usual} candidates a clip" if usual else "all of the video") + fixed
 
 
 def base_to_novel(

@@ -112,12 +112,12 @@ class Evaluation:
     def _lasting(self) -> dict[str, Any]:
         """Of what the result says, that which neither moves nor grows."""
         told = self._about()
-        left_out = {"run", "log", "weights"}
+        left_out = {"run", "log", "weights", "frame_source"}
         return {
             part: {name: value for name, value in told[part].items() if name not in left_out}
             for part in ("model", "method", "training")
             if told.get(part)
-        } | {"protocol": {k: v for k, v in told["protocol"].items() if k != "frame_source"}}
+        } | {"protocol": {k: v for k, v in told["protocol"].items() if k not in left_out}}
 
     def _result(self, scores: Scores | None) -> dict[str, Any]:
         request = self.request

@@ -3,16 +3,18 @@
 One JSON object; shares are 0 to 1, what is not defined is null, NaN never stands in it. A measure
 is {"value", "interval": [low, high] | null, "chance", "count"}, with "reason" where value is null.
 
-    format, version, sbtools, name, time
+    format, version, digest (of the rest; `sbtools.evaluate.digest`), sbtools, sbtools_commit, name,
+    time
     model      null | {name, kind, settings, weights, weights_sha256, frames, recipe}
     method     null | {name, settings, objective, objective_settings}
     training   null | {run, checkpoint, which, select, epoch, seed, settings, records_sha256, clips,
-                       classes, log: [epoch lines]}
+                       frame_source, classes, log: [epoch lines]}
     dataset    {name, split, records, records_sha256}
     protocol   {p_view, views, controls, frames, clips, crops, frame_source, fill, seed}
     masks      {weight_free: bool | null, made: [str]}
     classes    [K names]
-    clips      {asked, used, counterparts, sources, failed: [{id, stage, kind, message}], excluded}
+    clips      {asked, used, counterparts, sources, ids_sha256, failed, excluded: [{id, stage, kind,
+                message}]}
     metrics    {top1, top5, mean_class, p_top1, b_top1, p_ratio, b_ratio, shacc, sberr, worst_group,
                 group_gap, flip_SPLIT}: those measured, each a measure with "view"
     views      {NAME: {top1, top5, mean_class, per_class: {count, value, low, high},
@@ -23,8 +25,8 @@ is {"value", "interval": [low, high] | null, "chance", "count"}, with "reason" w
     ratios     [{view, versus, metric, value, interval, chance, count}]
     groups     null | {field, names, count, views: {NAME: {value, low, high, worst, gap}}}
     pairs      null | {SPLIT: {views: {NAME: {flip, both, original, counterpart}},
-                per_pair: {id, source, views: {NAME: {flip}}}}}
-    per_clip   {id, source, label, views: {NAME: {top1, top5, predicted}}}
+                per_pair: null | {id, source, views: {NAME: {flip}}}}}
+    per_clip   null | {id, source, label, views: {NAME: {top1, top5, predicted}}}
     bootstrap  {draws, level, seed, unit}
     warnings   [{kind, message}]
     scores     null | {store, digest}
@@ -44,12 +46,16 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from sbtools import __version__
+from sbtools import __version__, revision
 from sbtools.errors import DamagedError, SbtoolsError, UsageError
+from sbtools.evaluate import consistency
+from sbtools.evaluate.digest import FIELD, as_written, digest, ids_digest
 from sbtools.store.output import read_regular, write_whole
 
-FORMAT, VERSION = "sbtools-result", 1
+FORMAT, VERSION = "sbtools-result", 2
 BYTES_LIMIT = 1 << 30
+AGAIN = "run its evaluation again"
+UNCHECKED = "version 1 of the result format has no digest: a changed number would not be noticed"
 
 _NULL = type(None)
 _SECTIONS: dict[str, tuple[type, ...]] = {
@@ -70,14 +76,14 @@ _SECTIONS: dict[str, tuple[type, ...]] = {
     "ratios": (list,),
     "groups": (dict, _NULL),
     "pairs": (dict, _NULL),
-    "per_clip": (dict,),
+    "per_clip": (dict, _NULL),
     "bootstrap": (dict,),
     "warnings": (list,),
     "scores": (dict, _NULL),
     "run": (dict,),
 }
-_MORE = ("examples",)
-"""What a result may leave out."""
+_FIRST = ("format", "version", FIELD, "sbtools", "sbtools_commit")
+_ORDER = tuple(dict.fromkeys((*_FIRST, *_SECTIONS, "examples")))
 
 _OF_VIEW = ("top1", "top5", "mean_class", "per_class", "confusion", "coverage", "background",
             "ties", "top_class")  # fmt: skip
@@ -113,8 +119,25 @@ def make(found: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
         name: value for name, value in found.items() if name not in _ABOUT
     }}  # fmt: skip
     made["time"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    order = ("format", "version", *_SECTIONS, *_MORE)
-    return {name: made[name] for name in order}
+    made["sbtools_commit"] = revision.commit()
+    made["clips"] = {**made["clips"], "ids_sha256": ids_digest(made["per_clip"]["id"])}
+    return {name: made[name] for name in _ORDER if name != FIELD}
+
+
+def without_clips(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A result without what it says of every clip and pair, which is most of its bytes.
+
+    It cannot be compared clip by clip; every number that it gives stays.
+    """
+    pairs = result["pairs"] and {
+        split: {**told, "per_pair": None} for split, told in result["pairs"].items()
+    }
+    return {**result, "per_clip": None, "pairs": pairs}
+
+
+def unchecked(result: Mapping[str, Any]) -> bool:
+    """Whether a result that was read has no digest, so that it may be damaged unseen."""
+    return bool(result["version"] < 2)
 
 
 def _joined(usual: Any, found: Any, told: Any) -> Any:
@@ -125,7 +148,7 @@ def _joined(usual: Any, found: Any, told: Any) -> Any:
 
 
 def write(path: str, result: Mapping[str, Any]) -> None:
-    """Write a result whole or not at all, in place of what stands there.
+    """Write a result and its digest whole or not at all, in place of what stands there.
 
     UsageError where there is no such folder, OutputError when the disk is full.
     """
@@ -134,10 +157,11 @@ def write(path: str, result: Mapping[str, Any]) -> None:
 
 
 def read(path: str) -> dict[str, Any]:
-    """The result in a file.
+    """The result in a file, without its digest, which held.
 
     UsageError when there is none; DamagedError, which names the file, for one that is empty, cut,
-    of a newer version, or not a result.
+    changed since it was written, of a newer version, or not a result. Of version 1, which has no
+    digest, see `unchecked`.
     """
     try:
         data = read_regular(path, BYTES_LIMIT + 1)
@@ -145,25 +169,38 @@ def read(path: str) -> dict[str, Any]:
         raise UsageError(f"{path}: there is no such file ({os.path.abspath(path)})") from None
     except OSError as fault:
         raise UsageError(f"{path}: {fault.strerror or fault}") from None
-    found = _parsed(data, path)
+    found, text = _parsed(data, path)
     check(found, path)
-    return found
+    if FIELD in found or not unchecked(found):
+        _require_digest(found, text, path)
+        consistency.check(found, path)
+    return {name: value for name, value in found.items() if name != FIELD}
 
 
-def _parsed(data: bytes, path: str) -> dict[str, Any]:
+def _parsed(data: bytes, path: str) -> tuple[dict[str, Any], str]:
     if not data.strip():
-        raise DamagedError(f"{path} is empty: run its evaluation again")
+        raise DamagedError(f"{path} is empty: {AGAIN}")
     if len(data) > BYTES_LIMIT:
         raise DamagedError(f"{path} is larger than {BYTES_LIMIT >> 30} GiB: not an sbtools result")
     try:
-        found = json.loads(data.decode("utf-8"), parse_constant=_finite, parse_float=_finite)
+        text = data.decode("utf-8")
+        found = json.loads(text, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as fault:
         ours = FORMAT.encode() in data[:200]
-        what = "cut or damaged: run its evaluation again" if ours else "not an sbtools result"
+        what = f"cut or damaged: {AGAIN}" if ours else "not an sbtools result"
         raise DamagedError(f"{path} is {what} ({fault})") from None
     if not isinstance(found, dict):
         raise DamagedError(f"{path} is not an sbtools result")
-    return found
+    return found, text
+
+
+def _require_digest(found: Mapping[str, Any], text: str, path: str) -> None:
+    try:
+        held = found.get(FIELD) == digest(found) and as_written(text, found)
+    except (ValueError, RecursionError):
+        held = False
+    if not held:
+        raise DamagedError(f"{path} is damaged: its digest is not that of its content, {AGAIN}")
 
 
 def _finite(digits: str) -> float:
@@ -197,6 +234,8 @@ def check(result: Mapping[str, Any], where: str) -> None:
 
 def _check_clips(result: Mapping[str, Any], where: str) -> None:
     clips = result["per_clip"]
+    if clips is None:
+        return
     try:
         count, classes = len(clips["id"]), len(result["classes"])
         lists = [clips["label"], *((clips["source"] and [clips["source"]]) or [])]
@@ -210,9 +249,12 @@ def _check_clips(result: Mapping[str, Any], where: str) -> None:
 
 
 def dumps(result: Mapping[str, Any]) -> str:
-    """ASCII JSON, one line for each field; SbtoolsError if NaN or Infinity stand in it."""
+    """ASCII JSON with its digest, one line for each field; SbtoolsError if NaN or Infinity stand in
+    it."""
     try:
-        fields = (f" {json.dumps(k)}: {json.dumps(v, allow_nan=False)}" for k, v in result.items())
+        whole = {**result, FIELD: digest(result)}
+        names = dict.fromkeys(name for name in (*_ORDER, *whole) if name in whole)
+        fields = (f" {json.dumps(k)}: {json.dumps(whole[k], allow_nan=False)}" for k in names)
         return "{\n" + ",\n".join(fields) + "\n}\n"
     except ValueError as fault:
         raise SbtoolsError(f"the result cannot be written: {fault}") from None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,6 +17,7 @@ from sbtools.store import read_rows
 from sbtools.store.rows import described
 from sbtools.store.rows_reader import Block, Row, what_of
 
+log = logging.getLogger("sbtools")
 ROWS = 4096
 """Clips of a block of records that hold their scores."""
 
@@ -69,53 +72,104 @@ def _distinct(blocks: Iterable[Block]) -> Iterator[Block]:
 def from_records(records: Iterable[Record], classes: Sequence[str], kind: str = "logits") -> Scores:
     """Records that hold `scores` {view: [K numbers]}, and perhaps `covered` and `area` {view: x}.
 
-    The views are those of the first record that has any; a clip that lacks one of them, or that
-    has null among its numbers, has failed. RecordError for scores of another form or number.
+    The views are those that any record without an error has. A clip that lacks one of them, or has
+    null among its numbers, has failed; a warning names the first that lacks one. All scores are
+    read at once, as float32.
+    RecordError for scores of another form or number, or beyond float32.
     """
-    incoming = iter(records)
-    skipped: list[Record] = []
-    for record in incoming:
-        skipped.append(record)
-        if isinstance(record.get("scores"), dict) and record["scores"]:
-            break
-    else:
+    incoming, parts = iter(records), []
+    lists: dict[tuple[str, ...], str] = {}
+    of_failed: dict[tuple[str, ...], str] = {}
+    while some := list(islice(incoming, ROWS)):
+        for record in some:
+            own, told = tuple(_given(record)), of_failed if "error" in record else lists
+            told[own] = min(record["id"], told.get(own, record["id"]))
+        parts.append(_part(some, len(classes)))
+    views = _ordered(lists) or _ordered(of_failed)
+    if not views:
         raise SbtoolsError(
             "none of the records holds scores: `scores` {view: [numbers]}, one for each class"
         )
-    views = list(skipped[-1]["scores"])
     described(classes, kind, views)
-    together = chain(skipped, incoming)
-    blocks = _blocks(together, views, len(classes))
-    return Scores(list(classes), kind, views, blocks)
+    _warn_lacking(parts, views)
+    return Scores(list(classes), kind, views, _blocks(parts, views, len(classes)))
 
 
-def _blocks(records: Iterator[Record], views: Sequence[str], width: int) -> Iterator[Block]:
-    while some := list(islice(records, ROWS)):
-        scores = {view: np.stack([_row(record, view, width) for record in some]) for view in views}
-        covered, area = (
-            {view: _numbers(some, name, view) for view in views} for name in ("covered", "area")
-        )
-        known = {view for view in views if np.isfinite(covered[view]).any()}
-        bare = [{k: v for k, v in record.items() if k != "scores"} for record in some]
-        yield Block(
-            bare, scores, *({v: d[v] for v in views if v in known} for d in (covered, area))
-        )
+def _ordered(lists: Mapping[tuple[str, ...], str]) -> list[str]:
+    """All views of lists of them, each with the lowest id that has it, whatever their order: as the
+    longest list has them, then the others by name."""
+    longest = min(lists, key=lambda views: (-len(views), lists[views]), default=())
+    return [*longest, *sorted(set(chain.from_iterable(lists)) - {*longest})]
+
+
+def _given(record: Record) -> dict[str, Any]:
+    found = record.get("scores") or {}
+    if not isinstance(found, dict):
+        raise RecordError(f"clip {record['id']!a}: scores are no object, {{view: [numbers]}}")
+    return found
+
+
+def _part(records: Sequence[Record], width: int) -> Block:
+    """Records without their scores, and rows of the views that any of them has."""
+    views = list(dict.fromkeys(chain.from_iterable(map(_given, records))))
+    scores = {view: np.stack([_row(record, view, width) for record in records]) for view in views}
+    covered, area = (
+        {view: _numbers(records, name, view) for view in views} for name in ("covered", "area")
+    )
+    bare = [{k: v for k, v in record.items() if k != "scores"} for record in records]
+    return Block(bare, scores, covered, area)
+
+
+def _warn_lacking(parts: Sequence[Block], views: Sequence[str]) -> None:
+    """One line about records that lack some of the views."""
+    lacking: dict[str, str] = {}
+    for part in parts:
+        whole = np.full(len(part.records), True)
+        none = {view: np.isnan(part.scores[view]).all(1) for view in part.scores}
+        for view in views:
+            for place in np.flatnonzero(none.get(view, whole)).tolist():
+                if "error" not in part.records[place]:
+                    lacking.setdefault(part.records[place]["id"], view)
+    if lacking:
+        id = min(lacking)
+        log.warning(
+            "%d records lack scores of a view that others have, first %s of %s: they have failed",
+            len(lacking), id, lacking[id],
+        )  # fmt: skip
+
+
+def _blocks(parts: Sequence[Block], views: Sequence[str], width: int) -> Iterator[Block]:
+    for part in parts:
+        nothing = np.full((len(part.records), width), np.nan, np.float32)
+        scores = {view: part.scores.get(view, nothing) for view in views}
+        known = [
+            {view: values for view, values in each.items() if np.isfinite(values).any()}
+            for each in (part.covered, part.area)
+        ]
+        yield Block(part.records, scores, *known)
 
 
 def _row(record: Record, view: str, width: int) -> Row:
-    given = record.get("scores") or {}
-    found = given.get(view) if isinstance(given, dict) else given
+    found = _given(record).get(view)
     if found is None:
         return np.full(width, np.nan, np.float32)
     try:
-        row = np.array([np.nan if value is None else value for value in found], np.float32)
-    except (TypeError, ValueError):
-        row = np.zeros((0, 0), np.float32)
-    if row.shape != (width,):
+        exact = np.array([np.nan if value is None else value for value in found], np.float64)
+    except (TypeError, ValueError, OverflowError):
+        exact = np.zeros((0, 0))
+    if exact.shape != (width,):
         seen = f"{len(found)} values" if isinstance(found, list) else "no list"
         raise RecordError(
             f"clip {record['id']!a}: scores of view {view!a} have {seen}, "
             f"there are {width} classes: name the right --classes"
+        )
+    with np.errstate(over="ignore"):
+        row = exact.astype(np.float32)
+    beyond = np.isfinite(exact) & ~np.isfinite(row)
+    if beyond.any():
+        raise RecordError(
+            f"clip {record['id']!a}: score {exact[beyond][0]:g} of view {view!a} is beyond "
+            f"{np.finfo(np.float32).max:.3g}, the most of float32: divide all scores by one number"
         )
     return row
 

@@ -115,6 +115,7 @@ def _training(trained: Trained, told: Mapping[str, Any] | None, where: str) -> d
         "settings": settings.describe(),
         "records_sha256": records.get("sha256"),
         "clips": records.get("clips"),
+        "frame_source": (told or {}).get("frame_source"),
         "classes": len(settings.classes),
         "log": list(epoch_lines(os.path.join(folder, LOG))),
     }

@@ -102,7 +102,8 @@ class Clips(Dataset[Sample | Failure]):
     def _kept(self) -> dict[str, Any]:
         """What the content of the cache depends on, besides the records."""
         drawn = [self.recipe.sampling, self.frames, self.clips] if self.fixed else None
-        return {"short": self.scale.short, "how": self.scale.how, "frames": drawn}
+        how = {"bicubic": "bicubic, torchvision's sizes"}.get(self.scale.how, self.scale.how)
+        return {"short": self.scale.short, "how": how, "frames": drawn}
 
     def close(self) -> None:
         """End the worker processes, if there are any; the next `load` starts others."""
@@ -192,7 +193,7 @@ class Clips(Dataset[Sample | Failure]):
             return geometry.random_crop(size, self.recipe, flips, draw)
         if self.crops == 3:
             return geometry.third_crop(size, self.recipe.size, third)
-        return geometry.centre_crop(size, self.recipe.size)
+        return geometry.centre_crop(size, self.recipe.size, how=self.scale.how)
 
     def _masks(
         self, footage: Footage, places: Sequence[int], crop: Crop, size: geometry.Size | None = None

@@ -93,7 +93,7 @@ class Original:
 
     @property
     def size(self) -> Size:
-        return short_size(self.original, self.scale.short)
+        return short_size(self.original, self.scale.short, self.scale.how)
 
     @property
     def original(self) -> Size:

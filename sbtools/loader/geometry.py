@@ -35,12 +35,16 @@ class Crop:
     flip: bool = False
 
 
-def short_size(size: Size, short: int) -> Size:
+def short_size(size: Size, short: int, how: str = "bilinear") -> Size:
     """Height and width of a frame whose shorter side becomes `short`; at least 1 each.
 
-    Rounded half up, as mmcv.rescale_size does.
+    bilinear: rounded half up, as mmcv.rescale_size does. bicubic: the longer side is cut to a whole
+    number, as torchvision.transforms.Resize does.
     """
     height, width = size
+    if how == "bicubic":
+        longer = int(short * max(size) / min(size))
+        return (short, longer) if height <= width else (longer, short)
     factor = short / min(size)
     return max(1, int(height * factor + 0.5)), max(1, int(width * factor + 0.5))
 
@@ -90,9 +94,17 @@ def random_crop(size: Size, recipe: Recipe, flips: bool, draw: np.random.Generat
     return Crop(x, y, width, height, flip)
 
 
-def centre_crop(size: Size, side: int, flip: bool = False) -> Crop:
-    """The square in the middle of a frame of that height and width."""
-    return Crop((size[1] - side) // 2, (size[0] - side) // 2, side, side, flip)
+def centre_crop(size: Size, side: int, flip: bool = False, how: str = "bilinear") -> Crop:
+    """The square in the middle of a frame of that height and width.
+
+    Where what is left is odd: bilinear, the pixel before the middle, as mmaction's CenterCrop has
+    it; bicubic, the even one of the two beside it, as torchvision.transforms.CenterCrop.
+    """
+    if how == "bicubic":
+        y, x = (round((length - side) / 2) for length in size)
+    else:
+        y, x = ((length - side) // 2 for length in size)
+    return Crop(x, y, side, side, flip)
 
 
 def third_crop(size: Size, side: int, number: int) -> Crop:

@@ -60,8 +60,18 @@ def build(
     towers = {key: taken.get(key, value) for key, value in TOWERS.items()}
     own = {key: value for key, value in taken.items() if key in known}
     arch, base = towers.pop("arch") or None, towers.pop("base") or None
-    model = made(clips.load(weights, arch, base=base, **towers), **common, **own)
-    return model.eval()
+    clip = clips.load(weights, arch, base=base, **towers)
+    clips.round_as_official(clip)
+    return made(clip, **common, **own).eval()  # type: ignore[no-any-return]
+
+
+def require_weights(name: str, weights: str) -> None:
+    """UsageError where the model is a CLIP and such weights are not on this machine."""
+    made = pick(MODELS, "sbtools.models", name, "model")
+    if "clip" in inspect.signature(made).parameters:
+        from sbtools.models import clip as clips
+
+        clips.located(weights)
 
 
 def rebuild(spec: Mapping[str, Any]) -> VideoModel:

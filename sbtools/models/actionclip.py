@@ -51,7 +51,9 @@ class ActionCLIP(VideoModel):
     Frame features go, un-normalised, through a temporal head; texts are each class in each of
     the templates. Scores are log-probabilities: softmax over the classes within each template,
     averaged over templates. Departures: the head Conv_1D is mended (Conv_1D_official is the
-    published one); no RandAugment; flips know left from right; jitter is drawn once a clip.
+    published one); no RandAugment; flips know left from right; jitter is drawn once a clip; weights
+    are rounded to half precision when they are read (`sbtools.models.clip.round_as_official`), but
+    not after each step.
 
     clip        the towers; what an ActionCLIP checkpoint holds for the head is in `clip.extra`
     head        a name of `sbtools.models.heads.HEADS`, which run in float32 also under autocast
@@ -73,6 +75,7 @@ class ActionCLIP(VideoModel):
         "eps": 1e-8,
         "warmup": 5.0,
         "lr_floor": 0.0,
+        "schedule": "actionclip",
     }
     """Masked training's epochs and batch; the rest is configs/k400/k400_train.yaml and train.py."""
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from sbtools import rng
 from sbtools.errors import DamagedError, UsageError
@@ -17,7 +18,7 @@ from sbtools.models.arch import Arch
 from sbtools.models.towers import Clip
 from sbtools.weights.catalogue import CATALOGUE
 
-__all__ = ["Clip", "load", "random", "save"]
+__all__ = ["Clip", "load", "located", "random", "round_as_official", "save"]
 log = logging.getLogger("sbtools")
 
 
@@ -59,7 +60,7 @@ def load(
         quick = gelu == "quick"
     if weights is None:
         return _drawn(wanted or arches.ARCHES["ViT-B-32"], quick, seed)
-    path = _located(weights)
+    path = located(weights)
     found = checkpoints.read(path)
     source: dict[str, Any] = {"file": path, "sha256": found.sha256, "format": found.format}
     source |= _embeddings(found, base)
@@ -68,6 +69,31 @@ def load(
     if wanted is not None and wanted.sizes() != built.sizes():
         raise UsageError(f"{path} holds a {built.name}, not a {wanted.name}: leave arch out")
     return _filled(built, found, source)
+
+
+def round_as_official(model: Clip) -> None:
+    """Round weights to half precision where the official code does; they stay float32.
+
+    build_model of OpenAI's clip/model.py, which ViFi-CLIP and ActionCLIP keep, fills a model whose
+    convolutions, linear maps, attention and projections are of half precision, whatever the file
+    holds; norms, positions, the class token and the scale are not. Both read embeddings of tokens
+    in that precision too. A ViFi-CLIP checkpoint is read after `model.float()`, so that only the
+    embeddings, which it leaves out, are rounded; random weights are no official ones.
+    """
+    kind = model.source["format"]
+    if kind == "random":
+        return
+    rounded: list[nn.Parameter | None] = [model.token_embedding.weight]
+    if kind != "vificlip":
+        rounded += [model.text_projection, model.visual.proj]
+        for part in model.modules():
+            if isinstance(part, nn.Conv2d | nn.Linear):
+                rounded += [part.weight, part.bias]
+            elif isinstance(part, nn.MultiheadAttention):
+                rounded += [part.in_proj_weight, part.in_proj_bias]
+    for weight in rounded:
+        if weight is not None:
+            weight.data = weight.data.half().float()
 
 
 def save(model: Clip, path: str) -> None:
@@ -83,7 +109,7 @@ def _drawn(wanted: Arch, quick: bool | None, seed: int) -> Clip:
     return random(wanted if quick is None else replace(wanted, quick_gelu=quick), seed)
 
 
-def _located(weights: str) -> str:
+def located(weights: str) -> str:
     """The path of a file, or of the weights of a name; UsageError that tells what to do."""
     from sbtools.weights.find import find
 
@@ -92,11 +118,22 @@ def _located(weights: str) -> str:
     entry = "clip-" + weights.lower().replace("/", "-").replace("@", "-").removesuffix(arches.QUICK)
     entry = weights if weights in CATALOGUE else entry.removesuffix("px")
     if entry not in CATALOGUE or CATALOGUE[entry].family != "clip":
-        raise UsageError(f"there are no weights at {os.path.abspath(weights)}")
+        raise UsageError(
+            f"there are no weights at {os.path.abspath(weights)}{_official_file(weights)}"
+        )
     found = find(entry)
     if found is None:
         raise UsageError(f"{weights} is not on this machine: sbtools weights fetch {entry}")
     return str(found)
+
+
+def _official_file(path: str) -> str:
+    """How to get a file that is called as an official one is."""
+    folder, name = os.path.split(path)
+    for entry, told in CATALOGUE.items():
+        if told.family == "clip" and told.place == name:
+            return f": sbtools weights fetch {entry} -o {folder or '.'}"
+    return ""
 
 
 def _embeddings(found: checkpoints.Read, base: str | None) -> dict[str, Any]:
@@ -104,7 +141,7 @@ def _embeddings(found: checkpoints.Read, base: str | None) -> dict[str, Any]:
     if checkpoints.TABLE in found.state:
         return {}
     started = base or _official(found)
-    under = checkpoints.read(_located(started))
+    under = checkpoints.read(located(started))
     if checkpoints.TABLE not in under.state:
         raise UsageError(f"{under.path} has no embeddings of tokens either: give OpenAI's weights")
     table = under.state[checkpoints.TABLE].half().float()

@@ -18,7 +18,8 @@ class Recipe:
     short        shorter side before cropping; 0 is floor(size * 256 / 224)
     sampling     vifi or actionclip: which T of N frames, in training and in tests
     crop         multiscale5, multiscale13 or centre: training crops; tests crop the centre
-    resize_test  bilinear or bicubic
+    resize_test  bilinear (OpenCV's; sizes and centre crop as in mmaction) or bicubic (Pillow's;
+                 sizes and centre crop as in torchvision)
     flip         auto (not where the label tells left from right), always, or never
     jitter       probability of colour jitter, of strength .4 .4 .2 .1
     gray         probability of dropping colour

@@ -23,8 +23,9 @@ class ViFiCLIP(VideoModel):
 
     Features of a clip are the mean of its frames' features as the image tower projects them,
     before any normalisation; scores are the learned scale times the cosine with the texts.
-    Departures: flips know left from right, jitter is drawn once a clip, learned prompts are not
-    rounded to half precision.
+    Departures: flips know left from right, jitter is drawn once a clip, learned prompts and the
+    positions of tokens are not rounded to half precision where they are used. Weights are, when
+    they are read: `sbtools.models.clip.round_as_official`.
 
     clip        the towers; what a ViFi-CLIP checkpoint holds of prompts is in `clip.extra`
     template    what is read for a class; "{}" for the bare name, as ZS_EVAL
@@ -51,6 +52,7 @@ class ViFiCLIP(VideoModel):
         "eps": 1e-8,
         "warmup": 5.0,
         "lr_floor": 0.01,
+        "schedule": "vifi",
     }
     """Masked training's epochs, batch and rate; the rest is utils/config.py and optimizer.py."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sbtools.errors import UsageError
-from sbtools.report import published
+from sbtools.report import published, published_notes
 from sbtools.report.notices import marks, notes
 from sbtools.report.tables import RATIOS, Cell, Table, title_of
 
@@ -48,7 +48,7 @@ def grid(table: Table, columns: Sequence[str] = (), with_published: bool = False
     ]  # fmt: skip
     found = published.beside(table) if with_published else []
     lines += [_published(row, metrics, many) for row in found]
-    told = [*notes(table), *flags(found, metrics), *published.notes(found)]
+    told = [*notes(table), *flags(found, metrics), *published_notes.notes(found)]
     if with_published and table.first.weight_free:
         told.append(FREE)
     title = f"{table.title}: {', '.join(table.terms)}"

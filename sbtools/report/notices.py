@@ -6,14 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sbtools.evaluate.result import UNCHECKED
 from sbtools.report.published import beside
 from sbtools.report.runs import Run
 from sbtools.report.tables import Row, Table
 
 MARKS = {"weight-free-masks": "\N{DAGGER}", "selected-on-test": "\N{DOUBLE DAGGER}",
          "other-clips": "\N{SECTION SIGN}"}  # fmt: skip
-FIRST = ("unread", "weight-free-masks", "selected-on-test", "trained-on-test", "p-views", "classes",
-         "other-clips", "protocol", "doubles", "one-seed", "floor", "published")  # fmt: skip
+FIRST = ("unread", "unchecked", "weight-free-masks", "selected-on-test", "trained-on-test",
+         "p-views", "classes", "other-clips", "protocol", "doubles", "one-seed", "floor",
+         "published")  # fmt: skip
 LIKE = ("frames", "clips", "crops", "frame_source", "fill")
 NAMES_SHOWN, ALIKE = 4, 3
 
@@ -48,7 +50,7 @@ def notices(
     floor: the path of the result that is to be a floor.
     """
     found = [Notice("unread", message) for message in unread]
-    found += [*_own(tables), *_apart(tables)]
+    found += [*_unchecked(tables), *_own(tables), *_apart(tables)]
     for table in tables:
         found += [*_selected(table), *_clips(table), *_protocol(table), *_doubles(table)]
     if floor is not None:
@@ -87,6 +89,12 @@ def selected(run: Run) -> bool:
     """Whether its epoch was chosen on the clips that are judged."""
     told = any(kind == "selected-on-test" for kind, _ in run.warnings)
     return told or run.training.get("select") == "eval-as-published"
+
+
+def _unchecked(tables: Sequence[Table]) -> Iterator[Notice]:
+    names = tuple(run.name for table in tables for run in table.runs if run.unchecked)
+    if names:
+        yield Notice("unchecked", UNCHECKED, names)
 
 
 def _own(tables: Sequence[Table]) -> Iterator[Notice]:

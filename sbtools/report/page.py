@@ -11,7 +11,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from sbtools import __version__
-from sbtools.report import figures, novel, published
+from sbtools.report import figures, novel, published, published_notes
 from sbtools.report.detail import detail
 from sbtools.report.grid import FREE, NOTHING, flags, texts
 from sbtools.report.notices import Notice, marks, notes
@@ -177,7 +177,7 @@ def _published(table: Table, found: Sequence[published.Published]) -> Context:
         clips = f"{row.clips} ({row.basis})" if row.clips else row.basis
         rows.append({"name": row.name, "cells": cells, "clips": clips, "place": row.place})
     return {"head": [title_of(metric) for metric in metrics], "rows": rows,
-            "notes": [*flags(found, metrics), *published.notes(found)]}  # fmt: skip
+            "notes": [*flags(found, metrics), *published_notes.notes(found)]}  # fmt: skip
 
 
 def _against(row: published.Published, metric: str, ours: Row | None) -> Context:

@@ -23,27 +23,6 @@ LISTED = {("1", "base"): 9944, ("1", "novel"): 9933, ("4", "base"): 17562, ("4",
 FITTED = {"mimetics": (576, 624), "kinetics400": (2432,)}
 CLASSES = {"kinetics400": 400, "mimetics": 50, "hmdb51": 51, "ucf101": 101}
 HALF = {"kinetics400": 200, "ssv2": 87}
-NOTES = (
-    (("3", "kinetics400"), "All Kinetics values of Table 3 fit counts of 2432 clips (76 x 32), not "
-     "of 2500."),
-    (("mimetics",), "The Mimetics values fit counts of 576 clips (18 x 32), in two rows of Table 2 "
-     "only of 624, and not of 713: a last batch was dropped or videos were missing, and the rows "
-     "of Table 2 are not all on one set of clips."),
-    (("mimetics",), "The gains on Mimetics are 15 to 20 clips, with a binomial standard error of "
-     "about 1.6 points, and the epoch was chosen on the same clips."),
-    (("3", "mimetics"), "The text's \"1.56 for ViFi-CLIP\" is 19.27 - 17.71; against no masking "
-     "it is 2.60."),
-    (("2",), "B-top1 rises with masking in 5 of the 6 masked rows of Table 2: \"masking lowers "
-     "B-top1\" holds for Table 1 and most of Table 3 only."),
-    (("4", "base"), "B-top1 rises with masking in the base classes of the fourth and fifth rows of "
-     "Table 4."),
-    (("base-to-novel",), "Means over three few-shot splits, each of the best epoch on the judged "
-     "clips. The numbers of clips are those of the official lists; for Table 4 videos of fewer "
-     "than 16 frames were dropped."),
-    (("static-bias",), "SCUBA and SCUFO are averages over backgrounds. ALBAR is not first "
-     "everywhere: StillMix is ahead in SCUBA on Kinetics (45.83, 44.75) and in ConflFG on UCF101 "
-     "(55.03, 54.02)."),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -164,12 +143,6 @@ def _fits(row: Published, run: Run) -> bool:
         return False
     view = {"mask bg": "bg", "mask obj": "bg+obj"}.get(row.method.rpartition(" ")[0])
     return view is None or not run.p_view or view == run.p_view
-
-
-def notes(found: Sequence[Published]) -> list[str]:
-    """What is odd in these rows, in words."""
-    about = [{row.table, row.dataset, row.split, row.protocol} for row in found]
-    return [text for words, text in NOTES if any(each >= set(words) for each in about)]
 
 
 def same(row: Row, published: Published) -> bool:

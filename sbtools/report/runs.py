@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sbtools.evaluate import result
+from sbtools.evaluate.digest import ids_digest
 from sbtools.report.examples import Example, examples
 from sbtools.report.node import Node
 
@@ -68,7 +67,7 @@ class Groups:
 
 @dataclass(frozen=True)
 class Run:
-    """One result file. ids: digest of the clips that were judged."""
+    """One result file. ids: digest of the clips that were judged. unchecked: it had no digest."""
 
     path: str
     name: str
@@ -96,6 +95,7 @@ class Run:
     warnings: list[tuple[str, str]]
     run: dict[str, Any]
     examples: list[Example]
+    unchecked: bool
 
     @property
     def p_view(self) -> str:
@@ -151,7 +151,7 @@ def of(found: Mapping[str, Any], path: str = "the result") -> Run:
         used=top["clips"]["used"].whole(),
         sources=top["clips"]["sources"].whole(),
         failed=_told(top["clips"]["failed"], "id"),
-        ids=_digest(top["per_clip"]["id"].texts()),
+        ids=_ids(top),
         metrics={name: _measure(node) for name, node in top["metrics"].items()},
         views={name: _view(node, len(classes)) for name, node in top["views"].items()},
         differences=[_difference(node) for node in top["differences"].nodes()],
@@ -160,6 +160,7 @@ def of(found: Mapping[str, Any], path: str = "the result") -> Run:
         warnings=_told(top["warnings"], "kind"),
         run=top["run"].mapping(),
         examples=examples(top["examples"]),
+        unchecked=result.unchecked(found),
     )  # fmt: skip
 
 
@@ -171,8 +172,11 @@ def _told(node: Node, key: str) -> list[tuple[str, str]]:
     return [(each[key].text(), each["message"].text()) for each in node.nodes()]
 
 
-def _digest(ids: Sequence[str]) -> str:
-    return hashlib.sha256(json.dumps(sorted(ids)).encode("ascii")).hexdigest()
+def _ids(top: Node) -> str:
+    """Which clips were judged, also where the result has none of them or is of version 1."""
+    if top["per_clip"]:
+        return ids_digest(top["per_clip"]["id"].texts())
+    return top["clips"]["ids_sha256"].text()
 
 
 def _measure(node: Node) -> Measure:

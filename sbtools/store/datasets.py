@@ -133,12 +133,25 @@ def write_boxes(group: h5py.Group, boxes: Sequence[Mapping[str, Any]]) -> None:
     """Write boxes given as those of a record; their prompts, numbered, become an attribute."""
     prompts = list(dict.fromkeys(box["prompt"] for box in boxes))
     number = {prompt: place for place, prompt in enumerate(prompts)}
+    corners = upward([box["xyxy"] for box in boxes]).tolist()
     rows = [
-        (box["frame"], ROLES.index(box["role"]), *box["xyxy"], box["score"], number[box["prompt"]])
-        for box in boxes
+        (box["frame"], ROLES.index(box["role"]), *xyxy, box["score"], number[box["prompt"]])
+        for box, xyxy in zip(boxes, corners, strict=True)
     ]
     write_small(group, "boxes", np.array(rows, BOX))
     write_attributes(group["boxes"], {"prompts": json.dumps(prompts)})
+
+
+def upward(values: Any) -> NDArray[np.float32]:
+    """The least float32 that is not below each of the values.
+
+    Against a number that float32 holds, the centre of a pixel, each compares as its value did; the
+    nearest float32 does not.
+    """
+    exact = np.asarray(values, np.float64)
+    with np.errstate(over="ignore"):
+        near = exact.astype(np.float32)
+    return np.where(near < exact, np.nextafter(near, np.float32(np.inf)), near)
 
 
 def write_attributes(item: h5py.Group | h5py.Dataset, attrs: Mapping[str, Any]) -> None:

@@ -40,17 +40,19 @@ class RunFolder:
     def __init__(
         self, path: str, overwrite: bool = False, take_over: bool = False, launch: str = ""
     ) -> None:
-        """`launch` is the id of this launch, whose signs stay."""
+        """`launch` is the id of this launch, whose signs stay.
+
+        With `overwrite` the run counts as not begun, and stays until `take` puts another in place.
+        """
         self.path = path
         with writing(path):
             os.makedirs(path, exist_ok=True)
         _require_a_run(path)
         self._lock = Lock(path, (0, 1), take_over)
         try:
-            if overwrite and not self._requeued():
-                self._clear()
+            self._anew = overwrite and not self._requeued()
             self._sweep(launch)
-            self.told = read_run(path)
+            self.told = None if self._anew else read_run(path)
         except BaseException:
             self._lock.release()
             raise
@@ -88,6 +90,9 @@ class RunFolder:
         has begun, UsageError names what was asked otherwise then, and nothing but a difference in
         versions is written anew.
         """
+        if self._anew:
+            self._clear()
+            self._anew = False
         if self.begun and self.told:
             require_same(self.path, self.told, told)
             files = {name: path for name, path in files.items() if not self.has(name)}

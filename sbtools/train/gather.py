@@ -12,10 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from sbtools import records
-from sbtools.clip import locate
-from sbtools.errors import ClipError, OutputError, RecordError, UsageError
+from sbtools.errors import OutputError, RecordError, UsageError
 from sbtools.records import Record
-from sbtools.store import Stores
 from sbtools.store.output import temporary_of, writing
 
 log = logging.getLogger("sbtools")
@@ -154,57 +152,6 @@ def _keep_sample(record: Record, found: Gathered) -> None:
 def source_of(record: Mapping[str, Any]) -> str:
     """Where the loader takes a clip's candidate frames from: pixels, masks, or video."""
     return next((name for name in ("pixels", "masks") if name in record), "video")
-
-
-def look_at(found: Gathered, root: str, frames: int, masks: bool, fixed_frames: bool) -> int | None:
-    """Open the stores, and find the videos, of the sample; the candidates of most clips.
-
-    None where clips have all of their frames. Raises UsageError where no video is found, or,
-    without `fixed_frames`, where a method that needs masks would find no more than `frames`
-    candidates in most clips; ClipError and DamagedError of a store.
-    """
-    _look_at_videos(found, root)
-    stores = Stores(root)
-    counts: list[int] = []
-    try:
-        for record in found.sample:
-            address = record.get("pixels") or record.get("masks")
-            if address is not None:
-                stored = stores.clip(address)
-                counts.append(len(stored.frames))
-    except ClipError as error:
-        raise UsageError(f"{record['id']}: {error} (relative paths stand under --root)") from None
-    finally:
-        stores.close()
-    if not counts:
-        return None
-    usual = sorted(counts)[len(counts) // 2]
-    few = usual <= frames and not fixed_frames
-    if few and masks:
-        raise UsageError(
-            f"the stores hold {usual} frames of a clip, and the model sees {frames}: it would see "
-            "the same frames in every epoch; segment with --frames segments:8x4 or all, or train "
-            "with --fixed-frames"
-        )
-    if few:
-        log.warning("the stores hold %d frames of a clip: each epoch shows the same", usual)
-    return usual
-
-
-def _look_at_videos(found: Gathered, root: str) -> None:
-    shown = [record for record in found.sample if not {"pixels", "arrays"} & set(record)]
-    missing: list[ClipError] = []
-    for record in shown:
-        try:
-            locate(record, root)
-        except ClipError as error:
-            missing.append(error)
-    if missing and len(missing) == len(shown):
-        raise UsageError(f"none of the videos is there: {missing[0]}")
-    if missing:
-        log.warning(
-            "%d of %d videos looked at are missing: %s", len(missing), len(shown), missing[0]
-        )
 
 
 def require_expected(found: Gathered, expected: Iterable[Record]) -> None:

@@ -112,7 +112,7 @@ def begin(folder: str, ranks: Ranks, root: str | None, cache: str | None) -> Out
         clips,
         _val(os.path.join(folder, VAL), settings, step, root, cache),
         Updates(step, optimizer, settings, ranks),
-        Schedule(each, settings.epochs, settings.warmup, settings.lr_floor),
+        Schedule.of(settings, each),
         average,
         progress,
         checkpoints,

@@ -17,6 +17,7 @@ from sbtools.files import sha256_of
 from sbtools.index import labels
 from sbtools.methods.base import Method
 from sbtools.registry import pick
+from sbtools.train.optim import SCHEDULES, Schedule
 from sbtools.train.settings import Settings
 
 log = logging.getLogger("sbtools")
@@ -93,6 +94,9 @@ def require_sound(settings: Settings) -> None:
         raise UsageError(f"--ema is a decay, 0 to below 1, not {settings.ema:g}")
     if not all(0 <= beta < 1 for beta in settings.betas):
         raise UsageError("--betas are two numbers, 0 to below 1")
+    if settings.schedule not in SCHEDULES:
+        known = ", ".join(SCHEDULES)
+        raise UsageError(f"there is no schedule '{settings.schedule}'; there are {known}")
     if settings.accumulate > settings.batch:
         raise UsageError(
             f"--accumulate {settings.accumulate} has more parts than --batch {settings.batch} clips"
@@ -136,6 +140,16 @@ def require_labels(
         raise UsageError(f"label {strange[0]!a} of the records is none of the classes{hint}{more}")
 
 
+def with_schedule(settings: Settings, asked: Asked, before: Mapping[str, Any] | None) -> Settings:
+    """The settings, with the run's own schedule where `before`, its settings, names none.
+
+    Those runs were begun when there was but one, which Settings has.
+    """
+    if before is None or "schedule" in before or asked.values.get("schedule") is not None:
+        return settings
+    return replace(settings, schedule=Settings.schedule)
+
+
 def with_weights(settings: Settings, before: Settings | None = None) -> Settings:
     """The settings with the SHA-256 of the file of weights.
 
@@ -167,6 +181,16 @@ def steps_of(settings: Settings, clips: int, ranks: int = 1) -> int:
     return steps - 1 if steps > 1 and left < ranks else steps
 
 
+def warn_of_rate(settings: Settings, steps: int) -> None:
+    """Warn where no step of the run has a learning rate; `steps` are those of an epoch."""
+    planned = Schedule.of(settings, steps)
+    if not any(map(planned.factor, range(planned.steps))):
+        log.warning(
+            "lr is 0 in all %d steps of the run, by schedule %s: --warmup 0, or more epochs",
+            planned.steps, settings.schedule,
+        )  # fmt: skip
+
+
 def tell(settings: Settings, told: Mapping[str, Any], ranks: int, where: str) -> Iterator[str]:
     """The plan in lines of words."""
     counts = told["records"]
@@ -180,7 +204,7 @@ def tell(settings: Settings, told: Mapping[str, Any], ranks: int, where: str) ->
     yield (
         f"{settings.model} ({settings.weights or 'random weights'}), method {settings.method}"
         f"{_pairs(settings.method_settings)}, objective {settings.objective}, "
-        f"{settings.frames} frames from {_frame_source(told['frame_source'])}"
+        f"{settings.frames} frames from {_frame_source(settings, told['frame_source'])}"
     )
     parts = f" in {settings.accumulate} parts" if settings.accumulate > 1 else ""
     yield (
@@ -188,8 +212,9 @@ def tell(settings: Settings, told: Mapping[str, Any], ranks: int, where: str) ->
         f"{ranks} {where}{'s' if ranks > 1 else ''}"
     )
     yield (
-        f"lr {settings.lr:g}, after {settings.warmup:g} epochs of warm-up, to "
-        f"{settings.lr * settings.lr_floor:g}; weight decay {settings.weight_decay:g}"
+        f"lr {settings.lr:g}, with {settings.warmup:g} epochs of warm-up, to "
+        f"{settings.lr * settings.lr_floor:g} by schedule {settings.schedule}; "
+        f"weight decay {settings.weight_decay:g}"
     )
 
 
@@ -197,10 +222,11 @@ def _pairs(settings: Mapping[str, Any]) -> str:
     return f" ({', '.join(f'{k}={v}' for k, v in settings.items())})" if settings else ""
 
 
-def _frame_source(told: Mapping[str, Any]) -> str:
-    few = told.get("candidates")
+def _frame_source(settings: Settings, told: Mapping[str, Any]) -> str:
+    usual = told.get("candidates")
     kinds = " and ".join(name for name in ("pixels", "masks", "video") if told.get(name))
-    return f"{kinds}, {few} candidates a clip" if few else kinds
+    fixed = ", the same in every epoch" if settings.fixed_frames else ""
+    return (f"{kinds}, {usual} candidates a clip" if usual else kinds) + fixed
 
 
 def parameters(settings: Settings) -> str:

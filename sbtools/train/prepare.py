@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sbtools import __version__, records
+from sbtools import __version__, models, records
 from sbtools.errors import SbtoolsError, UsageError
-from sbtools.methods.base import Method
 from sbtools.records import Record
 from sbtools.store.owner import slurm_task
-from sbtools.train import plan
+from sbtools.train import candidates, plan
 from sbtools.train.folder import RECORDS, VAL
-from sbtools.train.gather import Gathered, gather, look_at, require_expected
+from sbtools.train.gather import Gathered, gather, require_expected
 from sbtools.train.plan import Asked
 from sbtools.train.settings import Settings
 
@@ -86,8 +85,8 @@ def prepared(
             yield None
             return
         if request.val is not None:
-            kept.append(gather(_val(request, folder), folder, VAL))
-        told = _described(request, settings, method, kept, world, before)
+            kept.append(gather(_val(request, folder, before), folder, VAL))
+        told = _described(request, settings, kept, world, before)
         paths: list[str | None] = [found.path for found in kept]
         yield Prepared(told, dict(zip((RECORDS, VAL), [*paths, None], strict=False)))
     finally:
@@ -95,11 +94,11 @@ def prepared(
             found.remove()
 
 
-def _val(request: Request, folder: str) -> Iterator[Record]:
+def _val(request: Request, folder: str, before: Told | None) -> Iterator[Record]:
     """The records to validate on; those that RUN keeps where the file is gone."""
     assert request.val is not None
     again = os.path.join(request.folder, VAL)
-    gone = not os.path.lexists(request.val) and os.path.lexists(again)
+    gone = before is not None and not os.path.lexists(request.val) and os.path.lexists(again)
     return read_file(again if gone else request.val, "--val")
 
 
@@ -115,7 +114,6 @@ def read_file(path: str, flag: str = "") -> Iterator[Record]:
 def _described(
     request: Request,
     settings: Settings,
-    method: Method,
     kept: list[Gathered],
     world: int,
     before: Told | None,
@@ -129,17 +127,20 @@ def _described(
     settings = plan.with_classes(settings, request.classes, found.labels, found.texts)
     for other in val:
         _require_apart(other, found, settings)
-    shapes = bool(method.needs & SHAPES)
-    candidates = look_at(found, request.root, settings.frames, shapes, settings.fixed_frames)
+    drawn_from = candidates.look_at(found, request.root, settings.frames)
+    settings = candidates.with_fixed_frames(settings, drawn_from, before)
     old = Settings.restore(before["settings"]) if before else None
     settings = plan.with_weights(settings, old)
-    plan.steps_of(settings, found.clips, world)
+    settings = plan.with_schedule(settings, request.asked, before and before["settings"])
+    if before is None and settings.weights is not None:
+        models.require_weights(settings.model, settings.weights)
+    plan.warn_of_rate(settings, plan.steps_of(settings, found.clips, world))
     return {
         "sbtools": __version__,
         "settings": settings.describe(),
         "records": found.describe(),
         "val": val[0].describe() if val else None,
-        "frame_source": {**found.sources, "candidates": candidates},
+        "frame_source": {**found.sources, "candidates": drawn_from.usual},
         "made": found.made or (before or {}).get("made", {}),
         "command": request.command,
         "host": socket.gethostname(),

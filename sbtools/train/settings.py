@@ -17,6 +17,7 @@ class Settings:
     classes, texts: class names in order of their numbers, and what is read for them.
     batch: clips of a step on all ranks together. accumulate: parts in which a rank goes through
     its share. lr_floor: the learning rate at the end, as a share of lr. warmup: epochs.
+    schedule: of `sbtools.train.optim.SCHEDULES`; a run that names none has the one given here.
     precision: auto, float32 or bfloat16. ema: decay of the averaged weights, 0 for none.
     clip_grad: the largest gradient norm, 0 for any. select: last, val or eval-as-published.
     """
@@ -42,6 +43,7 @@ class Settings:
     eps: float = 1e-8
     warmup: float = 0.0
     lr_floor: float = 0.01
+    schedule: str = "cosine"
     clip_grad: float = 0.0
     ema: float = 0.0
     precision: str = "auto"

@@ -18,6 +18,7 @@ from sbtools.errors import OutputError
 from sbtools.video.source import shown
 
 _BT601, _LIMITED = 6, 1
+_LOSSLESS = {"qp": "0", "preset": "ultrafast"}
 
 
 class _Sink:
@@ -52,16 +53,20 @@ class FileWriter:
     The file is written under a hidden temporary name in the same folder and takes its own name when
     it is complete; after an exception nothing is left behind. Even sizes become yuv420p, others
     yuv444p, so that no row or column is added or lost (some players do not show the latter). The
-    same frames give the same bytes.
+    same frames give the same bytes. With `lossless`, yuv444p too, each pixel is coded by itself:
+    only its colour is rounded, by up to 2 of 255, and nothing of its neighbours is mixed in.
 
     write, close: OutputError when the disk is full or the file cannot be written; ValueError for a
     frame of another size or type than the first.
     """
 
-    def __init__(self, path: str | os.PathLike[str], fps: float, crf: int = 18) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], fps: float, crf: int = 18, lossless: bool = False
+    ) -> None:
         self._path = os.fspath(path)
         self._fps = Fraction(fps or 25).limit_denominator(100_000)
-        self._crf = crf
+        self._lossless = lossless
+        self._quality = _LOSSLESS if lossless else {"crf": str(crf), "preset": "medium"}
         self._count = 0
         self._stream: Any = None
         folder = os.path.dirname(self._path)
@@ -97,10 +102,11 @@ class FileWriter:
     def _begin(self, height: int, width: int) -> None:
         # Without mbtree=0 small frames came out differently from run to run.
         tuning = "threads=1:mbtree=0"
-        options = {"crf": str(self._crf), "preset": "medium", "x264-params": tuning}
+        options = {**self._quality, "x264-params": tuning}
         self._stream = self._container.add_stream("libx264", rate=self._fps, options=options)
         self._stream.width, self._stream.height = width, height
-        self._stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
+        whole = self._lossless or width % 2 or height % 2
+        self._stream.pix_fmt = "yuv444p" if whole else "yuv420p"
         context = self._stream.codec_context
         context.thread_count = 1
         context.colorspace, context.color_range = _BT601, _LIMITED

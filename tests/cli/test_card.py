@@ -24,16 +24,16 @@ def test_a_card_is_a_page_a_result_and_a_table(clips: Path, tmp_path: Path) -> N
     shutil.copytree(clips, tmp_path / "clips")
     (tmp_path / "mine.py").write_text(MODEL)
     words = ["--classes", "walk,wave", "--workers", "0", "--bootstrap", "10"]
-    done = sbtools("card", "mine:mean", *words, "clips", "-o", "card.html", cwd=tmp_path)
+    done = sbtools("card", "mine:mean", *words, "clips", "-o", "out/card.html", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    found = json.loads((tmp_path / "card.json").read_bytes())
+    found = json.loads((tmp_path / "out/card.json").read_bytes())
     shown = ["plain", "static", "static-jitter", "shuffled", "reversed"]  # there are no masks
     assert list(found["views"]) == shown and len(found["examples"]) == 2
     lines = done.stdout.decode().splitlines()
     assert [line.split()[0] for line in lines] == ["view", *shown, "chance"]
     for line, view in zip(lines[1:], found["views"].values(), strict=False):
         assert float(line.split()[1]) == round(100 * view["top1"]["value"], 2)
-    page = (tmp_path / "card.html").read_text()
+    page = (tmp_path / "out/card.html").read_text()
     assert "static-jitter" in page and found["examples"][0]["views"]["static"][0] in page
     assert b"left out bg, person-box" in done.stderr
     wrong = sbtools("card", "mine:mean", *words, "clips", "-o", "card.pdf", cwd=tmp_path)

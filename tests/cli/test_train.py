@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -126,6 +127,25 @@ def test_a_stop_and_the_same_command_give_the_same_weights(trained: Path, work: 
     assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
 
 
+def test_a_run_from_before_schedules_goes_on_with_its_own(work: Path) -> None:
+    """Without --schedule; the rate of step s of 40 is 1e-3 (.01 + .99 (1 + cos(pi s / 40)) / 2)."""
+    asked = [*TRAIN, "--epochs", "20"]
+    with running(*asked, "--schedule", "cosine", "clips.jsonl", cwd=work) as process:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=200)
+    assert process.returncode == 143
+    told = json.loads((work / "run" / "run.json").read_bytes())
+    del told["settings"]["schedule"]
+    (work / "run" / "run.json").write_text(json.dumps(told))
+    other = sbtools(*asked, "--schedule", "vifi", cwd=work)
+    assert other.returncode == 2 and b'schedule "cosine", not "vifi"' in other.stderr
+    again = sbtools(*asked, cwd=work, env=ONE_THREAD, timeout=300)
+    assert again.returncode == 0, again.stderr
+    assert b"by schedule cosine" in again.stderr
+    rates = [1e-3 * (0.01 + 0.495 * (1 + math.cos(math.pi * s / 40))) for s in range(1, 40, 2)]
+    assert [line["lr"] for line in lines(again.stdout)] == pytest.approx(rates)
+
+
 @pytest.mark.parametrize(
     ("number", "code", "ranks"),
     [(signal.SIGUSR1, 75, 2), (signal.SIGINT, 130, 1)],
@@ -167,6 +187,10 @@ def told(words: list[str], capfd: pytest.CaptureFixture[str]) -> tuple[int, str]
     return code, found.err.splitlines()[-1]
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [
@@ -183,6 +207,12 @@ def told(words: list[str], capfd: pytest.CaptureFixture[str]) -> tuple[int, str]
         (["--betas", "0.9"], "not two numbers"),
         (["--pretrain", "captions", "--method", "mask"], "--pretrain takes no --method"),
         (["--pretrain", "captions"], "run is there already"),
+        (["--overwrite", "--classes", "walk,run"], "label 'wave' of the records is none of the"),
+        (["--overwrite", "--lr", "0"], "--lr is above 0"),
+        (["--overwrite", "gone.jsonl"], "there is no such file"),
+        (["--overwrite", "--weights", "ViT-B-32.pt"], "weights fetch clip-vit-b-32 -o ."),
+        (["--overwrite", "--weights", "w/ViT-B-16.pt"], "weights fetch clip-vit-b-16 -o w"),
+        (["--overwrite", "--val", "clips.jsonl"], "4 clips of --val are among those"),
     ],
 )
 def test_what_is_refused_is_named(
@@ -192,10 +222,10 @@ def test_what_is_refused_is_named(
     monkeypatch.chdir(trained)
     more = {"id": "more", "video": "more.mp4", "label": "walk"}
     (trained / "more.jsonl").write_text(json.dumps(more) + "\n")
-    before = sorted(os.listdir(trained / "run"))
+    before = contents(trained / "run")
     code, line = told([*TRAIN, "--epochs", "2", "clips.jsonl", *words], capfd)
     assert named in line and code in (1, 2)
-    assert sorted(os.listdir(trained / "run")) == before
+    assert contents(trained / "run") == before
 
 
 def test_two_trainings_in_one_folder(

@@ -8,7 +8,7 @@ from pathlib import Path
 from sbtools.demo.table import text
 from tests.cli.running import sbtools, shell
 
-FEW = ("--clips", "0.01", "--frames", "4", "--workers", "1", "-q")
+FEW = ("--scale", "0.01", "--frames", "4", "--workers", "1", "-q")
 
 
 def test_records_go_to_stdout_and_to_a_file_for_each_set(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_records_go_to_stdout_and_to_a_file_for_each_set(tmp_path: Path) -> None
 
 def test_later_stages_take_what_demo_makes(tmp_path: Path) -> None:
     line = (
-        "set -eo pipefail; sbtools demo d --clips .01 --frames 4 --workers 1 --splits train "
+        "set -eo pipefail; sbtools demo d --scale .01 --frames 4 --workers 1 --splits train "
         "--cell 0,0 | sbtools mask --mode bg+obj --workers 0 > masked.jsonl; "
         "sbtools check --against d/s00c00-train.jsonl d/masks masked masked.jsonl"
     )
@@ -38,6 +38,24 @@ def test_captions_come_with_a_set_of_their_own(tmp_path: Path) -> None:
     assert len(records) == 24 and {len(record["captions"]) for record in records} == {4}
     again = sbtools("demo", "d", *FEW, "--splits", "captions", cwd=tmp_path)
     assert again.returncode == 2 and b"no split 'captions'" in again.stderr
+
+
+def test_the_scale_had_another_name(tmp_path: Path) -> None:
+    """It was taken for a count; what it makes is the same, and a line says the new name."""
+    asked = ("--splits", "train", "--cell", "0,0", "--frames", "4", "--workers", "0")
+    by_name = {}
+    for name in ("--scale", "--clips"):
+        done = sbtools("demo", name[2:], *asked, name, "0.01", cwd=tmp_path)
+        by_name[name] = done.stdout.replace(f'"{name[2:]}/'.encode(), b'"d/'), done.stderr
+        assert done.returncode == 0 and len(done.stdout.splitlines()) == 12
+    assert by_name["--scale"][0] == by_name["--clips"][0]
+    assert b"--scale" not in by_name["--scale"][1]
+    (line,) = [each for each in by_name["--clips"][1].splitlines() if b"WARNING" in each]
+    assert b"--clips is a factor" in line and b"--scale 0.01" in line and b"--limit" in line
+    both = sbtools("demo", "d", *asked, "--scale", "1", "--clips", "1", cwd=tmp_path)
+    assert both.returncode == 2 and b"give --scale alone" in both.stderr
+    shown = sbtools("demo", "--help", cwd=tmp_path).stdout
+    assert b"--scale FACTOR" in shown and b"--clips" not in shown
 
 
 def test_the_table(tmp_path: Path) -> None:

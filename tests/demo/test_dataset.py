@@ -39,9 +39,10 @@ def test_the_usual_numbers_of_clips() -> None:
     assert sizes == {
         **{f"{c}/{name}": size for name, size in by_cell.items() for c in ("s90c00", "s00c00")},
         **dict.fromkeys(shared, 1200),
+        "val-conflict": 360,
     }
     few = Demo(cells=[(0.9, 0.0)], clips=0.01)
-    assert sum(map(len, made(cells=few.cells, clips=0.01).values())) == few.total() == 9 * 12
+    assert sum(map(len, made(cells=few.cells, clips=0.01).values())) == few.total() == 10 * 12
 
 
 def test_each_split_has_as_many_clips_of_each_class_and_they_come_in_turn() -> None:
@@ -70,8 +71,11 @@ def test_scene_and_clothes_are_drawn_apart() -> None:
 
 
 def test_conflicts_have_the_scene_of_another_class_and_say_which() -> None:
-    (records,) = made(splits=["test-conflict"], clips=0.5).values()
-    for record in records:
+    held, (records,) = (
+        made(splits=["val-conflict"], clips=0.5),
+        made(splits=["test-conflict"], clips=0.5).values(),
+    )
+    for record in [*held["val-conflict"], *records]:
         assert record["background_label"] != record["label"]
         assert list(SCENES).index(record["scene"]) == NAMES.index(record["background_label"])
     assert len({r["scene"] for r in records}) == 12
@@ -195,7 +199,7 @@ def test_a_scene_of_no_one_class_has_no_background_label() -> None:
         ({"size": 63}, "even number"),
         ({"size": 16}, "even number"),
         ({"frames": 1}, "--frames"),
-        ({"clips": 0}, "--clips"),
+        ({"clips": 0}, "--scale"),
     ],
 )
 def test_what_cannot_be_made_is_refused(settings: dict[str, Any], message: str) -> None:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from sbtools.demo.actions import ACTIONS, Phase
-from sbtools.demo.figure import FINE, Body, Capsule, Part, Polygon, coverage, paint, stand
+from sbtools.demo.figure import FINE, Body, Capsule, Part, Polygon, cells, paint, stand
 from sbtools.demo.looks import OBJECTS, thing
 from sbtools.demo.motion import draw, figures
-from sbtools.demo.render import Frame, Shown, render
+from sbtools.demo.render import Frame, Shown, _composed, render
 
 SIZE = 40
 
@@ -49,7 +49,11 @@ def holds(parts: list[Part], x: float, y: float) -> bool:
 
 
 def slow_masks(parts: list[Part], size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Person and object, from every one of the 16 sample points of each pixel."""
+    """Person and object, from every one of the 16 sample points of each pixel.
+
+    A pixel is somebody's where 8 or more of its points are: the person's, unless more are the
+    object's.
+    """
     body = [part for part in parts if part.stuff not in OBJECTS]
     things = [part for part in parts if part.stuff in OBJECTS]
     person, other = np.zeros((2, size, size), int)
@@ -60,7 +64,8 @@ def slow_masks(parts: list[Part], size: int) -> tuple[np.ndarray, np.ndarray]:
                 person[row // 4, column // 4] += 1
             elif holds(things, x, y):
                 other[row // 4, column // 4] += 1
-    return person >= 8, (other >= 8) & (person < 8)
+    owned = person + other >= 8
+    return owned & (person >= other), owned & (person < other)
 
 
 @pytest.mark.parametrize(
@@ -89,20 +94,41 @@ def test_every_action_s_masks_are_apart_and_agree_with_the_picture() -> None:
             changed = (frame.rgb != plate.rgb).any(axis=2)
             inside = frame.person | frame.object
             assert changed[inside].mean() > 0.98
-            assert not changed[~grown(inside)].any()
+            assert not changed[~inside].any()
 
 
-def grown(mask: np.ndarray) -> np.ndarray:
-    """The mask and two pixels around it, where edges are blended."""
-    padded = np.pad(mask, 2)
-    height, width = mask.shape
-    return np.any([padded[y : y + height, x : x + width] for y in range(5) for x in range(5)], 0)
+def half(stuff: str) -> Part:
+    """The left or the right half of a pixel and a little more of those above and below."""
+    left = 0.0 if stuff == "skin" else 0.5
+    corners = ((left, -1.0), (left + 0.5, -1.0), (left + 0.5, 3.0), (left, 3.0))
+    return Part(Polygon(corners), stuff)
 
 
-def test_coverage_counts_sample_points() -> None:
-    points = np.zeros((2 * FINE, 3 * FINE), bool)
-    points[0, 0] = points[3, 3] = points[4, 11] = True
-    assert coverage(points).tolist() == [[2, 0, 0], [0, 0, 1]]
+def test_a_pixel_that_person_and_object_share_is_the_person_s_and_of_one_colour() -> None:
+    """Neither has more than half of it: it is not left to the background, nor mixed."""
+    parts = [half("ball"), half("skin")]
+    colours = np.array([[0, 0, 0], [10, 20, 30], [200, 100, 50]], np.float32)
+    frame = _composed(np.full((2, 2, 3), 7.0, np.float32), parts, colours)
+    assert frame.person.tolist() == [[True, False]] * 2 and not frame.object.any()
+    assert frame.rgb.tolist() == [[[200, 100, 50], [7, 7, 7]]] * 2
+
+
+def test_a_pixel_has_the_mean_colour_of_its_owner_s_points_alone() -> None:
+    """Skin above, shirt below, a ball in the rightmost quarter: 6 and 6 points of 16, and 4."""
+    boxes = [(0.75, 0, 1, 1, "ball"), (0, 0, 0.75, 0.5, "skin"), (0, 0.5, 0.75, 1, "shirt")]
+    parts = [Part(Polygon(((a, b), (c, b), (c, d), (a, d))), stuff) for a, b, c, d, stuff in boxes]
+    colours = np.array([[0, 0, 0], [9, 9, 9], [200, 100, 50], [100, 0, 20]], np.float32)
+    frame = _composed(np.full((1, 1, 3), 7.0, np.float32), parts, colours)
+    assert frame.person.all() and frame.rgb[0, 0].tolist() == [150, 50, 35]
+
+
+def test_cells_are_the_sample_points_of_a_pixel() -> None:
+    points = np.zeros((2 * FINE, 3 * FINE), np.uint8)
+    points[0, 0], points[3, 3], points[4, 11] = 1, 2, 3
+    found = cells(points)
+    assert found.shape == (2, 3, FINE * FINE)
+    assert found[0, 0, 0] == 1 and found[0, 0, -1] == 2 and found[1, 2, 3] == 3
+    assert found.sum() == 6
 
 
 def test_the_foremost_part_is_painted_and_parts_may_leave_the_picture() -> None:

@@ -20,7 +20,7 @@ def result(
     """Clip i is of class a, and is answered rightly where hits[i] is 1."""
     rows = [[float(hit), 1.0 - hit] + [-1.0] * (len(classes) - 2) for hit in hits]
     records = [
-        {"id": f"{names}{n}", "label": "a", "scores": {"plain": row}, **fields}
+        {"id": f"{names}{n:02}", "label": "a", "scores": {"plain": row}, **fields}
         for n, row in enumerate(rows)
     ]
     return from_scores(from_records(records, list(classes)), draws=50)
@@ -73,7 +73,7 @@ def test_results_that_cannot_be_compared() -> None:
         compare(result(ONE), result(TWO, names="d"))
     other = result(TWO)
     other["classes"] = ["x", "b"]
-    with pytest.raises(UsageError, match="'c0' is 'a' in one, 'x' in the other"):
+    with pytest.raises(UsageError, match="'c00' is 'a' in one, 'x' in the other"):
         compare(result(ONE), other)
     with pytest.raises(UsageError, match="different sources"):
         compare(result(ONE), result(TWO, source="same"))
@@ -89,6 +89,25 @@ def test_what_differs_beside_the_model_is_told() -> None:
     two["masks"]["weight_free"] = True
     told = compare(result(ONE), two)["warnings"]
     assert len(told) == 3 and "(2 and 3)" in told[0] and "frames" in told[1]
+
+
+def test_models_that_were_trained_on_different_frames_are_told_apart() -> None:
+    """8 fixed frames a clip, and 32 to draw from; what is not told is no reason."""
+
+    def trained(candidates: int | None, fixed: bool) -> dict[str, Any]:
+        told = {"masks": 40, "candidates": candidates} if candidates else {"video": 40}
+        settings = {"method": "none", "fixed_frames": fixed}
+        return {**result(ONE), "training": {"settings": settings, "frame_source": told}}
+
+    few, many, video = trained(8, True), trained(32, False), trained(None, False)
+    assert compare(few, few)["warnings"] == compare(video, video)["warnings"] == []
+    (told,) = compare(few, many)["warnings"]
+    assert "8 candidates a clip, the same in every epoch" in told and "32 candidates" in told
+    assert len(compare(many, video)["warnings"]) == 1
+    assert compare(trained(32, True), many)["warnings"]
+    older = {**many, "training": {"settings": {"method": "none"}}}
+    assert compare(few, older)["warnings"] == []
+    assert compare(few, result(ONE))["warnings"] == []
 
 
 def test_sources_are_drawn_together() -> None:

@@ -94,7 +94,7 @@ def test_a_clothes_model_survives_masking(judge: Judge, demo: Path) -> None:
 
 
 def test_scores_are_those_of_the_model_whatever_the_batch(judge: Judge, demo: Path) -> None:
-    kept = records(demo / "iid.jsonl")
+    kept = sorted(records(demo / "iid.jsonl"), key=lambda record: str(record["id"]))
     network = Linear(list(NAMES))
     with torch.no_grad():
         rows = torch.cat([network(video) for video in videos(demo, kept)])
@@ -338,7 +338,7 @@ def test_single_clips_are_named_not_judged(
         (["--which", "best", "iid.jsonl"], 2, b"--which"),
         (["--base", "classes.txt", "iid.jsonl"], 2, b"go together"),
         (["empty.jsonl"], 1, b"no records"),
-        (["-o", "no/where.json", "iid.jsonl"], 2, b"no folder"),
+        (["-o", "classes.txt/r.json", "iid.jsonl"], 2, b"classes.txt is no folder"),
         (["--fill", "inpaint", "iid.jsonl"], 2, b"not inpainted"),
     ],
 )
@@ -355,6 +355,19 @@ def test_what_cannot_be_is_said_in_one_line(
     assert call(["eval", *common, "--workers", "0", *words]) == status
     told = capfdbinary.readouterr().err
     assert reason in told and b"Traceback" not in told and told.count(b"ERROR") == 1
+
+
+def test_the_folder_of_the_result_is_made(judge: Judge, demo: Path, tmp_path: Path) -> None:
+    """A command that is refused makes none, and leaves the result as it was."""
+    path = tmp_path / "a" / "b" / "r.json"
+    judged = ["eval", "--model", "tests.evaluate.scorers:linear", "--workers", "0", "-q"]
+    judged += ["--device", "cpu", "--limit", "2", "--bootstrap", "0", "-o", str(path), "iid.jsonl"]
+    good, wrong = ["--classes", "classes.txt"], ["--classes", "walk,wave"]
+    assert call([*judged, *wrong]) == 2 and not (tmp_path / "a").exists()
+    assert call([*judged, *good]) == 0
+    before = path.read_bytes()
+    assert result.read(str(path))["clips"]["used"] == 2
+    assert call([*judged, *wrong]) == 2 and path.read_bytes() == before
 
 
 @pytest.mark.parametrize("model", ["short", "nothing", "absent"])

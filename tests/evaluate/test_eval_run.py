@@ -86,6 +86,20 @@ def test_the_result_tells_the_training(made: Made) -> None:
     assert list(found["views"]) == ["plain"]  # there are no masks
 
 
+def test_the_result_tells_where_training_had_its_frames_from(made: Made) -> None:
+    """Scores that were kept before it did go on: they do not depend on it."""
+    place = made[0] / "run" / "run.json"
+    words = ["--scores", str(made[0] / "frames-of"), "val.jsonl"]
+    assert judged(made, *words)["training"]["frame_source"] is None
+    before = place.read_text()
+    source = {"masks": 9, "candidates": 32}
+    place.write_text(json.dumps({**json.loads(before), "frame_source": source}))
+    try:
+        assert judged(made, *words)["training"]["frame_source"] == source
+    finally:
+        place.write_text(before)
+
+
 def test_a_label_that_is_no_class_is_an_error(
     made: Made, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -85,7 +86,9 @@ def test_shards_and_stores_are_read_as_one(tmp_path: Path) -> None:
     assert digest(str(tmp_path / "s")) == digest(str(tmp_path / "all"))
     assert sorted(rows(tmp_path / "s")) == sorted(names)
     pair = from_stores([str(tmp_path / "one"), str(tmp_path / "two")])
-    assert sections(pair) == sections(from_stores([str(tmp_path / "all")]))
+    whole = sections(from_stores([str(tmp_path / "all")]))
+    assert sections(pair) == whole
+    assert sections(from_stores([str(tmp_path / "s")])) == whole
     with pytest.raises(RecordError, match="in two of the stores"):
         list(from_stores([str(tmp_path / "one"), str(tmp_path / "all")]).blocks)
 
@@ -312,6 +315,7 @@ def test_stores_that_do_not_belong_together(tmp_path: Path) -> None:
     ("fields", "message"),
     [
         ({"scores": {"plain": [1, 2], "bg": [1, 2, 3]}}, "2 values, there are 3 classes"),
+        ({"scores": [1, 2, 3]}, "scores are no object"),
         ({"scores": {"plain": "high", "bg": [1, 2, 3]}}, "no list"),
         ({"scores": {"plain": [1, "x", 3], "bg": [1, 2, 3]}}, "3 values"),
         ({"covered": {"bg": 1.5}}, "covered of view 'bg'"),
@@ -334,6 +338,52 @@ def test_a_clip_that_lacks_a_view_is_out_of_all(tmp_path: Path) -> None:
         (ids(5)[3], "the record has no label"),
     ]
     assert found["views"]["plain"]["top1"]["count"] == 3
+
+
+def test_the_views_are_those_of_all_records(caplog: pytest.LogCaptureFixture) -> None:
+    records = list(inline(ids(6)))
+    for place in (0, 4):
+        del records[place]["scores"]["bg"]
+    records[3]["scores"]["static"] = None
+    error = {"stage": "mask", "kind": "missing", "message": "no masks"}
+    stray = {**record_of("y", error=error), "scores": {"scene": [0, 0, 0]}}
+    for order in (1, -1):
+        caplog.clear()
+        found = from_records([*records, stray][::order], CLASSES)
+        assert found.views == ["plain", "bg", "static"]
+        told = "6 records lack scores of a view that others have, first walk/s0_0 of bg: they"
+        assert [record.getMessage()[: len(told)] for record in caplog.records] == [told]
+    del records[3]["scores"]["static"]
+    found = from_records([*records, stray], CLASSES)
+    made = from_scores(found, draws=0)
+    assert list(made["views"]) == ["plain", "bg"] and made["clips"]["used"] == 4
+    assert [(clip["id"], clip["message"]) for clip in made["clips"]["failed"]] == [
+        (ids(6)[0], "view bg: there are no scores"),
+        (ids(6)[4], "view bg: there are no scores"),
+        ("y", "no masks"),
+    ]
+
+
+def test_a_view_that_only_a_late_block_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    records = list(inline(ids(9)))
+    del records[0]["scores"]["bg"]
+    whole = from_scores(from_records(records[::-1], CLASSES), draws=20)
+    monkeypatch.setattr("sbtools.evaluate.scores.ROWS", 1)
+    parts = from_scores(from_records(records, CLASSES), draws=20)
+    assert parts["clips"]["used"] == 8 and {**parts, "time": ""} == {**whole, "time": ""}
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(-1e39, "-1e+39"), (3.5e38, "3.5e+38"), (10**400, "3 values")]
+)
+def test_scores_beyond_float32_are_refused_by_name(value: float, shown: str) -> None:
+    record = {**record_of("a"), "scores": {"plain": [0.5, value, 1]}}
+    with pytest.raises(RecordError, match=f"clip 'a': score.*{re.escape(shown)}"):
+        from_records([record], CLASSES)
+    most = float(np.finfo(np.float32).max)
+    kept = {**record_of("a"), "scores": {"plain": [0.5, -most, float("-inf")]}}
+    (block,) = from_records([kept], CLASSES).blocks
+    assert block.scores["plain"].tolist() == [[0.5, -most, float("-inf")]]
 
 
 def test_records_without_scores_are_no_scores() -> None:

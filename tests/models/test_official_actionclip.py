@@ -16,6 +16,7 @@ import pytest
 from sbtools import models
 from sbtools.errors import UsageError
 from sbtools.models.actionclip import ActionCLIP
+from sbtools.models.checkpoints import TABLE
 from sbtools.models.heads import HEADS
 from sbtools.models.towers import Clip
 from sbtools.objectives import build
@@ -24,6 +25,7 @@ from sbtools.rng import Draws
 
 torch = pytest.importorskip("torch")
 
+from tests.models import towers_made as made  # noqa: E402
 from tests.models.official_actionclip import (  # noqa: E402
     ARCH,
     CLASSES,
@@ -56,6 +58,19 @@ def test_prompts(official: SimpleNamespace) -> None:
     assert model.tokens.shape[:2] == (count, len(CLASSES))
     assert torch.equal(every[:, : found.shape[1]].long(), found)
     assert not every[:, found.shape[1] :].any()
+
+
+def test_weights_in_float32_are_rounded_as_the_official_code_does(
+    official: SimpleNamespace, tmp_path: Path
+) -> None:
+    """Parameters as clip.load has them on a GPU, and the embeddings as encode_text reads them."""
+    built = official.model.build_model(made.precise())
+    file = made.openai(tmp_path / "clip.pt", made.precise())
+    own = dict(models.build("actionclip", CLASSES, weights=str(file)).clip.named_parameters())
+    held = {name: weight.float() for name, weight in built.named_parameters()}
+    held[TABLE] = built.token_embedding.weight.type(built.dtype).float()
+    assert held.keys() == own.keys() and built.dtype == torch.float16
+    assert [name for name, weight in held.items() if not torch.equal(weight, own[name])] == []
 
 
 @pytest.mark.parametrize("head", PUBLISHED)

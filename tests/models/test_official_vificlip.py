@@ -55,7 +55,7 @@ def _official(towers: ModuleType, trainer: ModuleType, asked: dict[str, Any]) ->
         "vision_ctx": config.N_CTX_VISION,
         "language_ctx": config.N_CTX_TEXT,
     }
-    built = towers.build_model(made.state(), design)
+    built = towers.build_model(dict(asked.get("weights") or made.state()), design)
     trainer.load_clip_to_cpu = lambda _: built
     torch.manual_seed(11)
     model = trainer.returnCLIP(cfg, made.Silent(), made.CLASSES)
@@ -114,6 +114,22 @@ def test_scores_are_the_official_ones(weights: Path, frames: int) -> None:
     expected = theirs(video)
     assert expected.std() > 0.1
     torch.testing.assert_close(ours.scores(video), expected, **CLOSE)
+
+
+def test_weights_in_float32_are_rounded_as_the_official_code_does(tmp_path: Path) -> None:
+    """Every weight, the embeddings of the prompts, and the scores."""
+    theirs = official(weights=made.precise())
+    file = made.openai(tmp_path / "clip.pt", made.precise())
+    ours = models.build("vificlip", made.CLASSES, weights=str(file), frames=2)
+    held = {name.removeprefix("text_encoder."): w for name, w in theirs.named_parameters()}
+    held = {name.replace("image_encoder.", "visual."): w for name, w in held.items()}
+    own = dict(ours.clip.named_parameters())
+    assert held.keys() == own.keys() - {"token_embedding.weight"}
+    assert [name for name, weight in held.items() if not torch.equal(weight, own[name])] == []
+    read = ours.clip.token_embedding(ours.tokens)
+    assert torch.equal(read, theirs.prompt_learner.complete_text_embeddings[:, : read.shape[1]])
+    video = made.images(2, 2).float()
+    torch.testing.assert_close(ours.scores(video), theirs(video), **CLOSE)
 
 
 PROMPTED = {"vision_tokens": 4, "vision_depth": 3, "text_tokens": 5, "text_depth": 2}

@@ -45,11 +45,20 @@ def state(quick: bool = True) -> dict[str, Tensor]:
     return {key: value.float().clone() for key, value in library(quick).state_dict().items()}
 
 
-def openai(path: Path) -> Path:
+def precise() -> dict[str, Tensor]:
+    """Weights in float32 that are no numbers of half precision."""
+    drawn = np.random.default_rng(19)
+    return {
+        key: value + torch.from_numpy(drawn.uniform(0, 1e-3, (1, *value.shape)))[0].float()
+        for key, value in state().items()
+    }
+
+
+def openai(path: Path, weights: dict[str, Tensor] | None = None) -> Path:
     """A state dict as OpenAI's loaders expect it, with its three entries."""
     entries = {"input_resolution": SIZE, "context_length": 77, "vocab_size": 49408}
     numbers = {key: torch.tensor(value) for key, value in entries.items()}
-    torch.save({**state(), **numbers}, path)
+    torch.save({**(weights or state()), **numbers}, path)
     return path
 
 

@@ -53,6 +53,21 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_reported(results: Path) ->
     assert "> **Warning:** empty.json is empty" in done.stdout.decode()
 
 
+def test_the_folder_of_the_page_is_made(results: Path, tmp_path: Path) -> None:
+    """A command that is refused makes none, and leaves the page as it was."""
+    page, good = tmp_path / "pages" / "of" / "may.html", str(results / "none.json")
+    asked = ["report", good, "-o", "pages/of/may.html"]
+    assert sbtools(*asked, "--columns", "mood", cwd=tmp_path).returncode == 2
+    assert not list(tmp_path.iterdir())
+    done = sbtools(*asked, cwd=tmp_path)
+    assert done.returncode == 0 and page.read_bytes().startswith(b"<!doctype html>"), done.stderr
+    before = page.read_bytes()
+    assert sbtools(*asked, "--columns", "mood", cwd=tmp_path).returncode == 2
+    assert page.read_bytes() == before
+    done = sbtools("report", good, "-o", "pages/of/may.html/x.html", cwd=tmp_path)
+    assert done.returncode == 2 and b"may.html is no folder" in done.stderr
+
+
 def test_nothing_that_can_be_read(results: Path) -> None:
     done = sbtools("report", "empty.json", "-o", "page.html", cwd=results)
     assert (done.returncode, done.stdout) == (3, b"") and not (results / "page.html").exists()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from decimal import ROUND_HALF_DOWN, ROUND_HALF_UP, Decimal
 from importlib.resources import files
 from math import sqrt
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from sbtools.report import published, tables
+from sbtools.report import published, published_notes, tables
 from sbtools.report.grid import grid
 from sbtools.report.published import Published, beside, rows, wilson
 from sbtools.report.runs import of
@@ -88,15 +90,86 @@ def test_the_notes_are_true_of_the_numbers() -> None:
         assert all(value < plain for value in masked)
     plain, half, third, _ = values("3", "vificlip", "top1", dataset="mimetics")
     assert third - half == pytest.approx(0.0156) and third - plain == pytest.approx(0.0260)
-    best = values("3", "actionclip", "top1", dataset="mimetics")
-    assert [round(576 * gain) for gain in (third - plain, max(best) - best[0])] == [15, 20]
-    assert 1.5 < 100 * sqrt(plain * (1 - plain) / 576) < 1.7
     slides = {(r.table, r.method): r.numbers for r in rows() if r.source == published.ALBAR}
     assert slides["Kinetics400", "albar"]["scuba_avg"].shown == "44.75"
     assert slides["Kinetics400", "stillmix"]["scuba_avg"].shown == "45.83"
     ucf = "UCF101 (updated protocol)"
     assert slides[ucf, "albar"]["conflfg"].shown == "54.02"
     assert slides[ucf, "stillmix"]["conflfg"].shown == "55.03"
+
+
+def told_of(table: str, dataset: str) -> str:
+    found = [row for row in rows() if (row.table, row.dataset) == (table, dataset)]
+    return "\n".join(published_notes.notes(found))
+
+
+@pytest.mark.parametrize(
+    ("table", "clips", "plain", "best", "sizes"),
+    [
+        ("2", ("26", "29"), (19.23, 20.31), (23.78, 25.35), (624, 576)),
+        ("3", ("15", "20"), (16.67, 16.84), (19.27, 20.31), (576, 576)),
+    ],
+)
+def test_gains_in_clips_are_those_of_the_table_that_they_stand_beside(
+    table: str, clips: Any, plain: Any, best: Any, sizes: Any
+) -> None:
+    gains = [576 * (b - p) / 100 for b, p in zip(best, plain, strict=True)]
+    assert tuple(f"{gain:.0f}" for gain in gains) == clips
+    errors = [100 * sqrt(p / 100 * (1 - p / 100) / n) for p, n in zip(plain, sizes, strict=True)]
+    told = told_of(table, "mimetics")
+    assert (
+        f"in Table {table} are {clips[0]} clips (vificlip) and {clips[1]} clips (actionclip)"
+    ) in told
+    shown = "1.6" if table == "3" else "1.6 to 1.7"
+    assert f"standard error of {shown} points" in told
+    assert {f"{error:.1f}" for error in errors} == set(shown.split(" to "))
+    other = "23"[table == "2"]
+    assert f"gains on Mimetics in Table {other}" not in told
+
+
+def shares(clips: int) -> set[str]:
+    """Every percentage that so many clips can make, to two decimals, halves either way."""
+    hundredths = (Decimal(10_000 * count) / clips for count in range(clips + 1))
+    ways = (ROUND_HALF_UP, ROUND_HALF_DOWN)
+    return {
+        f"{value.quantize(Decimal(1), rounding=way) / 100:.2f}" for value in hundredths
+        for way in ways
+    }  # fmt: skip
+
+
+def test_what_fits_which_number_of_clips_is_counted() -> None:
+    printed = {
+        name: [
+            f"{each['value']:.2f}"
+            for each in TOLD
+            if each["dataset"] == name and each["table"] in "23" and each["value"] is not None
+        ]
+        for name in ("mimetics", "kinetics400")
+    }
+    mimetics, kinetics = printed.values()
+    few, many = shares(576), shares(624)
+    assert len(mimetics) == 49 and sum(value in few for value in mimetics) == 41
+    assert sum(value in many - few for value in mimetics) == 6
+    assert [value for value in mimetics if value not in few | many] == ["16.50", "13.71"]
+    assert sum(value in shares(713) for value in mimetics) == 1
+    told = told_of("2", "mimetics")
+    assert "Mimetics: 41 of 49 values fit counts of 576 clips (18 x 32), 6 more" in told
+    assert "(2 rows of Table 2) only of 624, 2 (16.50, 13.71) neither; 1 of 713:" in told
+    assert len(kinetics) == 24 and all(value in shares(2432) for value in kinetics)
+    assert sum(value in shares(2500) for value in kinetics) == 5
+    told = told_of("3", "kinetics400")
+    assert "Kinetics: 24 of 24 values fit counts of 2432 clips (76 x 32), 5 of 2500." in told
+
+
+def test_notes_follow_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lifted() -> tuple[Published, ...]:
+        best = row_of("2", "mimetics", "actionclip", "mask bg 0.5:0.5")
+        more = {**best.numbers, "top1": replace(best.numbers["top1"], value=best.clips and 0.5)}
+        return tuple(replace(row, numbers=more) if row == best else row for row in kept)
+
+    kept = rows()
+    monkeypatch.setattr(published_notes, "rows", lifted)
+    assert "and 171 clips (actionclip)" in published_notes.gains("2")
 
 
 def table_of(**changes: Any) -> Any:

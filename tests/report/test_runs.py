@@ -102,7 +102,7 @@ def test_files_that_cannot_be_read_are_named_and_the_rest_goes_on(tmp_path: Any)
     cut.write_bytes(good.read_bytes()[:2000])
     (tmp_path / "empty.json").write_bytes(b"")
     (tmp_path / "newer.json").write_bytes(
-        good.read_bytes().replace(b'"version": 1', b'"version": 2').replace(b"0.1.0", b"9.1.0")
+        good.read_bytes().replace(b'"version": 2', b'"version": 3').replace(b"0.1.0", b"9.1.0")
     )
     (tmp_path / "foreign.json").write_text('{"a": 1}')
     names = ["empty.json", "cut.json", "good.json", "newer.json", "foreign.json", "none.json"]

@@ -127,14 +127,23 @@ def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:
         RunFolder(str(tmp_path / "thesis.tex" / "run"))
 
 
-def test_overwrite_drops_the_run_and_nothing_else(tmp_path: Path) -> None:
+def test_overwrite_drops_the_run_once_another_takes_its_place_and_nothing_else(
+    tmp_path: Path,
+) -> None:
     begin(tmp_path)
     for name in ("best.pt", "best.pt.sha256", "log.jsonl", "done.json", "notes.txt"):
         (tmp_path / name).write_text("x")
     (tmp_path / "track").mkdir()
+    before = {path.name: path.is_dir() or path.read_bytes() for path in tmp_path.iterdir()}
     with RunFolder(str(tmp_path), overwrite=True) as run:
-        assert run.told is None and not run.begun
-        assert sorted(os.listdir(tmp_path)) == [".lock-000of001", "notes.txt"]
+        assert run.told is None and not run.begun and not run.done
+    assert {p.name: p.is_dir() or p.read_bytes() for p in tmp_path.iterdir()} == before
+    with RunFolder(str(tmp_path), overwrite=True) as run:
+        run.take(told(), {})
+        assert sorted(os.listdir(tmp_path)) == [".lock-000of001", "notes.txt", "run.json"]
+        (tmp_path / "last.pt").write_bytes(b"new")
+        run.take(told(), {})
+        assert run.begun and run.has("last.pt")
 
 
 def test_a_requeued_job_does_not_overwrite_its_own_work(

@@ -16,14 +16,12 @@ import pytest
 from sbtools.errors import RecordError, SbtoolsError, UsageError
 from sbtools.loader import batches
 from sbtools.records import Record
-from sbtools.store import StoreWriter
 from sbtools.train import plan
-from sbtools.train.gather import SAMPLE, gather, look_at, require_expected
+from sbtools.train.gather import SAMPLE, gather, require_expected
 from sbtools.train.plan import Asked, settle
 from sbtools.train.prepare import Request, prepared
 from sbtools.train.resources import devices
 from sbtools.train.settings import Settings
-from tests.store.stored import WHAT, add
 
 
 def record(number: int, **more: Any) -> Record:
@@ -80,51 +78,6 @@ def test_the_sample_is_spread_evenly(tmp_path: Path) -> None:
         assert places[0] == 0 and len(steps) == 1 and count - places[-1] <= max(steps)
         assert min(count, SAMPLE) <= len(places) < 2 * SAMPLE
         found.remove()
-
-
-def masks_store(folder: Path, id: str, frames: int) -> str:
-    """A store with masks of so many frames of a clip; its address."""
-    with StoreWriter(str(folder), "masks", what=WHAT, run={"command": "test"}) as writer:
-        found = [*add(writer, id, count=frames), *writer.close()]
-    address: str = found[-1]["masks"]
-    return address
-
-
-def test_a_store_with_too_few_frames_is_refused_for_masks(tmp_path: Path) -> None:
-    (tmp_path / "0.mp4").write_bytes(b"")
-    address = masks_store(tmp_path / "masks", "clip0", frames=8)
-    found = gather([record(0, masks=address)], str(tmp_path), "records.jsonl")
-    root = str(tmp_path)
-    with pytest.raises(
-        UsageError, match=r"hold 8 frames of a clip, and the model sees 8.*segments"
-    ):
-        look_at(found, root, 8, True, False)
-    assert look_at(found, root, 8, True, True) == 8
-    assert look_at(found, root, 7, True, False) == 8
-
-
-def test_a_store_with_few_frames_is_a_warning_without_masks(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / "0.mp4").write_bytes(b"")
-    address = masks_store(tmp_path / "masks", "clip0", frames=3)
-    found = gather([record(0, masks=address)], str(tmp_path), "records.jsonl")
-    assert look_at(found, str(tmp_path), 8, False, False) == 3
-    assert "each epoch shows the same" in caplog.text
-
-
-def test_a_store_or_videos_that_are_not_there_name_the_root(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    found = gather(some(2), str(tmp_path), "records.jsonl")
-    with pytest.raises(UsageError, match=r"none of the videos is there: .*--root"):
-        look_at(found, str(tmp_path), 8, False, False)
-    (tmp_path / "0.mp4").write_bytes(b"")
-    assert look_at(found, str(tmp_path), 8, False, False) is None
-    assert "1 of 2 videos looked at are missing" in caplog.text
-    found = gather([record(0, masks="no.h5::clips/a")], str(tmp_path), "records.jsonl")
-    with pytest.raises(UsageError, match=r"clip0: .*no\.h5"):
-        look_at(found, str(tmp_path), 8, True, False)
 
 
 def test_clips_that_a_stage_lost_are_named(tmp_path: Path) -> None:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import os
-from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -41,23 +37,6 @@ def test_nothing_but_warm_up() -> None:
     plan = Schedule(2, 1, warmup_epochs=5, floor=0.5)
     assert [plan.factor(step) for step in (0, 1)] == [0, 0.1]
     assert Schedule(2, 1, warmup_epochs=1, floor=0.5).factor(2) == 0.5
-
-
-def test_as_actionclip_has_it() -> None:
-    place = os.environ.get("SBTOOLS_OFFICIAL")
-    path = Path(place or "", "ActionCLIP", "utils", "lr_scheduler.py")
-    if not place or not path.is_file():
-        pytest.skip("no official code (SBTOOLS_OFFICIAL names the folder of the checkouts)")
-    spec = importlib.util.spec_from_file_location("actionclip_lr", path)
-    assert spec and spec.loader
-    official: Any = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(official)
-    optimizer = torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=2.0)
-    theirs = official.WarmupCosineAnnealingLR(optimizer, 50, 0.01, warmup_epochs=5)
-    plan = Schedule(40, 50, 5, 0.01)
-    for step in range(0, 2000, 7):
-        theirs.last_epoch = step / 40
-        assert 2 * plan.factor(step) == pytest.approx(theirs.get_lr()[0], rel=1e-12, abs=1e-12)
 
 
 class Parts(nn.Module):

@@ -41,6 +41,7 @@ def cases() -> dict[str, Settings]:
         asked["checkpoint_activations"] = name == "actionclip"
         made[f"model {name}"] = settings(**asked, model_settings={"arch": "tiny"})
     made["accumulate"] = settings(**COMMON, objective="class_ce", accumulate=2)
+    made["fixed frames"] = settings(**COMMON, method="mask", fixed_frames=True)
     made["clip"] = settings(**COMMON, clip_grad=0.01, ema=0.5, objective="kl")
     return made
 

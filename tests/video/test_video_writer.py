@@ -43,6 +43,22 @@ def test_colours_are_kept(tmp_path: Path) -> None:
             assert np.abs(image.astype(int) - colours[number]).max() <= 6
 
 
+def test_without_loss_a_pixel_tells_nothing_of_its_neighbours(tmp_path: Path) -> None:
+    """Its colour is rounded once, by YCbCr of 8 bits (BT.601, 219 and 224 steps)."""
+    draw = np.random.default_rng(3)
+    one, other = draw.integers(0, 256, (2, 48, 64, 3), dtype=np.uint8)
+    kept = draw.random((48, 64)) < 0.5
+    other[kept] = one[kept]
+    with FileWriter(tmp_path / "v.mp4", 12, lossless=True) as writer:
+        for image in (one, other):
+            writer.write(image)
+    with open_video(tmp_path / "v.mp4") as video:
+        ours = [image for _, image in video.read([0, 1])]
+    for seen in (ours, opencv_all(tmp_path / "v.mp4")[0]):
+        np.testing.assert_array_equal(seen[0][kept], seen[1][kept])
+        assert np.abs(seen[0].astype(int) - one).max() <= 3
+
+
 def test_the_same_frames_give_the_same_bytes(tmp_path: Path) -> None:
     assert write(tmp_path / "a.mp4").read_bytes() == write(tmp_path / "b.mp4").read_bytes()
 

@@ -1,0 +1,219 @@
+"""Whether the numbers of a result agree with each other: each with what it was counted from.
+
+A digest tells that a file is as it was written. A number that was changed, and the digest with it,
+stands against the confusion of its view, and against the clips where the result has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sbtools.errors import DamagedError
+from sbtools.evaluate.digest import ids_digest
+from sbtools.evaluate.metrics import Floats, Ints
+
+Result = Mapping[str, Any]
+TOLERANCE = 1e-9
+"""Of shares: sums over clips in another order."""
+
+
+def check(result: Result, where: str) -> None:
+    """DamagedError, naming the first field that another one contradicts.
+
+    metrics against views; top1, class means and classes of a view against its confusion;
+    differences, ratios, groups and pairs against views; all of them against per_clip.
+    """
+    try:
+        wrong = next(_wrong(result), None)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError):
+        raise DamagedError(f"{where}: metrics or views are damaged") from None
+    if wrong is not None:
+        raise DamagedError(
+            f"{where}: {wrong} is not what the rest of the result says: changed by hand? Run its "
+            f"evaluation again"
+        )
+
+
+def _wrong(result: Result) -> Iterator[str]:
+    clips, views = result["clips"], result["views"]
+    gone = len(clips["failed"]) + len(clips["excluded"])
+    if clips["asked"] != clips["used"] + clips["counterparts"] + gone:
+        yield "clips.asked"
+    yield from _metrics(result)
+    for name, view in views.items():
+        told = _View(view, len(result["classes"]))
+        yield from (f"views.{name}.{field}" for field in told.wrong(result))
+    yield from _between(result)
+    if result["groups"] is not None:
+        yield from _groups(result["groups"], views, clips["used"])
+    yield from _pairs(result["pairs"] or {})
+    if result["per_clip"] is not None:
+        yield from _clips(result)
+
+
+def _metrics(result: Result) -> Iterator[str]:
+    """Metrics that are not the number of the view, group or pair that they are copied from."""
+    sources = _sources(result)
+    for name, metric in result["metrics"].items():
+        view, source = sources.get(name, (metric["view"], {}))
+        told = {key: value for key, value in source.items() if key != "versus"}
+        if any(metric.get(key) != value for key, value in {**told, "view": view}.items()):
+            yield f"metrics.{name}"
+
+
+def _sources(result: Result) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    views, ratios = result["views"], {one["view"]: one for one in result["ratios"]}
+    found = {}
+    plain = views.get("plain")
+    if plain:
+        own = {name: plain[name] for name in ("top1", "top5", "mean_class")}
+        own |= plain["background"] or {}
+        if result["groups"]:
+            group = result["groups"]["views"]["plain"]
+            own |= {"worst_group": group["worst"], "group_gap": group["gap"]}
+        for split, told in (result["pairs"] or {}).items():
+            own[f"flip_{split}"] = told["views"]["plain"]["flip"]
+        found = {name: ("plain", measure) for name, measure in own.items()}
+    for short, view in (("p", result["protocol"]["p_view"]), ("b", "person-box")):
+        if view in views:
+            found[f"{short}_top1"] = (view, views[view]["top1"])
+        if view in ratios:
+            found[f"{short}_ratio"] = (view, ratios[view])
+    return found
+
+
+class _View:
+    """The numbers of a view as its confusion has them, K classes."""
+
+    def __init__(self, view: Mapping[str, Any], classes: int) -> None:
+        cells = {name: view["confusion"][name] for name in ("label", "predicted", "count")}
+        label, predicted = (_places(cells[name], classes) for name in ("label", "predicted"))
+        count = _numbers(cells["count"])
+        right = label == predicted
+        self.view, self.classes = view, classes
+        self.by_label = np.bincount(label, count, classes)
+        self.answers = np.bincount(predicted, count, classes)
+        self.right = np.bincount(label[right], count[right], classes)
+
+    def wrong(self, result: Result) -> Iterator[str]:
+        """Fields of the view that its confusion contradicts."""
+        used, view, k = result["clips"]["used"], self.view, self.classes
+        counts = _numbers(view["per_class"]["count"])
+        if sum(view["per_class"]["count"]) != used or not _same(counts, self.by_label, used):
+            yield "per_class.count"
+        with np.errstate(invalid="ignore"):
+            shares = self.right / np.where(counts > 0, counts, np.nan)
+        if not _same(_numbers(view["per_class"]["value"]), shares):
+            yield "per_class.value"
+        means = {"top1": self.right.sum() / used, "mean_class": np.nanmean(shares)}
+        for name, value in means.items():
+            if not _is(view[name]["value"], value) or not _is(view[name]["chance"], 1 / k):
+                yield name
+        for name in ("top1", "top5", "mean_class"):
+            if view[name]["count"] != used:
+                yield f"{name}.count"
+        top = view["top_class"]
+        share = self.answers[result["classes"].index(top["class"])] / used
+        if not (_is(top["share"], share) and _is(top["share"], self.answers.max() / used)):
+            yield "top_class"
+
+
+def _between(result: Result) -> Iterator[str]:
+    """Differences and ratios that are not those of their views."""
+    top1 = {name: view["top1"]["value"] for name, view in result["views"].items()}
+    for one in result["differences"]:
+        if not _is(one["value"], top1[one["view"]] - top1[one["versus"]]):
+            yield f"differences: {one['view']}"
+    for one in result["ratios"]:
+        if one["value"] is not None and not _is(
+            one["value"] * top1[one["versus"]], top1[one["view"]]
+        ):
+            yield f"ratios: {one['view']}"
+
+
+def _groups(groups: Mapping[str, Any], views: Mapping[str, Any], used: int) -> Iterator[str]:
+    count = _numbers(groups["count"])
+    if sum(groups["count"]) != used:
+        yield "groups.count"
+    for name, told in groups["views"].items():
+        value = _numbers(told["value"])
+        if not _is(views[name]["top1"]["value"], (value * count).sum() / used):
+            yield f"groups.views.{name}.value"
+        worst = value[groups["names"].index(told["worst"]["name"])]
+        if not (_is(told["worst"]["value"], worst) and _is(worst, value.min())):
+            yield f"groups.views.{name}.worst"
+        if not _is(told["gap"]["value"], value.max() - value.min()):
+            yield f"groups.views.{name}.gap"
+
+
+def _pairs(pairs: Mapping[str, Any]) -> Iterator[str]:
+    for split, told in pairs.items():
+        each = told.get("per_pair")
+        for name, view in told["views"].items():
+            if each is None:
+                continue
+            flips = _numbers(each["views"][name]["flip"])
+            if view["flip"]["count"] != len(each["id"]) or not _is(
+                view["flip"]["value"], flips.mean()
+            ):
+                yield f"pairs.{split}.views.{name}.flip"
+
+
+def _clips(result: Result) -> Iterator[str]:
+    """What the clips themselves contradict."""
+    clips, classes, used = result["per_clip"], len(result["classes"]), result["clips"]["used"]
+    if len(clips["id"]) != used:
+        yield "clips.used"
+    if ids_digest(clips["id"]) != result["clips"]["ids_sha256"]:
+        yield "clips.ids_sha256"
+    label = _places(clips["label"], classes)
+    counts = np.bincount(label, minlength=classes)
+    for name, rows in clips["views"].items():
+        view = result["views"][name]
+        if view["per_class"]["count"] != counts.tolist():
+            yield f"views.{name}.per_class.count"
+        top1, top5 = (_numbers(rows[hits]) for hits in ("top1", "top5"))
+        by_class = np.bincount(label, top1, classes)
+        value = np.where(counts > 0, _numbers(view["per_class"]["value"]), 0.0)
+        if not _same(by_class, value * counts, used):
+            yield f"views.{name}.per_class.value"
+        if not _is(view["top5"]["value"], top5.mean()):
+            yield f"views.{name}.top5"
+        predicted, sure = _places(rows["predicted"], classes), top1 == 1
+        if (predicted[sure] != label[sure]).any():
+            yield f"per_clip.views.{name}.predicted"
+        if view["ties"] == 0 and not _counted(view["confusion"], label, predicted, classes):
+            yield f"views.{name}.confusion"
+
+
+def _counted(confusion: Result, label: Ints, predicted: Ints, classes: int) -> bool:
+    """Whether clips that have one answer each make up a confusion."""
+    cells, count = np.unique(label * classes + predicted, return_counts=True)
+    told = _places(confusion["label"], classes) * classes + _places(confusion["predicted"], classes)
+    return np.array_equal(cells, told) and np.array_equal(count, _numbers(confusion["count"]))
+
+
+def _numbers(values: Sequence[float | None]) -> Floats:
+    """float64; NaN for null."""
+    return np.array([np.nan if value is None else value for value in values], np.float64)
+
+
+def _places(values: Sequence[int], below: int) -> Ints:
+    """int64; ValueError for what is no class number."""
+    found = np.array(values, np.int64)
+    if found.size and not 0 <= found.min() <= found.max() < below:
+        raise ValueError("not a class number")
+    return found
+
+
+def _same(one: NDArray[Any], other: NDArray[Any], scale: float = 1.0) -> bool:
+    return bool(np.allclose(one, other, rtol=0, atol=TOLERANCE * scale, equal_nan=True))
+
+
+def _is(told: float | None, value: float) -> bool:
+    """Whether a number is there and is the value, or is null where the value is NaN."""
+    return _same(_numbers([told]), np.array([value]))
