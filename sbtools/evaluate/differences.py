@@ -102,7 +102,7 @@ def compared(
     pairs = _matched(arms)
     outcomes = {}
     if alone or shared:
-        found = [[rows(result) for result in arm] for arm in arms]
+        found = [[rows(result, alone) for result in arm] for arm in arms]
         for name in in_common(list(chain.from_iterable(found))):
             sources, values = common([[one[name] for one in arm] for arm in found])
             chance = 1 / len(arms[0][0]["classes"]) if name.startswith("top1") else None

@@ -51,14 +51,17 @@ def measures(result: Result) -> dict[str, Mapping[str, Any]]:
     return {name: measure for name, measure in found.items() if measure["value"] is not None}
 
 
-def rows(result: Result) -> dict[str, Rows]:
-    """The outcomes of a result clip by clip; UsageError where its clips were left out."""
+def rows(result: Result, alone: bool = False) -> dict[str, Rows]:
+    """The outcomes of a result clip by clip; alone: of one seed, not of several that share clips.
+
+    UsageError, which says what else can be done, where its clips were left out.
+    """
     clips, classes = result["per_clip"], result["classes"]
     if clips is None:
+        seeds = "give several seeds" if alone else "say --test-clips own if no seeds share clips"
         raise UsageError(
             f"the result {result['name']!a} holds no clips, whose variance counts here: run its "
-            "eval again without --no-per-clip, or, if every seed has test clips of its own, say "
-            "--test-clips own"
+            f"eval again without --no-per-clip, or {seeds}"
         )
     keys = [(id, classes[n]) for id, n in zip(clips["id"], clips["label"], strict=True)]
     sources = clips["source"] or clips["id"]

@@ -100,16 +100,14 @@ def test_models_that_were_trained_on_different_frames_are_told_apart() -> None:
         return {**result(ONE), "training": {"settings": settings, "frame_source": told}}
 
     few, many, video = trained(8, True), trained(32, False), trained(None, False)
-    assert (
-        compare(few, few, draws=0)["warnings"] == compare(video, video, draws=0)["warnings"] == []
-    )
-    (told,) = compare(few, many, draws=0)["warnings"]
+    assert compare(few, few)["warnings"] == compare(video, video)["warnings"] == []
+    (told,) = compare(few, many)["warnings"]
     assert "8 candidates a clip, the same in every epoch" in told and "32 candidates" in told
-    assert len(compare(many, video, draws=0)["warnings"]) == 1
-    assert compare(trained(32, True), many, draws=0)["warnings"]
+    assert len(compare(many, video)["warnings"]) == 1
+    assert compare(trained(32, True), many)["warnings"]
     older = {**many, "training": {"settings": {"method": "none"}}}
-    assert compare(few, older, draws=0)["warnings"] == []
-    assert compare(few, result(ONE), draws=0)["warnings"] == []
+    assert compare(few, older)["warnings"] == []
+    assert compare(few, result(ONE))["warnings"] == []
 
 
 def test_sources_are_drawn_together() -> None:

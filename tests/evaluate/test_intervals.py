@@ -89,6 +89,9 @@ def test_few_sources_widen_percentiles_to_student_s_t() -> None:
     plain, wide = covered.values()
     assert plain < 0.92 * 400 < 0.93 * 400 < wide
     assert expanded(0.95, 10000) == pytest.approx(0.95, abs=1e-4)
+    for count in (2, 5, 10, 40):
+        border = stats.t.interval(0.95, count - 1, scale=(count / (count - 1)) ** 0.5)[1]
+        assert expanded(0.95, count) == pytest.approx(1 - 2 * stats.norm.sf(border))
 
 
 def test_copies_of_a_clip_do_not_narrow_the_interval() -> None:

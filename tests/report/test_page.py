@@ -113,6 +113,8 @@ def test_it_shows_the_numbers_warnings_and_how_it_was_made() -> None:
         assert f"{100 * view['top1']['value']:.2f} [{100 * low:.1f}, {100 * high:.1f}]" in text
     assert "few clips 60 clips from 30 sources: the intervals are rough" in text
     assert "training seed 0" in text and "file 0.json" in text and "Paired differences" in text
+    ends = [one["interval"] for one in told["differences"]]
+    assert text.count("not shown") == sum(low <= 0 <= high for low, high in ends) > 0
     empty = told["views"]["bg"]["coverage"]["empty"]["value"]
     assert f"{100 * empty:.2f}" in text and "worst" in text
 
