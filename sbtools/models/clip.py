@@ -199,7 +199,15 @@ def _filled(built: Arch, found: checkpoints.Read, source: dict[str, Any]) -> Cli
     with torch.device("meta"):
         model = Clip(built, source)
     checkpoints.compare(found.path, model.state_dict(), found.state)
-    state = {key: value.float() for key, value in found.state.items()}
+    state = {key: _own(value) for key, value in found.state.items()}
     model.load_state_dict(state, assign=True)
     model.extra = found.extra
     return model.eval()
+
+
+def _own(value: torch.Tensor) -> torch.Tensor:
+    """Float32 in memory of its own: where numbers lie in it decides how sums are rounded.
+
+    A view of a file may lie anywhere, and what a run goes on from does not.
+    """
+    return value.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
