@@ -155,6 +155,17 @@ def every_interval(part: Any, place: str = "") -> Iterator[tuple[str, float, flo
             yield from every_interval(inner, f"{place}[{at}]")
 
 
+def test_clips_of_small_classes_weigh_more_in_the_class_mean() -> None:
+    labels = ["a"] * 60 + ["b"] * 10
+    answers = ["a"] * 50 + ["b"] * 14 + ["a"] * 6
+    found = from_scores(from_records(clips(answers, labels), CLASSES), p_view="bg", draws=5)
+    hits = np.array([one == other for one, other in zip(answers, labels, strict=True)]) * 1.0
+    ends = slow(hits, np.repeat([1 / 60, 1 / 10], [60, 10]), np.arange(70))
+    assert found["metrics"]["mean_class"]["interval"] == pytest.approx(ends)
+    wide, plain = (np.ptp(found["metrics"][m]["interval"]) for m in ("mean_class", "top1"))
+    assert wide > 1.3 * plain
+
+
 @pytest.mark.parametrize("right", [True, False])
 @pytest.mark.parametrize("each", [1, 4])
 def test_nothing_has_an_interval_of_width_zero(right: bool, each: int) -> None:
