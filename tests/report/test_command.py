@@ -80,7 +80,7 @@ def test_nothing_that_can_be_read(results: Path) -> None:
         ([], "give result files"),
         (["none.json", "-o", "page.json"], "must end in .html"),
         (["none.json", "--columns", "top2"], "no result has the metric 'top2'"),
-        (["none.json", "-o", "none/page.html"], "cannot write none/page.html"),
+        (["none.json", "-o", "none.json/page.html"], "none.json is no folder"),
     ],
 )
 def test_usage(results: Path, arguments: list[str], message: str) -> None:
