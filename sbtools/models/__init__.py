@@ -62,7 +62,8 @@ def build(
     arch, base = towers.pop("arch") or None, towers.pop("base") or None
     clip = clips.load(weights, arch, base=base, **towers)
     clips.round_as_official(clip)
-    return made(clip, **common, **own).eval()  # type: ignore[no-any-return]
+    model = made(clip, **common, **own)
+    return model.eval()
 
 
 def rebuild(spec: Mapping[str, Any]) -> VideoModel:

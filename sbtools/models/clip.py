@@ -83,7 +83,7 @@ def round_as_official(model: Clip) -> None:
     kind = model.source["format"]
     if kind == "random":
         return
-    rounded: list[nn.Parameter | None] = [model.token_embedding.weight]
+    rounded: list[torch.Tensor | None] = [model.token_embedding.weight]
     if kind != "vificlip":
         rounded += [model.text_projection, model.visual.proj]
         for part in model.modules():
