@@ -99,8 +99,7 @@ def _usual(counts: list[int]) -> int | None:
 
 def _leaves_out(record: Record, stored: StoredClip) -> bool:
     """Whether the clip has frames that its store does not hold, as far as is known."""
-    part = {"start", "end"} & record.keys()
-    total = record.get("frames", None if part else stored.attrs.get("packets"))
+    total = record.get("frames", stored.attrs.get("packets"))
     return total is None or len(stored.frames) < total
 
 
