@@ -21,7 +21,7 @@ from sbtools.evaluate import result
 from sbtools.evaluate.paired import holm
 from sbtools.evaluate.seeds import SeedInterval, mean, paired
 
-BEGIN, END = "<!-- made by examples/masking-demo.py: -->\n", "<!-- so far -->\n"
+BEGIN, END = "<!-- made by examples/masking-demo.py: -->\n", "<!-- up to here -->\n"
 NAME = re.compile(r"(.+)-(s\d+)-(\d+)-(val-iid|val-conflict|free|biased|conflict)\.json")
 
 NONE, HALF = "vificlip-none", "vificlip-bg50"
@@ -164,6 +164,19 @@ def controls(results: Results) -> Iterator[str]:
         yield f"- {model}{title}: {told(one, p)}, {len(gains[arm])} seeds"
 
 
+def missing(results: Results) -> Iterator[str]:
+    """What the settings ask for and nobody has trained yet."""
+    text = Path(__file__).with_suffix(".settings").read_text()
+    rows = (line.split() for line in text.split("ARMS='")[1].split("'")[0].splitlines() if line)
+    lacking = []
+    for arm, _, seeds, cells, *_ in rows:
+        done = min(len(results(arm, cell, *FREE)) for cell in cells.split(","))
+        if done < int(seeds):
+            lacking.append(f"{done} of {seeds} seeds of {arm}")
+    if lacking:
+        yield f"Not all is done yet, and what is not done is not told: {', '.join(lacking)}."
+
+
 def conclusions(results: Results, top1: SeedInterval, flips: SeedInterval) -> Iterator[str]:
     """What is certain, what is not, what a reader may conclude: a sentence each."""
     left = over(results(HALF, "s90", *SBERR))
@@ -237,8 +250,9 @@ def main() -> None:
     asked.add_argument("--readme", type=Path)
     given = asked.parse_args()
     results = Results.read(given.results)
-    parts = (table(results), claim(results), gates(results))
-    text = "\n\n".join("\n".join(part) for part in parts) + "\n"
+    parts = (table(results), missing(results), claim(results), gates(results))
+    text = "\n\n".join("\n".join(part).strip() for part in parts)
+    text = re.sub(r"\n{3,}", "\n\n", text) + "\n"
     if given.figure:
         figure(results, given.figure)
     if given.readme:
