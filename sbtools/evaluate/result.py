@@ -174,7 +174,15 @@ def read(path: str) -> dict[str, Any]:
     if FIELD in found or not unchecked(found):
         _require_digest(found, text, path)
         consistency.check(found, path)
-    return {name: value for name, value in found.items() if name != FIELD}
+    return _with_schedule({name: value for name, value in found.items() if name != FIELD})
+
+
+def _with_schedule(found: dict[str, Any]) -> dict[str, Any]:
+    """Before trainings had a choice of it, their learning rate went by `cosine`."""
+    training = found["training"]
+    if isinstance(training, dict) and isinstance(training.get("settings"), dict):
+        training["settings"].setdefault("schedule", "cosine")
+    return found
 
 
 def _parsed(data: bytes, path: str) -> tuple[dict[str, Any], str]:

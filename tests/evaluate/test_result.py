@@ -33,6 +33,19 @@ def test_what_is_written_is_read(tmp_path: Path, found: dict[str, Any]) -> None:
     assert found["name"] == "mine" and found["time"].endswith("+00:00")
 
 
+@pytest.mark.parametrize("now", ["cosine", "vifi"])
+def test_a_training_from_before_schedules_had_names_went_by_the_cosine(
+    tmp_path: Path, found: dict[str, Any], now: str
+) -> None:
+    """So that it is of one recipe with a later one of the same schedule, and of no other."""
+    recipes = []
+    for name, more in (("old", {}), ("new", {"schedule": now})):
+        training = {"seed": 1, "settings": {"lr": 1e-3, **more}}
+        result.write(str(tmp_path / name), {**found, "training": training})
+        recipes.append(result.read(str(tmp_path / name))["training"])
+    assert (recipes[0] == recipes[1]) == (now == "cosine")
+
+
 def test_every_cut_of_a_file_is_named(tmp_path: Path, found: dict[str, Any]) -> None:
     whole = result.dumps(found).encode()
     path = tmp_path / "cut.json"
