@@ -103,10 +103,10 @@ def _model(
 
 def _training(trained: Trained, told: Mapping[str, Any] | None, where: str) -> dict[str, Any]:
     settings: Settings = trained.settings
-    folder = where if os.path.isdir(where) else os.path.dirname(os.path.abspath(where))
+    folder = where if os.path.isdir(where) else os.path.dirname(where)
     records = (told or {}).get("records", {})
     return {
-        "run": os.path.abspath(folder),
+        "run": os.path.normpath(folder or "."),
         "checkpoint": os.path.basename(trained.path),
         "which": trained.which,
         "select": settings.select if trained.which == "best" else "last",
