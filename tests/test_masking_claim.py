@@ -99,12 +99,13 @@ def test_the_difference_of_differences_is_that_of_its_results() -> None:
     b1, a1, b0, a0 = (np.array([cell[seed] for seed in seeds]) for cell in cells)
     found = stats.ttest_1samp((b1 - a1) - (b0 - a0), 0)
     low, high = found.confidence_interval(0.95)
-    told = re.search(r"difference is\s+\*\*([-+\d.]+) points\s+\[([-\d.]+), ([-\d.]+)\]", section())
+    text = " ".join(section().split())
+    told = re.search(r"difference is \*\*([-+\d.]+) points \[([-\d.]+), ([-\d.]+)\]", text)
     assert told is not None
     wanted = (np.mean((b1 - a1) - (b0 - a0)), low, high)
     assert [float(n) for n in told.groups()] == pytest.approx(list(wanted), abs=0.051)
-    assert ("not shown" in section().split("difference is")[1].split("**")[1]) == (low <= 0 <= high)
-    assert f"over {len(seeds)} whole seeds" in " ".join(section().split())
+    assert ("not shown" in text.split("difference is")[1].split("**")[1]) == (low <= 0 <= high)
+    assert f"over {len(seeds)} whole seeds" in text
 
 
 def test_results_are_of_whole_seeds_of_one_recipe_and_of_a_commit() -> None:
@@ -113,9 +114,12 @@ def test_results_are_of_whole_seeds_of_one_recipe_and_of_a_commit() -> None:
         arm, cell, seed, _ = script().NAME.fullmatch(path.name).groups()
         assert re.fullmatch(r"[0-9a-f]{40}", one["sbtools_commit"]), "of a commit, nothing changed"
         assert one["per_clip"] is None and one["masks"]["weight_free"] in (False, None)
-        settings = {k: v for k, v in one["training"]["settings"].items()}
-        assert one["training"]["seed"] == settings.pop("seed") == int(seed)
-        assert f"tiny-{seed}.safetensors" in settings.pop("weights")
+        settings = dict(one["training"]["settings"])
+        drawn = settings["model_settings"] = dict(settings["model_settings"])
+        assert one["training"]["seed"] == settings.pop("seed") == drawn.pop("seed") == int(seed)
+        assert f"seed={seed};" in one["masks"]["made"][0], "the clips are of that seed as well"
+        assert settings.pop("weights").endswith(f"tiny-{seed}.safetensors")
+        assert not re.search(r'"(?:[^"]* )?/', path.read_text()), "no path of a machine"
         settings.pop("weights_sha256", None)
         recipes.setdefault((arm, cell), set()).add(str(sorted(settings.items(), key=str)))
         assert path.stat().st_size < 60_000
