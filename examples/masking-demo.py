@@ -70,8 +70,9 @@ class Results:
                 sys.exit(f"masking-demo.py: {path} is not called ARM-CELL-SEED-SET.json")
             arm, cell, seed, of = match.groups()
             for name, measure in result.read(str(path))["metrics"].items():
-                values = found.setdefault((arm, cell, of, name), {})
-                values[int(seed)] = 100 * measure["value"]
+                if measure["value"] is not None:
+                    values = found.setdefault((arm, cell, of, name), {})
+                    values[int(seed)] = 100 * measure["value"]
         if not found:
             sys.exit(f"masking-demo.py: there are no results in {folder}")
         return cls(found)

@@ -89,11 +89,14 @@ arms() {
     done <<< "$ARMS"
 }
 
-# missing SEED: whether anything of it is still to be done.
+# missing SEED: whether any result of it is still to be made.
 missing() {
-    local name model cell settings
+    local name model cell settings set
     while read -r name model cell settings; do
-        [ -e "$out/results/$name-$cell-$1-conflict.json" ] || return 0
+        for set in val-iid val-conflict free biased conflict; do
+            [ "$cell-$set" = s00-biased ] ||
+                [ -e "$out/results/$name-$cell-$1-$set.json" ] || return 0
+        done
     done < <(arms "$1")
     return 1
 }

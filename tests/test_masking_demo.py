@@ -36,8 +36,11 @@ def test_every_step_runs_once(tmp_path: Path, path: Path) -> None:
     first = demo("--fast", "an out", cwd=tmp_path, path=path, env={"JOBS": "2"})
     assert first.returncode == 0, first.stderr.decode()
     out = tmp_path / "an out"
-    arms = {"vificlip-none": ("s00", "s90"), "vificlip-bg50": ("s00", "s90"),
-            "actionclip-none": ("s90",)}  # fmt: skip
+    arms = {
+        "vificlip-none": ("s00", "s90"),
+        "vificlip-bg50": ("s90",),
+        "actionclip-none": ("s90",),
+    }
     wanted = {
         f"{arm}-{cell}-1-{what}"
         for arm, cells in arms.items()
@@ -51,7 +54,7 @@ def test_every_step_runs_once(tmp_path: Path, path: Path) -> None:
     assert one["per_clip"] is None and one["training"]["seed"] == 1
     assert one["clips"]["used"] == one["clips"]["counterparts"] == 12
     text = first.stdout.decode()
-    assert re.search(r"^\| background masked in half of the clips \| 1 \| [\d.]+ \|", text, re.M)
+    assert re.search(r"^\| ViFi-CLIP, nothing masked \| 1 \| [\d.]+ \|", text, re.M)
     assert "nothing can be told of training" in text and "±" not in text
     assert (out / "masking-demo.png").stat().st_size > 1000
     assert not (out / "clips-1").exists(), "a seed that is done leaves no clips"
@@ -60,6 +63,11 @@ def test_every_step_runs_once(tmp_path: Path, path: Path) -> None:
     assert again.returncode == 0, again.stderr.decode()
     assert before == {file: file.stat().st_mtime_ns for file in results.iterdir()}
     assert again.stdout == first.stdout
+    lost = results / "vificlip-bg50-s90-1-val-iid.json"
+    kept = result.read(str(lost))
+    lost.unlink()
+    assert demo("--fast", "an out", cwd=tmp_path, path=path, env={}).returncode == 0
+    assert result.read(str(lost))["views"] == kept["views"], "from clips that were drawn again"
     unlike = demo("an out", cwd=tmp_path, path=path, env={})
     assert unlike.returncode == 2 and b"begun with other settings" in unlike.stderr
 
