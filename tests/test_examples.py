@@ -55,7 +55,7 @@ def bash(
     cwd: Path,
     path: Path,
     env: Mapping[str, str] | None = None,
-    timeout: float = 120,
+    timeout: float = 400,
 ) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         ["bash", *map(str, words)],

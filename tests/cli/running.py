@@ -27,7 +27,7 @@ def sbtools(
     cwd: Path,
     stdin: bytes | None = None,
     env: Mapping[str, str] | None = None,
-    timeout: float = 120,
+    timeout: float = 300,
 ) -> subprocess.CompletedProcess[bytes]:
     """One command; without `stdin` it reads /dev/null."""
     given: dict[str, Any] = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
@@ -43,7 +43,7 @@ def sbtools(
 
 
 def shell(
-    line: str, *, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 120
+    line: str, *, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 300
 ) -> subprocess.CompletedProcess[bytes]:
     """A bash line in which `sbtools` is this checkout's; `$?` of a pipe is PIPESTATUS' last."""
     text = f'sbtools() {{ "{sys.executable}" -m sbtools "$@"; }}\n{line}'
