@@ -206,8 +206,8 @@ def _filled(built: Arch, found: checkpoints.Read, source: dict[str, Any]) -> Cli
 
 
 def _own(value: torch.Tensor) -> torch.Tensor:
-    """Float32 in memory of its own: where numbers lie in it decides how sums are rounded.
+    """Float32 in memory of its own, aligned as torch aligns it: a view of a file may lie anywhere.
 
-    A view of a file may lie anywhere, and what a run goes on from does not.
+    Where numbers lie can decide how sums are rounded, and a checkpoint is read into such memory.
     """
     return value.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
