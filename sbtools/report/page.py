@@ -35,8 +35,8 @@ READING = (
     "Read it against a model that was trained without bias.",
     "P / top1 and B / top1 are shares of top1; they are left out where top1 is not two standard "
     "errors above chance.",
-    "Brackets are 95 % intervals over the sources of the clips, exact for shares where each clip is "
-    "its own source; see sbtools-result(5). They tell how far "
+    "Brackets are 95 % intervals over the sources of the clips, exact for shares where each clip "
+    "is its own source: see sbtools-result(5). They tell how far "
     "other clips would change the number, not how far another training would. After "
     "\N{PLUS-MINUS SIGN} stands the standard deviation over training seeds.",
     "Results stand in one table where data set, split, classes, the view of P-top1 and the kind of "
