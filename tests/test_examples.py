@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import environment, ids, lines, sbtools
+from tests.cli.running import environment, ids, lines, sbtools, server
 from tests.making import make_clips
 
 HERE = Path(__file__).resolve().parent.parent
@@ -33,10 +34,15 @@ def path(tmp_path: Path) -> Path:
     """A folder for PATH with sbtools, sbtools-array and an scontrol that notes how it is called."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for name in ("sbtools", "sbtools-array"):
-        (folder / name).symlink_to(HERE / "bin" / name)
+    served(folder)
+    (folder / "sbtools-array").symlink_to(HERE / "bin" / "sbtools-array")
     executable(folder / "scontrol", f'echo "$@" >> "{tmp_path}/scontrol.log"')
     return folder
+
+
+def served(folder: Path) -> None:
+    """Put an sbtools there that starts in no time."""
+    executable(folder / "sbtools", f'exec {shlex.join(server().words)} "$@"')
 
 
 def executable(place: Path, text: str) -> Path:
@@ -69,6 +75,8 @@ def bash(
 
 
 def test_quickstart_goes_the_whole_way(tmp_path: Path, path: Path) -> None:
+    (path / "sbtools").unlink()
+    (path / "sbtools").symlink_to(HERE / "bin" / "sbtools")
     clips = make_clips(tmp_path / "some clips", 2, frames=12)
     (clips / "walk" / "broken.mp4").write_bytes(b"<html>not found</html>")
     done = bash(QUICKSTART, clips, "out", cwd=tmp_path, path=path)

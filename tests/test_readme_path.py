@@ -20,7 +20,7 @@ from sbtools.weights.catalogue import CATALOGUE
 from tests.cli.running import lines
 from tests.making import figure_frames, write_video
 from tests.models.small_clip import SMALL, small
-from tests.test_examples import bash
+from tests.test_examples import bash, served
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text("utf-8")
 NOT_RUN = "pip install "
@@ -106,8 +106,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Command]]:
     folder = tmp_path_factory.mktemp("readme")
     here = folder / "bin"
     here.mkdir()
-    checkout = Path(__file__).resolve().parent.parent
-    (here / "sbtools").symlink_to(checkout / "bin" / "sbtools")
+    served(here)
     make_input(folder)
     env = {"XDG_CACHE_HOME": str(folder / "cache")}
     found = commands(README)

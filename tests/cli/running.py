@@ -1,14 +1,19 @@
-"""Runs sbtools as a user's shell does: real processes, real pipes, buffered output."""
+"""Runs sbtools as a user's shell does: processes, pipes, buffered output."""
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from tests.served import Server
 
 SBTOOLS = [sys.executable, "-m", "sbtools"]
 
@@ -22,6 +27,15 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, **(extra or {})}
 
 
+@cache
+def server() -> Server:
+    """What starts commands without importing torch each time: see tests/served.py."""
+    folder = tempfile.TemporaryDirectory(prefix="sbtools-served-")
+    made = Server(Path(folder.name), environment())
+    atexit.register(lambda: (made.close(), folder.cleanup()))
+    return made
+
+
 def sbtools(
     *arguments: str | os.PathLike[str],
     cwd: Path,
@@ -32,7 +46,7 @@ def sbtools(
     """One command; without `stdin` it reads /dev/null."""
     given: dict[str, Any] = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
     return subprocess.run(
-        [*SBTOOLS, *map(os.fspath, arguments)],
+        [*server().words, *map(os.fspath, arguments)],
         cwd=cwd,
         env=environment(env),
         capture_output=True,
