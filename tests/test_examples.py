@@ -203,5 +203,5 @@ def test_a_clip_that_takes_longer_than_the_signal_leaves_is_requeued_too(
         early = log.exists()
         go.touch()
         _, err = process.communicate(timeout=60)
-    assert early and log.read_text() == "requeue 70_0\n"
+    assert early and log.read_text() == "requeue 70_0\n", err
     assert process.returncode == 75 and b"takes longer than --signal leaves" in err
