@@ -7,6 +7,7 @@ import fcntl
 import io
 import logging
 import os
+import re
 from collections.abc import Iterator
 
 from sbtools import records
@@ -109,6 +110,16 @@ class KeptFile:
         return end
 
 
+def kept_ids(path: str | None) -> set[str]:
+    """The ids of a file of records, but for a torn last line; none where there is no file."""
+    try:
+        with open(path or "", "rb") as stream:
+            whole = [line for line in stream if line.endswith(b"\n")]
+    except OSError:
+        return set()
+    return {records.parse(line, f"{path}:{number}")["id"] for number, line in enumerate(whole, 1)}
+
+
 def shard_path(path: str, shard: tuple[int, int]) -> str:
     """`clips.jsonl` as the file of one shard: `clips-003of064.jsonl`."""
     index, count = shard
@@ -116,3 +127,15 @@ def shard_path(path: str, shard: tuple[int, int]) -> str:
         return path
     stem, suffix = os.path.splitext(path)
     return f"{stem}-{index:03}of{count:03}{suffix}"
+
+
+def shards_beside(path: str) -> int:
+    """Into how many shards `clips.jsonl` was divided last: `clips-003of064.jsonl`; 0 for none."""
+    folder, name = os.path.split(path)
+    stem, suffix = map(re.escape, os.path.splitext(name))
+    pattern = re.compile(rf"{stem}-\d{{3,6}}of(\d{{3,6}}){suffix}")
+    try:
+        found = [pattern.fullmatch(other) for other in os.listdir(folder or ".")]
+    except OSError:
+        return 0
+    return max((int(match[1]) for match in found if match), default=0)

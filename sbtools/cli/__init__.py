@@ -16,6 +16,7 @@ COMMANDS = {
     "card": "sbtools.cli.card:command",
     "compare": "sbtools.cli.compare:command",
     "report": "sbtools.cli.report:command",
+    "status": "sbtools.cli.status:command",
     "check": "sbtools.cli.check:command",
     "view": "sbtools.cli.view:command",
     "demo": "sbtools.cli.demo:command",

@@ -119,7 +119,10 @@ def _request(flags: dict[str, Any], foreign: bool) -> Any:
     if workers is None:
         workers = max(1, available_cores() // ranks)
     values = {name: flags[name] for name in SETTINGS}
-    given = {name: flags[name] for name in ("classes", "val", "expect", "overwrite", "take_over")}
+    given = {
+        name: flags[name]
+        for name in ("classes", "val", "expect", "overwrite", "take_over", "allow_missing")
+    }
     return Request(
         folder=os.path.abspath(flags["output"]),
         asked=Asked(flags["model"], flags["method"], flags["objective"],

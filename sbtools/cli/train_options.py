@@ -54,6 +54,7 @@ WHAT = (
                  help="Which epoch is the best one.  [default: last]"),
     click.option("--expect", metavar="FILE", type=click.Path(path_type=str),
                  help="Records whose clips must all be in the input."),
+    options.ALLOW_MISSING,
     click.option("--pretrain", type=click.Choice(["captions"]),
                  help="Train a small CLIP on the frames and captions of the records instead."),
 )  # fmt: skip

@@ -44,8 +44,9 @@ def make(
     """
     store = os.path.join(folder, "masks")
     out = StoreWriter(
-        store, "masks", what_of(demo), run or {}, shard=job.shard, root=str(job.root), **parts
-    )
+        store, "masks", what_of(demo), run or {}, shard=job.shard, limit=limit,
+        root=str(job.root), **parts,
+    )  # fmt: skip
     wanted = planned(demo, folder, job, arrays, limit)
 
     def same(record: Record, stored: Record) -> bool:

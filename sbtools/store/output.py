@@ -60,10 +60,15 @@ def write_json(
 
     Without `replace`, a file that stands there stays.
     """
+    text = json.dumps(value, indent=1, allow_nan=False) + "\n"
+    write_named(folder, name, text.encode("ascii"), tag, replace)
+
+
+def write_named(folder: str, name: str, data: bytes, tag: str, replace: bool = True) -> None:
+    """As `write_json`, of any bytes."""
     path = os.path.join(folder, name)
     with writing(path):
-        text = json.dumps(value, indent=1, allow_nan=False) + "\n"
-        temporary = write_synced(temporary_of(folder, f"{tag}-{name}"), text.encode("ascii"))
+        temporary = write_synced(temporary_of(folder, f"{tag}-{name}"), data)
         try:
             if replace:
                 os.replace(temporary, path)
