@@ -20,14 +20,26 @@ def paused(cluster: Cluster, job: str, store: Path) -> Iterator[int]:
     """
     (task,) = cluster.tasks(job).values()
     until("a clip to be done", lambda: list(store.glob(f"{int(task['ArrayTaskId']):03}of*.h5")))
-    python = pythons(task["JobId"])
-    for pid in python:
+    with held(pythons(task["JobId"])) as sbtools:
+        yield sbtools
+
+
+@contextmanager
+def held(pids: list[int]) -> Iterator[int]:
+    """Stops processes; gives the first of them, which goes on with the rest at the end."""
+    for pid in pids:
         processes.kill(pid, signal.SIGSTOP)
+    until("the job to be held", lambda: stopped(pids[0]))
     try:
-        yield min(python)
+        yield pids[0]
     finally:
-        for pid in python:
+        for pid in pids:
             processes.kill(pid, signal.SIGCONT)
+
+
+def stopped(pid: int) -> bool:
+    """Whether a process is held by a STOP."""
+    return b"\nState:\tT" in processes.read(pid, "status")
 
 
 def pythons(job: str) -> list[int]:
@@ -37,11 +49,11 @@ def pythons(job: str) -> list[int]:
 
 
 def await_signal(pid: int, number: int, patience: float = 300) -> None:
-    """Wait until a process that is stopped has a signal pending."""
+    """Wait until a stopped process has a signal pending, or goes on: some come after a CONT."""
 
     def pending() -> bool:
         told = processes.read(pid, "status").decode()
         waiting = int((re.findall(r"^ShdPnd:\s*(\w+)", told, re.M) or ["0"])[0], 16)
-        return bool(waiting >> (number - 1) & 1)
+        return bool(waiting >> (number - 1) & 1) or not stopped(pid)
 
     until(f"signal {number} to reach process {pid}", pending, patience)
