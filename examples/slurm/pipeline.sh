@@ -5,7 +5,7 @@
 #
 # TRAIN and VAL are folders of videos (subfolders become labels) or .jsonl files of sbtools index,
 # OUT is made, ./pipeline by default; all nodes must see them. It submits everything and prints the
-# number of the last job, which makes OUT/report.html. Run it again when something went wrong:
+# number of the last job, which makes OUT/report.html. When something went wrong, run it again:
 # whatever is done is not done again. From the environment:
 #
 #   SHARDS       tasks of each array, default 64; SHARDS_EVAL, of those that need a GPU, default 4
@@ -26,7 +26,7 @@ export MAX_FAILED=${MAX_FAILED:-2%}
 allow=(--max-failed "$MAX_FAILED")
 segment=(${SEGMENT_OPTIONS:---frames 8})
 mask=(${MASK_OPTIONS:---mode bg})
-mkdir -p "$out/logs"
+mkdir -p "$out/logs" "$out/runs"
 
 # submit NAME DEPENDENCY SCRIPT...: a job; its number is in $job. A job whose dependency can no
 # longer be met is taken out of the queue, where it would wait for ever.
