@@ -7,8 +7,11 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -118,11 +121,13 @@ def test_the_batch_script_asks_slurm_for_what_it_needs() -> None:
     assert wanted <= set(asked) and any(line.startswith("--array=") for line in asked)
 
 
-def test_the_number_of_a_task_is_that_of_its_shard(tmp_path: Path, path: Path) -> None:
+@pytest.mark.parametrize("task", ["0", "3", "7"])
+def test_a_task_is_a_shard(task: str, tmp_path: Path, path: Path) -> None:
+    """Its number is the shard's; sbtools finds out of how many (tests/cli/test_shards.py)."""
     fake = executable(tmp_path / "fake", 'echo "$SBTOOLS_SHARD" "$@"; exit 3')
-    env = {"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "3", "SBTOOLS": str(fake)}
+    env = {**TASK, "SLURM_ARRAY_TASK_ID": task, "SBTOOLS": str(fake)}
     done = bash(ARRAY, "segment", "a b", cwd=tmp_path, path=path, env=env)
-    assert (done.returncode, done.stdout) == (3, b"7 segment a b\n")
+    assert (done.returncode, done.stdout) == (3, f"{task} segment a b\n".encode())
     assert not (tmp_path / "scontrol.log").exists()
 
 
@@ -154,3 +159,54 @@ def test_signals_reach_sbtools_and_75_is_requeued(
         process.stdin.close()
     log = tmp_path / "scontrol.log"
     assert (log.read_text() if log.exists() else None) == called
+
+
+STARTING = "echo started; exec sleep 100"
+"""As a program that takes no signals yet."""
+
+
+@contextmanager
+def started(fake: str, tmp_path: Path, path: Path, **extra: str) -> Iterator[Any]:
+    """sbtools-array around a program of bash, which has begun."""
+    env = {**TASK, "SBTOOLS": str(executable(tmp_path / "fake", fake)), **extra}
+    with subprocess.Popen(
+        ["bash", str(ARRAY), "segment"], cwd=tmp_path, env=surroundings(path, env),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None and process.stdout.readline() == b"started\n"
+        yield process
+
+
+@pytest.mark.parametrize(
+    ("restarts", "code", "called"), [("0", 75, ["requeue 70_0"]), ("5", 1, [])]
+)
+def test_usr1_while_the_interpreter_starts_requeues_but_not_for_ever(
+    restarts: str, code: int, called: list[str], tmp_path: Path, path: Path
+) -> None:
+    with started(STARTING, tmp_path, path, SLURM_RESTART_COUNT=restarts) as process:
+        process.send_signal(signal.SIGUSR1)
+        _, err = process.communicate(timeout=60)
+    log = tmp_path / "scontrol.log"
+    assert (process.returncode, log.read_text().split("\n")[:-1] if log.exists() else []) == (
+        code, called,
+    ), err  # fmt: skip
+    assert (b"more --time" in err) == (code == 1)
+
+
+def test_a_clip_that_takes_longer_than_the_signal_leaves_is_requeued_too(
+    tmp_path: Path, path: Path
+) -> None:
+    """Slurm ends a task whose time is up without requeueing it."""
+    log, go = tmp_path / "scontrol.log", tmp_path / "go"
+    executable(path / "squeue", "date -d '+12 seconds' +%Y-%m-%dT%H:%M:%S")
+    slow = f"trap : USR1; echo started; until [ -e '{go}' ]; do sleep 0.1; done; exit 75"
+    with started(slow, tmp_path, path) as process:
+        process.send_signal(signal.SIGUSR1)
+        deadline = time.monotonic() + 60
+        while not log.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        early = log.exists()
+        go.touch()
+        _, err = process.communicate(timeout=60)
+    assert early and log.read_text() == "requeue 70_0\n", err
+    assert process.returncode == 75 and b"takes longer than --signal leaves" in err
