@@ -102,6 +102,11 @@ def test_tasks_of_an_array_make_the_store_together(tmp_path: Path, path: Path) -
         env = {**TASK, "SLURM_ARRAY_TASK_ID": task}
         run = bash(SBATCH, "clips.jsonl", "masks", cwd=tmp_path, path=path, env=env)
         assert run.returncode == 0, run.stderr
+        told = run.stderr.decode().splitlines()
+        assert told[0].startswith("sbtools-array: segment on ")
+        assert f": job 70_{task}, shard {task}, restart 0, GPU none" in told[0]
+        assert re.search(rf"shard {task} of 2: \d clips, 0 failed$", told[-2])
+        assert told[-1] == f"sbtools-array: shard {task} ended with 0"
         done.append(ids((tmp_path / f"masks-{task}.jsonl").read_bytes()))
     assert sorted(done[0] + done[1]) == sorted(ids(listed)) and all(done)
     joined = joining(tmp_path, path)

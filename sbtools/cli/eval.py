@@ -191,4 +191,7 @@ def status(outcome: Any, flags: Mapping[str, Any]) -> int:
         log.warning("%d of %d clips failed", outcome.failed, outcome.clips)
     # The limit holds for the sum of all shards: sbtools status, or --from-scores, looks at that.
     sharded = flags["shard"][1] > 1
+    if sharded:
+        counts = outcome.clips, outcome.failed
+        log.info("shard %d of %d: %d clips, %d failed", *flags["shard"], *counts)
     return 0 if sharded or tolerance.allows(outcome.failed, outcome.clips) else 3

@@ -152,6 +152,8 @@ def _status(common: Common, tally: Progress, stop: StopFlag) -> int:
     if tally.failed:
         before = f" ({tally.before} of them before this stage)" if tally.before else ""
         log.warning("%d of %d clips failed%s", tally.failed, tally.count, before)
+    if common.shard[1] > 1:
+        log.info("shard %d of %d: %d clips, %d failed", *common.shard, tally.count, tally.failed)
     if stop.code is not None:
         log.info("stopped on request after %d clips; the same command goes on", tally.count)
         return stop.code
