@@ -17,8 +17,9 @@ from typing import Any
 
 from sbtools.errors import SbtoolsError
 from sbtools.job import available_cores
+from sbtools.signals import GROUP
 from sbtools.train.places import Place
-from sbtools.train.ranks import BLOCKED, Spec, encode
+from sbtools.train.ranks import Spec, encode
 
 log = logging.getLogger("sbtools")
 
@@ -92,7 +93,7 @@ def launch(spec: Spec, place: Place, ears: Ears) -> str:
 
 def _start(spec: Spec) -> subprocess.Popen[bytes]:
     """The launcher, in a session of its own, with the stopping signals blocked from the start."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, GROUP)
     try:
         return subprocess.Popen(
             [sys.executable, "-c", START, json.dumps(sys.path), encode(spec)],

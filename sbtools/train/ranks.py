@@ -23,9 +23,9 @@ from typing import Any
 
 from sbtools.errors import SbtoolsError
 from sbtools.registry import load
+from sbtools.signals import hold
 from sbtools.train.places import read_sign
 
-BLOCKED = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
 _PDEATHSIG = 1
 EVERY = 0.2
 """Seconds between two steps that are told."""
@@ -118,10 +118,11 @@ class Asked:
 def main(arguments: list[str]) -> int:
     """Run the ranks that the first argument, a Spec as JSON, describes; the exit status.
 
-    The signals of BLOCKED must be blocked already.
+    The signals of `sbtools.signals.GROUP` must be blocked already.
     """
     spec = Spec(**json.loads(arguments[0]))
     die_with(spec.parent)
+    hold()
     if spec.world == 1:
         rank(arguments[0], os.getppid())
         return 0
@@ -176,6 +177,7 @@ def rank(told: str, parent: int) -> str:
     """One rank; what `run_rank` returned. One that fails, or has no others, ends its process."""
     spec = Spec(**json.loads(told))
     die_with(parent)
+    hold()
     number = int(os.environ["RANK"]) if spec.world > 1 else 0
     voice = Voice()
     _log_to(voice, number, spec.level)
