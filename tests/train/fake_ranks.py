@@ -28,6 +28,8 @@ def count(folder: str, rank: int, world: int, device: str, ask: Ask, options: Ra
     run = Path(folder)
     note(run, rank, world=world, device=device, workers=options.workers)
     with Ranks(rank, world, resolve(device)) as ranks:
+        if options.met is not None:
+            options.met()
         return _steps(run, ranks, ask, options)
 
 
