@@ -101,6 +101,12 @@ def test_signals_reach_all_nodes_and_none_kills_another_that_leaves(
     assert "--gpus" not in (tmp_path / "words").read_text().split()
 
 
+def test_a_signal_before_the_nodes_are_started_is_passed_on(slurm: Path, tmp_path: Path) -> None:
+    """While the environment is being set up, which may take long on a network disk."""
+    (tmp_path / "env").write_text("kill -USR1 $$\n")
+    assert told(slurm, tmp_path, None, SBTOOLS_ENV="env")[:2] == AGAIN
+
+
 def test_usr1_before_a_node_can_listen_is_a_requeue(slurm: Path, tmp_path: Path) -> None:
     """The interpreter of the first one is just being started; scancel comes too early once."""
     (tmp_path / "deaf").touch()
