@@ -6,6 +6,8 @@ import os
 import re
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -34,9 +36,12 @@ def test_the_example_trains_both_arms(tmp_path: Path, path: Path) -> None:
 
 
 @pytest.fixture
-def slurm(path: Path, tmp_path: Path) -> Path:
+def slurm(path: Path, tmp_path: Path) -> Iterator[Path]:
     """PATH with an srun, an scancel and an sbtools that say how they are called."""
-    return install(path, tmp_path)
+    yield install(path, tmp_path)
+    for pid in (tmp_path / "pids").read_text().split():
+        with suppress(ProcessLookupError):
+            os.killpg(int(pid), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("code", [0, 5])
