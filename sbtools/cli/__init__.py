@@ -28,6 +28,8 @@ COMMANDS = {
 
 def main() -> NoReturn:
     """The console script `sbtools`."""
-    from sbtools.cli.process import call
+    from sbtools.cli.process import call, deafen
 
-    sys.exit(call(sys.argv[1:]))
+    code = call(sys.argv[1:])
+    deafen()
+    sys.exit(code)

@@ -35,8 +35,9 @@ class Request:
 
     folder: RUN. asked: what decides the weights. root: where relative paths of records begin.
     classes: a file, or names with commas. val and expect: files of records. device and ranks: of
-    this node. options: fields of `sbtools.train.loop.RankOptions`. level: of the ranks' log. run:
-    "module:attribute" of what each rank does.
+    this node. options: fields of `sbtools.train.loop.RankOptions`. rendezvous_timeout: seconds
+    that nodes wait for one another, and, six times as long, for the first one to read the records.
+    level: of the ranks' log. run: "module:attribute" of what each rank does.
     """
 
     folder: str
@@ -48,6 +49,7 @@ class Request:
     device: str = "cpu"
     ranks: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
+    rendezvous_timeout: float = 600.0
     overwrite: bool = False
     take_over: bool = False
     allow_missing: bool = False
