@@ -14,7 +14,7 @@ from typing import Any
 
 from sbtools.errors import SbtoolsError, UsageError
 from sbtools.job import never
-from sbtools.store.output import read_regular, writing
+from sbtools.store.output import read_regular, write_whole
 from sbtools.train.folder import SIGNS
 
 WAIT = 3600.0
@@ -44,12 +44,7 @@ class Place:
 
     def tell(self, folder: str, what: str, **told: Any) -> None:
         """Put up a sign, whole at once."""
-        path = self.sign(folder, what)
-        with writing(path):
-            beside = f"{path}.tmp-{os.getpid()}"
-            with open(beside, "w", encoding="ascii") as file:
-                json.dump(told, file)
-            os.replace(beside, path)
+        write_whole(self.sign(folder, what), json.dumps(told).encode("ascii"))
 
     def told(self, folder: str, what: str) -> dict[str, Any] | None:
         """What the sign says; None while there is none."""
