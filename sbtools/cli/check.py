@@ -54,12 +54,12 @@ def command(
     for path in stores:
         _look_at(path, digest)
     for path in filter(is_stream, inputs or ("-",)):
-        for record in Inputs([path], base):
+        for record in Inputs([path], base, stage="check"):
             checker.record(record)
     for path in stores:
         checker.store(path)
     if against:
-        list(checker.against(Inputs([against], base)))
+        list(checker.against(Inputs([against], base, stage="check")))
     for line in [*checker.found.damaged, *checker.found.failed]:
         log.error("%s", line)
     if digest and not checker.found.damaged:

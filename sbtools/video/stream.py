@@ -14,6 +14,8 @@ from sbtools.errors import ClipError
 from sbtools.video.index import FAULTS, Index, build, demux
 from sbtools.video.source import HEAD_BYTES, demuxer
 
+LOWEST_FPS = 0.001
+
 
 @dataclass(frozen=True)
 class Header:
@@ -139,7 +141,7 @@ class Stream:
         return Header(
             frames=stream.frames,
             seconds=self._seconds(),
-            fps=float(rate or 0),
+            fps=_sane(float(rate or 0)),
             tick=stream.time_base or Fraction(0),
             format=self._container.format.name,
         )
@@ -215,6 +217,11 @@ class _Source:
             return self._file.seek(offset, whence)
         except OSError:
             return -1
+
+
+def _sane(fps: float) -> float:
+    """The rate, or 0, unknown, where it is too low for a record to tell it from 0."""
+    return fps if fps >= LOWEST_FPS else 0.0
 
 
 def _unreadable(name: str, error: Exception) -> ClipError:
