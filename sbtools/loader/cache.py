@@ -100,7 +100,7 @@ class Cache:
         """The entry, if there is a whole one; and made of the same content, where that is told."""
         try:
             found = Cached(self.path(record))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return None
         return found if identity is None or found.identity == identity else None
 

@@ -84,7 +84,7 @@ def read_sign(path: str) -> dict[str, Any] | None:
         return told if isinstance(told, dict) else {}
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
 
 

@@ -105,7 +105,7 @@ class _Memo:
         try:
             known = json.loads(self.path.read_bytes())
             return str(known["validator"]) if known["url"] == url else None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def keep(self, url: str, validator: str | None) -> None:
