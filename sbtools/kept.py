@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from sbtools import records
 from sbtools.errors import LockedError, OutputError, RecordError, UsageError
+from sbtools.files import require_replaceable
 from sbtools.records import Record
 
 log = logging.getLogger("sbtools")
@@ -30,14 +31,19 @@ class KeptFile:
         try:
             if folder:
                 os.makedirs(folder, exist_ok=True)
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            require_replaceable(path)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
             self.file = os.fdopen(os.open(path, flags, 0o666), "r+b")
         except OSError as error:
             raise UsageError(f"cannot write {path}: {error.strerror}") from None
-        self._lock()
-        if overwrite:
-            self.file.truncate(0)
-        self.done = {record["id"]: record for record in self._read()}
+        try:
+            self._lock()
+            if overwrite:
+                self.file.truncate(0)
+            self.done = {record["id"]: record for record in self._read()}
+        except BaseException:
+            self.file.close()
+            raise
         self.writer = records.Writer(self.file)
 
     def __enter__(self) -> KeptFile:
@@ -106,6 +112,9 @@ class KeptFile:
                 break
             end = start
         if end < size:
+            self.file.seek(end)
+            if self.file.read(1) != b"{":
+                raise UsageError(f"{self.path} is not ours: --overwrite, or another -o")
             log.warning("%s: the last line was torn, its clip is done again", self.path)
         return end
 

@@ -59,7 +59,7 @@ def command(
     for path in stores:
         _look_at(path, digest, bool(against) and alone)
     for path in filter(is_stream, inputs or ("-",)):
-        for record in Inputs([path], base):
+        for record in Inputs([path], base, stage="check"):
             checker.record(record)
     for path in stores:
         checker.store(path)
@@ -67,7 +67,7 @@ def command(
     if against:
         for path in stores if alone else ():
             checker.clips_of(path)
-        list(checker.against(Inputs([against], base)))
+        list(checker.against(Inputs([against], base, stage="check")))
     found = checker.found
     for line in [*found.damaged, *found.missing, *found.failed]:
         log.error("%s", line)

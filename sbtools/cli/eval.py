@@ -103,7 +103,8 @@ def _require_places(flags: Mapping[str, Any]) -> None:
 
 def open_inputs(flags: Mapping[str, Any], paths: Sequence[str], stop: StopFlag) -> Inputs:
     """The records; shard and limit are for the evaluation to take."""
-    return Inputs(paths, flags["root"], label_from=flags["label_from"], stop=stop)
+    return Inputs(paths, flags["root"], label_from=flags["label_from"], stop=stop,
+                  stage=click.get_current_context().info_name)  # fmt: skip
 
 
 def _top(flags: Mapping[str, Any], paths: Sequence[str]) -> int:

@@ -72,7 +72,7 @@ def _classes(text: str | None) -> list[str] | None:
 
 
 def _stream(path: str, flags: Mapping[str, Any]) -> Iterable[Record]:
-    return Inputs([path], flags["root"], limit=flags["limit"])
+    return Inputs([path], flags["root"], limit=flags["limit"], stage="eval")
 
 
 def _about(flags: Mapping[str, Any], missing: Sequence[str]) -> dict[str, Any]:

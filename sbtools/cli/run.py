@@ -84,6 +84,7 @@ def open_inputs(common: Common, stop: Callable[[], bool]) -> Inputs:
         shard=common.shard,
         limit=common.limit,
         stop=stop,
+        stage=click.get_current_context().info_name,
     )
 
 
@@ -121,7 +122,8 @@ def closable(stage: Iterator[Record]) -> Generator[Record, None, None]:
 def _pump(done: Iterable[Record], tally: Progress, common: Common, write: bool) -> None:
     out = records.Writer(io.FileIO(1, "wb", closefd=False))
     try:
-        for record in done:
+        for made in done:
+            record = records.sound(made, click.get_current_context().info_name or "sbtools")
             if write:
                 out.write(record)
             failed = records.counts_as_failure(record)

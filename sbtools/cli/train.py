@@ -110,6 +110,7 @@ def _inputs(flags: dict[str, Any], stop: StopFlag, foreign: bool) -> Inputs | No
         label_from=flags["label_from"],
         limit=flags["limit"],
         stop=stop,
+        stage="train",
     )
 
 

@@ -225,7 +225,7 @@ def epoch_lines(path: str) -> Iterator[Told]:
     for line in data.split(b"\n")[:-1]:
         try:
             told = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(told, dict) and isinstance(told.get("epoch"), int):
             yield told

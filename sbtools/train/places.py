@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sbtools.errors import UsageError
-from sbtools.store.output import read_regular, writing
+from sbtools.store.output import read_regular, write_whole
 from sbtools.train.folder import SIGNS
 
 
@@ -38,12 +38,7 @@ class Place:
 
     def tell(self, folder: str, what: str, **told: Any) -> None:
         """Put up a sign, whole at once."""
-        path = self.sign(folder, what)
-        with writing(path):
-            beside = f"{path}.tmp-{os.getpid()}"
-            with open(beside, "w", encoding="ascii") as file:
-                json.dump(told, file)
-            os.replace(beside, path)
+        write_whole(self.sign(folder, what), json.dumps(told).encode("ascii"))
 
     def told(self, folder: str, what: str) -> dict[str, Any] | None:
         """What the sign says; None while there is none."""
@@ -63,7 +58,7 @@ def read_sign(path: str) -> dict[str, Any] | None:
         return told if isinstance(told, dict) else {}
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
 
 
