@@ -48,8 +48,8 @@ def filter_records(
         results = stage(iter(inputs), make_job(common, stop, tally.step))
         if common.dry_run:
             return _tell(inputs, done())
-        with closing(closable(results)) as done:
-            _pump(done, tally, common, write)
+        with closing(closable(results)) as printed:
+            _pump(printed, tally, common, write)
         if inputs.empty and not stop():
             log.warning("there were no records in the input")
         return _status(common, tally, stop)
@@ -59,7 +59,7 @@ def produce_records(
     common: Common,
     make: Callable[[Job], Iterator[Record]],
     total: int | None,
-    dry: Callable[[Job], str],
+    dry: str | Callable[[Job], str],
 ) -> int:
     """Run a stage that reads nothing, print what it yields; the exit status.
 
@@ -67,7 +67,8 @@ def produce_records(
     """
     with StopFlag().installed() as stop:
         if common.dry_run:
-            log.info("%s", dry(make_job(common, stop, untold)))
+            job = make_job(common, stop, untold)
+            log.info("%s", dry if isinstance(dry, str) else dry(job))
             return 0
         tally = Progress(total, common.quiet)
         with closing(closable(make(make_job(common, stop, tally.step)))) as done:
