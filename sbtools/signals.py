@@ -56,5 +56,5 @@ def _sent_again() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for number in struck:
-            os.kill(os.getpid(), number)
+        for each in struck:
+            os.kill(os.getpid(), each)

@@ -37,6 +37,7 @@ print("held")
 """
 BLOCK = """
 import os, signal
+from multiprocessing import resource_tracker
 from sbtools import signals
 
 got = []
@@ -48,6 +49,9 @@ with signals.held():
     assert not got
 assert sorted(got) == sorted(signals.GROUP)
 assert not signal.pthread_sigmask(signal.SIG_BLOCK, []) & signals.GROUP
+status = open(f"/proc/{resource_tracker._resource_tracker._pid}/status").read()
+blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
+assert blocked >> signal.SIGUSR1 - 1 & 1  # the tracker itself ignores INT and TERM alone
 print("held")
 """
 

@@ -98,11 +98,13 @@ def test_signals_reach_all_nodes_and_none_kills_another_that_leaves(
 ) -> None:
     """The second node needs longer for its last step."""
     leaves = "[ $node = 1 ] && sleep 1; touch $LOGS/left.$node; exit {}"
-    env = {"ON_USR1": leaves.format(75), "ON_TERM": leaves.format(143)}
+    killed = 'trap "touch $LOGS/killed" TERM; '
+    env = {"ON_USR1": killed + leaves.format(75), "ON_TERM": leaves.format(143)}
     assert told(slurm, tmp_path, number, **env)[:2] == ended
     name = signal.Signals(number).name.removeprefix("SIG")
     assert set((tmp_path / "scancel.log").read_text().splitlines()) == {f"--signal={name} 71.0"}
     assert (tmp_path / "left.0").exists() and (tmp_path / "left.1").exists()
+    assert not (tmp_path / "killed").exists()
     assert "--gpus" not in (tmp_path / "words").read_text().split()
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from sbtools.train.lead import Lead
+from tests.train.faking import Stop, make_arrays, make_run, registered, settings, train
 
 
 def test_too_short_a_lead_is_told_once_with_one_that_fits(
@@ -28,3 +31,13 @@ def test_a_lead_that_nobody_knows_is_none(caplog: pytest.LogCaptureFixture) -> N
     lead = Lead(0)
     lead.saved(900)
     assert not caplog.records
+
+
+def test_a_run_measures_its_checkpoints_and_tells_its_step_to_scripts(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with registered():
+        run = make_run(tmp_path / "run", make_arrays(tmp_path, 10), settings())
+        assert train(run, tmp_path, Stop(2), signal_lead=1.0)[0] == "term"
+    assert (tmp_path / "run" / "last.step").read_text() == "1\n"
+    assert len([line for line in caplog.messages if "comes 1 s before the end" in line]) == 1
