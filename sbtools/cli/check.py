@@ -64,7 +64,7 @@ def command(
         log.error("%s", line)
     if digest and not checker.found.damaged:
         for path in stores:
-            click.echo(f"{digest_of(path)}  {path}")
+            messages.show(f"{digest_of(path)}  {path}")
     return checker.found.exit_code
 
 
