@@ -207,8 +207,8 @@ def _inspect_storage(
         wanted = (rows or 1, *shape[1:]) if images else shape
         if plist.get_chunk() != wanted:
             raise DamagedError(f"{where} has chunks of {plist.get_chunk()}, not {wanted}")
-        if images and not rows and data.get_num_chunks() != shape[0]:
-            raise DamagedError(f"{where} declares {shape[0]} frames, and does not hold them")
+        if images and not rows and (held := data.get_num_chunks()) != shape[0]:
+            raise DamagedError(f"{where} has {held} frames of {shape[0]}")
     elif images or 0 not in shape:
         raise DamagedError(f"{where} is not stored in chunks")
     if rows:

@@ -117,7 +117,7 @@ def test_frames_that_are_promised_and_not_stored_are_damage(
     hurt(change)
     code, error = masked(capfd)
     assert (code, error["kind"]) == (5, "damaged")
-    assert "declares 4 frames, and does not hold them" in error["message"]
+    assert "person has 0 frames of 4" in error["message"]
     assert group.main(["check", "-q", "masks"], standalone_mode=False) == 5
 
 
