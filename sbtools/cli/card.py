@@ -77,7 +77,7 @@ def _write(found: Mapping[str, Any], output: str) -> None:
     notices = report.notices(tables, [], None, False)
     page.write(output, page.page(tables, notices, with_published=False, floor=None, details=1))
     for line in table(found):
-        click.echo(line.encode("utf-8", "backslashreplace"))
+        messages.show(line)
     tell(found, output)
 
 

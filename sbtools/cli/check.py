@@ -73,7 +73,7 @@ def command(
         log.error("%s", line)
     if digest and not found.damaged:
         for path in stores:
-            click.echo(f"{digest_of(path)}  {path}")
+            messages.show(f"{digest_of(path)}  {path}")
     return found.exit_code
 
 

@@ -172,7 +172,7 @@ def _told(
         log.warning("%s", message)
     lines = [json.dumps(found, allow_nan=False)] if as_json else table(found)
     for line in lines:
-        click.echo(line.encode("utf-8", "backslashreplace"))
+        messages.show(line)
     return 0
 
 

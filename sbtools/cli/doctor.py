@@ -39,5 +39,5 @@ def command(quiet: bool, verbose: int, as_json: bool) -> int:
         if not (quiet and finding.status == "ok"):
             fix = f" -> {finding.fix}" if finding.fix else ""
             line = f"{finding.status:4}  {finding.name:{width}}  {finding.found}{fix}"
-            click.echo(line.encode("utf-8", "backslashreplace"))
+            messages.show(line)
     return int(failed)

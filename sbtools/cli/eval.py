@@ -174,7 +174,7 @@ def _print_top(request: Any, incoming: Inputs, count: int, flags: Mapping[str, A
             log.warning("%s: %s", clip["id"], clip["error"]["message"])
             continue
         for line in _lines(clip):
-            click.echo(line.encode("utf-8", "backslashreplace"))
+            messages.show(line)
     return 0 if flags["max_failed"].allows(failed, clips) else 3
 
 

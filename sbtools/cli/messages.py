@@ -7,6 +7,8 @@ import sys
 
 import click
 
+from sbtools.words import visible
+
 log = logging.getLogger("sbtools")
 
 
@@ -14,10 +16,9 @@ class _Formatter(logging.Formatter):
     program = "sbtools"
 
     def format(self, record: logging.LogRecord) -> str:
-        text = " ".join(record.getMessage().split("\n"))
+        text = visible(" ".join(record.getMessage().split("\n")))
         level = "" if record.levelno == logging.INFO else f"{record.levelname}: "
-        line = f"{self.program}: {level}{text}"
-        return line.encode("utf-8", "backslashreplace").decode()
+        return f"{self.program}: {level}{text}"
 
 
 class _Handler(logging.Handler):
@@ -53,6 +54,11 @@ def name(program: str) -> None:
 def verbosity(verbose: int, quiet: bool) -> None:
     """INFO by default; --quiet keeps errors alone, -v or -vv adds DEBUG."""
     log.setLevel(logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO)
+
+
+def show(line: str) -> None:
+    """A line on stdout for a reader: what a terminal would obey is shown as an escape."""
+    click.echo(visible(line).encode("utf-8", "backslashreplace"))
 
 
 def begin_command(verbose: int, quiet: bool) -> None:

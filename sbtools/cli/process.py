@@ -16,6 +16,7 @@ import click
 
 from sbtools.cli import messages
 from sbtools.errors import SbtoolsError
+from sbtools.words import visible
 
 log = logging.getLogger("sbtools")
 
@@ -128,7 +129,8 @@ def _unwritable(error: OSError) -> int:
 def _say(error: BaseException, text: str | None = None) -> None:
     log.error("%s", " ".join((text or str(error)).split("\n")))
     if log.isEnabledFor(logging.DEBUG):
-        traceback.print_exception(error)
+        for part in traceback.format_exception(error):
+            sys.stderr.writelines(f"{visible(line)}\n" for line in part.splitlines())
 
 
 def _fill_standard_streams() -> None:

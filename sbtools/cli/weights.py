@@ -85,7 +85,7 @@ def _list(as_json: bool) -> int:
                                    "found": str(found) if found else None}))  # fmt: skip
         else:
             line = f"{name:20} {_bytes(entry.size):>7}  {entry.licence:10}  {found or '-'}"
-            click.echo(line.encode("utf-8", "backslashreplace"))
+            messages.show(line)
     return 0
 
 
@@ -137,7 +137,7 @@ def _say(found: Checked, good: bool | None = None, pin: str | None = None) -> No
     good = found.good if good is None else good
     state = {True: "ok", False: "WRONG", None: "unknown"}[good]
     line = f"{state:7}  {found.sha256}  {found.path}"
-    click.echo(line.encode("utf-8", "backslashreplace"))
+    messages.show(line)
     if good is False:
         log.error("%s is not what it should be: remove it and fetch it again", found.path)
     elif good is None and pin:

@@ -53,10 +53,11 @@ class MaskTask:
             path = locate(record, self.root)
             require_same_file(path, record, stored)
             require_apart(path, self.movies)
-            shapes = Shapes(stored, self.masking.mode)
-            plan = self._plan(shapes)
             with open_clip(record, path) as clip:
-                yield from self._clip(record, clip, shapes, plan)
+                require_same_size(clip, stored)
+                require_same_frames(clip, stored)
+                shapes = Shapes(stored, self.masking.mode)
+                yield from self._clip(record, clip, shapes, self._plan(shapes))
         except DamagedError as error:
             raise ClipError("damaged", str(error)) from error
 
@@ -79,7 +80,6 @@ class MaskTask:
 
     def _clip(self, record: Record, clip: Video, shapes: Shapes, plan: Chunk) -> Iterator[Chunk]:
         stored, colours = shapes.stored, None
-        require_same_size(clip, stored)
         if self.masking.fill.kind != "inpaint":
             colours = self.masking.fill.colours(self.masking.seed, record["id"])
         told = colours.describe() if colours else {"bg": "inpaint", "object": "inpaint"}
@@ -149,6 +149,13 @@ def require_same_size(clip: Video, stored: StoredClip) -> None:
     if (clip.height, clip.width) != stored.size:
         masks = f"{stored.height}x{stored.width}"
         raise ClipError("mismatch", f"mask is {masks}, frame is {clip.height}x{clip.width}")
+
+
+def require_same_frames(clip: Video, stored: StoredClip) -> None:
+    """ClipError unless the video promises every frame that has masks."""
+    last = int(stored.frames[-1])
+    if last >= clip.count:
+        raise ClipError("mismatch", f"masks are of frame {last}, the video has {clip.count} frames")
 
 
 def grouped(frames: Frames) -> Frames:

@@ -29,7 +29,7 @@ def mended(record: Record, where: str, stage: str) -> Record:
     found = {name: record[name] for name in ("id",) if name in record}
     require_right(found)
     for name, value in record.items():
-        beside = {other: found[other] for other in ("id", "start", "end") if other in found}
+        beside: Record = {key: found[key] for key in ("id", "start", "end") if key in found}
         try:
             require_right({**beside, name: value})
             found[name] = value

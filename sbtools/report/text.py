@@ -15,6 +15,8 @@ from sbtools.report.notices import Notice
 from sbtools.report.tables import Table
 from sbtools.report.words import visible
 
+FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a formula begins with, in half width and full."""
 CSV_HEAD = ("result", "origin", "dataset", "split", "p_view", "classes", "model", "method",
             "metric", "value", "low", "high", "deviation", "seeds", "clips", "chance",
             "weight_free", "files", "flag")  # fmt: skip
@@ -107,8 +109,17 @@ def as_csv(
     for table in tables:
         rows = [*_values(table), *(_published(table) if with_published else ())]
         metric = CSV_HEAD.index("metric")
-        writer.writerows(row for row in rows if not columns or row[metric] in columns)
+        chosen = (row for row in rows if not columns or row[metric] in columns)
+        writer.writerows([_cell_of_sheet(cell) for cell in row] for row in chosen)
     return out.getvalue()
+
+
+def _cell_of_sheet(cell: object) -> object:
+    """Text that a spreadsheet takes for text: one that looks like a formula gets an apostrophe."""
+    if not isinstance(cell, str):
+        return cell
+    text = visible(cell)
+    return f"'{text}" if text.lstrip().startswith(FORMULA) else text
 
 
 def _values(table: Table) -> Iterator[list[object]]:

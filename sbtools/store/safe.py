@@ -42,7 +42,8 @@ class OpenPart:
     """A whole part, open for reading. DamagedError for whatever is not one of ours.
 
     path: the file; ClipError "missing" when there is none. clips: the group of its clips, or of its
-    views where it is one of rows. opened: its groups and datasets in use, by key and name.
+    views where it is one of rows. made: what it was made from, {"what": {...}, "run": {...}}.
+    opened: its groups and datasets in use, by key and name.
     """
 
     def __init__(self, path: str) -> None:
@@ -77,10 +78,9 @@ class OpenPart:
         self.root: h5g.GroupID = root
         holder = "views" if self.kind.rows else "clips"
         self.clips: h5g.GroupID = member(root, holder, where, h5g.GroupID)
+        self.made = self._made()
 
-    @property
-    def made(self) -> dict[str, Any]:
-        """What the part was made from: {"what": {...}, "run": {...}}."""
+    def _made(self) -> dict[str, Any]:
         text = attribute(self.root, "made", self.path)
         try:
             made = strict_json(str(text).encode())
@@ -207,6 +207,8 @@ def _inspect_storage(
         wanted = (rows or 1, *shape[1:]) if images else shape
         if plist.get_chunk() != wanted:
             raise DamagedError(f"{where} has chunks of {plist.get_chunk()}, not {wanted}")
+        if images and not rows and (held := data.get_num_chunks()) != shape[0]:
+            raise DamagedError(f"{where} has {held} frames of {shape[0]}")
     elif images or 0 not in shape:
         raise DamagedError(f"{where} is not stored in chunks")
     if rows:

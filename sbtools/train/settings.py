@@ -67,8 +67,8 @@ class Settings:
         made: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in told.items()}
         for name, value in made.items():
             if not _fits(value, str(known[name].type)):
-                told = " ".join(ascii(value).split())[:40]
-                raise DamagedError(f"the run's setting '{name}' is damaged: {told}")
+                shown = " ".join(ascii(value).split())[:40]
+                raise DamagedError(f"the run's setting '{name}' is damaged: {shown}")
         if "model" not in made:
             raise DamagedError("the run's settings are damaged: they name no model")
         return cls(**made)
