@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -160,7 +159,8 @@ def words(corpus: Path, work: Path, draws: np.random.Generator) -> Case:
     """Every command with options that nobody would give."""
     copied(corpus, work, "clips", "clips.jsonl", "masks", "masks.jsonl", "mine.py", "result.json")
     (work / "link.jsonl").symlink_to("../outside/secret.jsonl")
-    os.mkfifo(work / "fifo")
+    for device in ("null", "full"):  # by links: a command that replaces one breaks no machine
+        (work / device).symlink_to(f"/dev/{device}")
     command, given = pick(draws, list(OPTIONS.items()))
     chosen: list[str] = []
     for option in draws.choice(given, int(draws.integers(0, 4)), replace=False):
@@ -173,10 +173,10 @@ def words(corpus: Path, work: Path, draws: np.random.Generator) -> Case:
 
 ODD = ["-1", "0", "1", "nan", "inf", "1e9", "99999999999999999999", "", " ", "/", ".", "..", "-",
        "--", "a,b", "walk,wave", "mine:mean", "none", "\x1b[31m", "é", "result.json", "masks",
-       "clips", "/dev/null", "/dev/full", "link.jsonl", "50%", "-5%", "1/2", "2/2", "0/0", "x" * 5000,
-       "bg", "bg+obj", "plain,bg", "json", "out", "new.png", "new.html"]  # fmt: skip
+       "clips", "null", "full", "link.jsonl", "50%", "-5%", "1/2", "2/2", "0/0",
+       "x" * 5000, "bg", "bg+obj", "plain,bg", "json", "out", "new.png", "new.html"]  # fmt: skip
 INPUTS = ["clips", "clips.jsonl", "masks.jsonl", "result.json", "mine:mean", "masks", "none", "-",
-          "", "link.jsonl", "/dev/null", "vs", "clips/walk/clip0.mp4", "mine.py"]  # fmt: skip
+          "", "link.jsonl", "null", "vs", "clips/walk/clip0.mp4", "mine.py"]  # fmt: skip
 _MANY = ["--seed", "--limit", "--shard", "--root", "--workers", "--max-failed", "--config",
          "--label-from", "--clip-timeout"]  # fmt: skip
 OPTIONS = {
