@@ -41,7 +41,7 @@ class ClipError(SbtoolsError):
     """One clip failed; the run goes on and the record leaves with `error`.
 
     kind is a short word that scripts can count: missing, unreadable, truncated, changed,
-    too-large, timeout, died, memory, mismatch, damaged, unsafe, dropped.
+    too-large, timeout, died, memory, mismatch, damaged, unsafe, dropped, invalid.
     """
 
     def __init__(self, kind: str, message: str) -> None:

@@ -53,7 +53,8 @@ class Inputs:
 
     Every path is looked at when the object is made: UsageError for one that is not there, for a
     terminal or /dev/null in stdin's place. `total` is the number of records where it is known
-    without reading a stream.
+    without reading a stream. stage: where a record with bad fields is said to have failed; without
+    it such a record is a RecordError.
     """
 
     def __init__(
@@ -65,11 +66,12 @@ class Inputs:
         shard: tuple[int, int] = (0, 1),
         limit: int | None = None,
         stop: Callable[[], bool] = never,
+        stage: str | None = None,
     ) -> None:
         self.paths = list(paths) or ["-"]
         self.root, self.label_from = root, label_from
         self.shard, self.limit, self.stop = shard, limit, stop
-        self.empty = True
+        self.empty, self.stage = True, stage
         for path in self.paths:
             _look_at(path)
         self.streams = [path for path in self.paths if is_stream(path)]
@@ -119,7 +121,7 @@ class Inputs:
                 name = "stdin"
             else:
                 stream, name = stack.enter_context(open(path, "rb")), path
-            yield from records.read(stream, name)
+            yield from records.read(stream, name, self.stage)
 
 
 def _distinct(sources: Iterable[Iterator[Record]]) -> Iterator[Record]:

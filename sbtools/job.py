@@ -33,8 +33,8 @@ class Job:
 
     `root` is what relative paths of records resolve against. `workers` 0 works in this process.
     `clip_timeout` is in seconds, None for no limit. `stop` turns true when no new clip may be
-    begun; `worked` is called when one has been worked on. `shard` is (index, count). With
-    `strict` the first failed clip ends the run.
+    begun; `worked` is called when one has been worked on. `shard` is (index, count), `limit` the
+    most clips of it. With `strict` the first failed clip ends the run.
     """
 
     root: Path = field(default_factory=Path.cwd)
@@ -44,4 +44,5 @@ class Job:
     worked: Callable[[], None] = untold
     seed: int = 0
     shard: tuple[int, int] = (0, 1)
+    limit: int | None = None
     strict: bool = False

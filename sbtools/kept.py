@@ -7,10 +7,12 @@ import fcntl
 import io
 import logging
 import os
+import re
 from collections.abc import Iterator
 
 from sbtools import records
 from sbtools.errors import LockedError, OutputError, RecordError, UsageError
+from sbtools.files import require_replaceable
 from sbtools.records import Record
 
 log = logging.getLogger("sbtools")
@@ -29,14 +31,19 @@ class KeptFile:
         try:
             if folder:
                 os.makedirs(folder, exist_ok=True)
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            require_replaceable(path)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
             self.file = os.fdopen(os.open(path, flags, 0o666), "r+b")
         except OSError as error:
             raise UsageError(f"cannot write {path}: {error.strerror}") from None
-        self._lock()
-        if overwrite:
-            self.file.truncate(0)
-        self.done = {record["id"]: record for record in self._read()}
+        try:
+            self._lock()
+            if overwrite:
+                self.file.truncate(0)
+            self.done = {record["id"]: record for record in self._read()}
+        except BaseException:
+            self.file.close()
+            raise
         self.writer = records.Writer(self.file)
 
     def __enter__(self) -> KeptFile:
@@ -105,8 +112,21 @@ class KeptFile:
                 break
             end = start
         if end < size:
+            self.file.seek(end)
+            if self.file.read(1) != b"{":
+                raise UsageError(f"{self.path} is not ours: --overwrite, or another -o")
             log.warning("%s: the last line was torn, its clip is done again", self.path)
         return end
+
+
+def kept_ids(path: str | None) -> set[str]:
+    """The ids of a file of records, but for a torn last line; none where there is no file."""
+    try:
+        with open(path or "", "rb") as stream:
+            whole = [line for line in stream if line.endswith(b"\n")]
+    except OSError:
+        return set()
+    return {records.parse(line, f"{path}:{number}")["id"] for number, line in enumerate(whole, 1)}
 
 
 def shard_path(path: str, shard: tuple[int, int]) -> str:
@@ -116,3 +136,15 @@ def shard_path(path: str, shard: tuple[int, int]) -> str:
         return path
     stem, suffix = os.path.splitext(path)
     return f"{stem}-{index:03}of{count:03}{suffix}"
+
+
+def shards_beside(path: str) -> int:
+    """Into how many shards `clips.jsonl` was divided last: `clips-003of064.jsonl`; 0 for none."""
+    folder, name = os.path.split(path)
+    stem, suffix = map(re.escape, os.path.splitext(name))
+    pattern = re.compile(rf"{stem}-\d{{3,6}}of(\d{{3,6}}){suffix}")
+    try:
+        found = [pattern.fullmatch(other) for other in os.listdir(folder or ".")]
+    except OSError:
+        return 0
+    return max((int(match[1]) for match in found if match), default=0)

@@ -26,6 +26,7 @@ def into_store(
 
     `finish` makes of a record and its chunks the arguments of `StoreWriter.add`. Whatever ends
     the loop, a closed pipe or a bad line upstream, the clips that are done are committed first.
+    A shard that came to the end of its input is marked as done.
     """
     with out:
         try:
@@ -38,7 +39,7 @@ def into_store(
         except SbtoolsError:
             yield from out.close()
             raise
-        yield from out.close()
+        yield from out.close(done=not job.stop() and not (job.strict and out.failures))
 
 
 def _results(
@@ -55,7 +56,8 @@ def _results(
         try:
             yield from out.add(**finish(item.record, chunks))
         except ClipError as error:
-            yield from out.pass_on(records.fail(item.record, stage, error))
+            failed = records.fail(item.record, stage, error)
+            yield from out.keep_failed(failed, _digest(item.record, job))
 
 
 def items_of(
@@ -64,20 +66,37 @@ def items_of(
     """What is to be done with each record: a failed one passes, a finished one is printed again.
 
     A clip is done again, with a warning, when its video has another digest now or when `same`
-    says that the stored record was made of another one.
+    says that the stored record was made of another one. A clip that failed in this shard of many
+    before is printed as it was, unless its record or its video has changed.
     """
-    again = 0
+    again = failed = 0
     for record in incoming:
-        done = out.done.get(record["id"])
+        done, before = out.done.get(record["id"]), out.failed.get(record["id"])
         if "error" in record:
             yield Item(record, record)
-        elif done is None or _changed(record, done, job, same):
-            yield Item(record)
-        else:
+        elif done is not None and not _changed(record, done, job, same):
             again += 1
             yield Item(record, done.record)
+        elif before is not None and not _changed(record, before, job, _same_but_failed):
+            failed += 1
+            yield Item(record, before.record)
+        else:
+            yield Item(record)
     if again:
         log.info("%d clips were done already", again)
+    if failed:
+        log.info("%d clips had failed already; --retry-failed tries them again", failed)
+
+
+def _same_but_failed(record: Record, failed: Record) -> bool:
+    return {name: value for name, value in failed.items() if name != "error"} == record
+
+
+def _digest(record: Record, job: Job) -> str | None:
+    try:
+        return video.digest(locate(record, str(job.root)))
+    except ClipError:
+        return None
 
 
 def _changed(

@@ -92,6 +92,10 @@ def warn(record: Record, warnings: Iterable[str]) -> None:
 def probed(record: Record, head: Head) -> Record:
     """A copy of the record with what decoding has shown: frames, fps, width, height."""
     known: dict[str, float] = {"frames": head.frames, "width": head.width, "height": head.height}
-    if head.fps:
-        known["fps"] = round(head.fps, 3)
-    return {**record, **known}
+    return {**record, **known, **rate(head.fps)}
+
+
+def rate(fps: float) -> dict[str, float]:
+    """`fps` as a record has it; nothing where it is unknown, or so low that it reads as 0."""
+    shown = round(fps, 3)
+    return {"fps": shown} if shown > 0 else {}

@@ -8,8 +8,11 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,6 +102,11 @@ def test_tasks_of_an_array_make_the_store_together(tmp_path: Path, path: Path) -
         env = {**TASK, "SLURM_ARRAY_TASK_ID": task}
         run = bash(SBATCH, "clips.jsonl", "masks", cwd=tmp_path, path=path, env=env)
         assert run.returncode == 0, run.stderr
+        told = run.stderr.decode().splitlines()
+        assert told[0].startswith("sbtools-array: segment on ")
+        assert f": job 70_{task}, shard {task}, restart 0, GPU none" in told[0]
+        assert re.search(rf"shard {task} of 2: \d clips, 0 failed$", told[-2])
+        assert told[-1] == f"sbtools-array: shard {task} ended with 0"
         done.append(ids((tmp_path / f"masks-{task}.jsonl").read_bytes()))
     assert sorted(done[0] + done[1]) == sorted(ids(listed)) and all(done)
     joined = joining(tmp_path, path)
@@ -121,21 +129,13 @@ def test_the_batch_script_asks_slurm_for_what_it_needs() -> None:
     assert wanted <= set(asked) and any(line.startswith("--array=") for line in asked)
 
 
-@pytest.mark.parametrize(
-    ("task", "shard"),
-    [
-        ({"ID": "0", "COUNT": "4"}, "0/4"),
-        ({"ID": "3", "COUNT": "4", "MIN": "0", "MAX": "3", "STEP": "1"}, "3/4"),
-        ({"ID": "5", "COUNT": "2", "MIN": "4", "MAX": "5"}, "1/2"),
-        ({"ID": "7", "COUNT": "3", "MIN": "1", "MAX": "7", "STEP": "3"}, "2/3"),
-    ],
-)
-def test_a_task_is_a_shard(task: dict[str, str], shard: str, tmp_path: Path, path: Path) -> None:
+@pytest.mark.parametrize("task", ["0", "3", "7"])
+def test_a_task_is_a_shard(task: str, tmp_path: Path, path: Path) -> None:
+    """Its number is the shard's; sbtools finds out of how many (tests/cli/test_shards.py)."""
     fake = executable(tmp_path / "fake", 'echo "$SBTOOLS_SHARD" "$@"; exit 3')
-    env = {f"SLURM_ARRAY_TASK_{name}": value for name, value in task.items()}
-    env["SBTOOLS"] = str(fake)
+    env = {**TASK, "SLURM_ARRAY_TASK_ID": task, "SBTOOLS": str(fake)}
     done = bash(ARRAY, "segment", "a b", cwd=tmp_path, path=path, env=env)
-    assert (done.returncode, done.stdout) == (3, f"{shard} segment a b\n".encode())
+    assert (done.returncode, done.stdout) == (3, f"{task} segment a b\n".encode())
     assert not (tmp_path / "scontrol.log").exists()
 
 
@@ -167,3 +167,54 @@ def test_signals_reach_sbtools_and_75_is_requeued(
         process.stdin.close()
     log = tmp_path / "scontrol.log"
     assert (log.read_text() if log.exists() else None) == called
+
+
+STARTING = "echo started; exec sleep 100"
+"""As a program that takes no signals yet."""
+
+
+@contextmanager
+def started(fake: str, tmp_path: Path, path: Path, **extra: str) -> Iterator[Any]:
+    """sbtools-array around a program of bash, which has begun."""
+    env = {**TASK, "SBTOOLS": str(executable(tmp_path / "fake", fake)), **extra}
+    with subprocess.Popen(
+        ["bash", str(ARRAY), "segment"], cwd=tmp_path, env=surroundings(path, env),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None and process.stdout.readline() == b"started\n"
+        yield process
+
+
+@pytest.mark.parametrize(
+    ("restarts", "code", "called"), [("0", 75, ["requeue 70_0"]), ("5", 1, [])]
+)
+def test_usr1_while_the_interpreter_starts_requeues_but_not_for_ever(
+    restarts: str, code: int, called: list[str], tmp_path: Path, path: Path
+) -> None:
+    with started(STARTING, tmp_path, path, SLURM_RESTART_COUNT=restarts) as process:
+        process.send_signal(signal.SIGUSR1)
+        _, err = process.communicate(timeout=60)
+    log = tmp_path / "scontrol.log"
+    assert (process.returncode, log.read_text().split("\n")[:-1] if log.exists() else []) == (
+        code, called,
+    ), err  # fmt: skip
+    assert (b"more --time" in err) == (code == 1)
+
+
+def test_a_clip_that_takes_longer_than_the_signal_leaves_is_requeued_too(
+    tmp_path: Path, path: Path
+) -> None:
+    """Slurm ends a task whose time is up without requeueing it."""
+    log, go = tmp_path / "scontrol.log", tmp_path / "go"
+    executable(path / "squeue", "date -d '+12 seconds' +%Y-%m-%dT%H:%M:%S")
+    slow = f"trap : USR1; echo started; until [ -e '{go}' ]; do sleep 0.1; done; exit 75"
+    with started(slow, tmp_path, path) as process:
+        process.send_signal(signal.SIGUSR1)
+        deadline = time.monotonic() + 60
+        while not log.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        early = log.exists()
+        go.touch()
+        _, err = process.communicate(timeout=60)
+    assert early and log.read_text() == "requeue 70_0\n", err
+    assert process.returncode == 75 and b"takes longer than --signal leaves" in err

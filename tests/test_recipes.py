@@ -224,6 +224,23 @@ def test_the_array_scripts_ask_slurm_for_what_they_need(script: str) -> None:
     assert wanted <= {line[8:] for line in text.splitlines() if line.startswith("#SBATCH ")}
 
 
+@pytest.mark.parametrize("status", [0, 1, 3])
+def test_a_task_that_failed_ends_a_recipe_only_where_something_is_missing(
+    status: int, tmp_path: Path, path: Path
+) -> None:
+    (path / "sbtools").unlink()
+    executable(path / "sbtools", f'[ "$1" != status ] || exit {status}')
+    executable(path / "sbatch", "exit 9")
+    line = f'. "{RECIPES}/common.sh"; out=o; masks k 8; judge run k result; train run k -'
+    env = {"SUBMIT": "sbatch --wait", "CLIP": "clip.pt"}
+    done = bash("-c", line, "table1.sh", cwd=tmp_path, path=path, env=env)
+    told = done.stderr.decode()
+    assert "table1.sh: masks.sbatch: a job ended with 9" in told
+    assert done.returncode == (status or 9)
+    assert ("table1.sh: stopped at o/masks/k" in told) is bool(status)
+    assert ("table1.sh: train.sbatch: a job ended with 9" in told) is not bool(status)
+
+
 def test_a_recipe_without_its_data_says_what_it_wants(tmp_path: Path, path: Path) -> None:
     scripts = sorted(RECIPES.glob("table*.sh"))
     assert len(scripts) == 4

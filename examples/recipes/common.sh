@@ -45,6 +45,23 @@ made() {
     [ -e "$file" ] || { "$@" > "$file.part" && mv "$file.part" "$file"; }
 }
 
+# jobs SCRIPT ARGUMENT...: a script of examples/slurm as Slurm jobs; says when one of them failed.
+jobs() {
+    local code=0
+    $SUBMIT "$slurm/$1" "${@:2}" || code=$?
+    [ "$code" = 0 ] || echo "${0##*/}: $1: a job ended with $code, its log says why" >&2
+    return "$code"
+}
+
+# whole STORE CLIPS: ends the recipe where tasks have left clips out, which are named, or more failed
+# than may. Not a task that failed ends it: others may have done its work.
+whole() {
+    local code=0
+    sbtools status "${allow[@]}" "$1" "$2" >&2 || code=$?
+    [ "$code" = 0 ] || echo "${0##*/}: stopped at $1: see above what to submit again, or what failed" >&2
+    [ "$code" = 0 ] || exit "$code"
+}
+
 # index NAME DATASET FOLDER OPTION...: OUT/NAME.jsonl, the clips of an official list.
 index() {
     local name=$1 dataset=$2 folder=$3
@@ -68,7 +85,8 @@ masks() {
     [ -e "$done" ] && return
     mkdir -p "$out/masks"
     if [ -n "${SUBMIT:-}" ]; then
-        $SUBMIT "$slurm/masks.sbatch" "$clips" "$store" "${how[@]}"
+        jobs masks.sbatch "$clips" "$store" "${how[@]}" || true
+        whole "$store" "$clips"
     fi
     # After the jobs this finds every clip done, and prints its record.
     made "$done" sbtools segment "${allow[@]}" "${how[@]}" -o "$store" "$clips"
@@ -84,7 +102,7 @@ train() {
     fi
     [ -e "$run/done.json" ] && return
     if [ -n "${SUBMIT:-}" ]; then
-        WEIGHTS=$CLIP $SUBMIT "$slurm/train.sbatch" "$clips" "$run" "${how[@]}"
+        WEIGHTS=$CLIP jobs train.sbatch "$clips" "$run" "${how[@]}"
     else
         sbtools train --weights "$CLIP" "${how[@]}" -o "$run" "$clips" > "$run.jsonl"
     fi
@@ -97,7 +115,8 @@ judge() {
     [ -e "$result" ] && return
     if [ -n "${SUBMIT:-}" ]; then
         mkdir -p "$out/scores"
-        $SUBMIT "$slurm/eval.sbatch" "$run" "$clips" "$scores" "${workers[@]}" "$@"
+        jobs eval.sbatch "$run" "$clips" "$scores" "${workers[@]}" "$@" || true
+        whole "$scores" "$clips"
         sbtools eval "${allow[@]}" --from-scores "$scores" -o "$result"
     else
         sbtools eval "${allow[@]}" "${workers[@]}" "$run" "$clips" "$@" -o "$result"

@@ -16,6 +16,7 @@ COMMANDS = {
     "card": "sbtools.cli.card:command",
     "compare": "sbtools.cli.compare:command",
     "report": "sbtools.cli.report:command",
+    "status": "sbtools.cli.status:command",
     "check": "sbtools.cli.check:command",
     "view": "sbtools.cli.view:command",
     "demo": "sbtools.cli.demo:command",
@@ -27,6 +28,8 @@ COMMANDS = {
 
 def main() -> NoReturn:
     """The console script `sbtools`."""
-    from sbtools.cli.process import call
+    from sbtools.cli.process import call, deafen
 
-    sys.exit(call(sys.argv[1:]))
+    code = call(sys.argv[1:])
+    deafen()
+    sys.exit(code)

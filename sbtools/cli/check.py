@@ -23,6 +23,7 @@ log = logging.getLogger("sbtools")
 @click.option("--against", metavar="FILE", type=click.Path(path_type=str),
               help="Name the ids of this .jsonl file that the INPUTs lack.")  # fmt: skip
 @click.option("--digest", is_flag=True, help="Print the SHA-256 of each store's content.")
+@options.ALLOW_MISSING
 @options.few_options
 def command(
     inputs: tuple[str, ...],
@@ -31,17 +32,20 @@ def command(
     verbose: int,
     against: str | None,
     digest: bool,
+    allow_missing: bool,
 ) -> int:
     """Read stores and records to the last byte; say nothing when all is well.
 
     INPUT is a store, a part of one (.h5), a .jsonl file, or - for records from stdin.
 
-    Exit status: 3 for clips that failed, changed or are missing, 5 for a damaged store.
+    Exit status: 1 for missing shards, 3 for clips that failed, changed or are missing, 5 for a
+    damaged store.
 
     \b
     Examples:
       sbtools check masks/ masked.jsonl
       sbtools check --against clips.jsonl masked.jsonl
+      sbtools check --against clips.jsonl masks/
       sbtools check --digest masks/
     """
     from sbtools.check import Checker
@@ -50,25 +54,30 @@ def command(
     messages.begin_command(verbose, quiet)
     base = Path(os.path.abspath(root or "."))
     stores = [path for path in inputs if not is_stream(path)]
-    checker = Checker(str(base))
+    alone = len(stores) == len(inputs) > 0
+    checker = Checker(str(base), allow_missing)
     for path in stores:
-        _look_at(path, digest)
+        _look_at(path, digest, bool(against) and alone)
     for path in filter(is_stream, inputs or ("-",)):
-        for record in Inputs([path], base):
+        for record in Inputs([path], base, stage="check"):
             checker.record(record)
     for path in stores:
         checker.store(path)
+    checker.shards()
     if against:
-        list(checker.against(Inputs([against], base)))
-    for line in [*checker.found.damaged, *checker.found.failed]:
+        for path in stores if alone else ():
+            checker.clips_of(path)
+        list(checker.against(Inputs([against], base, stage="check")))
+    found = checker.found
+    for line in [*found.damaged, *found.missing, *found.failed]:
         log.error("%s", line)
-    if digest and not checker.found.damaged:
+    if digest and not found.damaged:
         for path in stores:
             click.echo(f"{digest_of(path)}  {path}")
-    return checker.found.exit_code
+    return found.exit_code
 
 
-def _look_at(path: str, digest: bool) -> None:
+def _look_at(path: str, digest: bool, against: bool) -> None:
     if not os.path.exists(path):
         raise UsageError(f"{path}: there is no such store or file ({os.path.abspath(path)})")
     made = os.path.join(path, "made.json")
@@ -76,7 +85,8 @@ def _look_at(path: str, digest: bool) -> None:
         if any(name.endswith(".h5") for name in os.listdir(path)):
             raise DamagedError(f"{path}: the store has lost its made.json: run its command again")
         raise UsageError(f"{path} is no store: it has no made.json")
-    if digest and not os.path.isdir(path):
-        raise UsageError(f"{path}: --digest is of a whole store: name its folder")
+    for flag, asked in (("--digest", digest), ("--against, without records,", against)):
+        if asked and not os.path.isdir(path):
+            raise UsageError(f"{path}: {flag} is of a whole store: name its folder")
     if not os.path.isdir(path) and not path.endswith(".h5"):
         raise UsageError(f"{path} is neither a store, nor a part (.h5), nor a .jsonl file")

@@ -23,6 +23,8 @@ def load(ctx: click.Context, param: click.Parameter, value: Path | None) -> None
         return
     try:
         table = tomllib.loads(value.read_text("utf-8"))
+    except RecursionError:
+        raise click.BadParameter(f"{value}: it is nested too deeply", ctx, param) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise click.BadParameter(f"{value}: {error}", ctx, param) from None
     tables = {name: entry for name, entry in table.items() if isinstance(entry, dict)}

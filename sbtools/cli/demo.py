@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -111,7 +112,17 @@ def command(
         )  # fmt: skip
 
     total = plan.total() if common.limit is None else min(plan.total(), common.limit)
-    return run.produce_records(common, stage, total, f"{total} clips would be made")
+
+    def dry(job: Job) -> str:
+        from sbtools.demo.stage import planned
+
+        store = os.path.join(common.inputs[0], "masks")
+        there = run.ids_in(store, job.shard, parts["overwrite"], parts["retry_failed"])
+        wanted = planned(plan, common.inputs[0], job, limit=common.limit)
+        done = [record["id"] in there for record in wanted]
+        return run.would_be(done.count(False), "made", done.count(True))
+
+    return run.produce_records(common, stage, total, dry)
 
 
 def _scale(scale: float | None, clips: float | None) -> float:

@@ -10,6 +10,7 @@ import click
 from sbtools.cli import backends, messages, options, run
 from sbtools.cli.options import Common
 from sbtools.job import Job
+from sbtools.kept import kept_ids, shard_path
 from sbtools.records import Record
 
 
@@ -68,4 +69,5 @@ def command(
         )
 
     show = output is None or not sys.stdout.isatty()
-    return run.filter_records(common, stage, write=show)
+    kept = shard_path(output, common.shard) if output and not overwrite else None
+    return run.filter_records(common, stage, write=show, done=lambda: kept_ids(kept))

@@ -6,28 +6,33 @@ import logging
 import os
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import click
 
-from sbtools.cli import messages, options
+from sbtools.cli import messages, options, shards
 from sbtools.cli.eval_options import eval_options
 from sbtools.cli.eval_output import require_writable, write
 from sbtools.cli.eval_scores import from_scores
 from sbtools.cli.options import Tolerance
 from sbtools.cli.process import StopFlag
 from sbtools.cli.progress import Progress
+from sbtools.cli.run import ids_in, would_be
 from sbtools.errors import UsageError
 from sbtools.inputs import Inputs, is_stream
 from sbtools.job import available_cores
+from sbtools.rng import shard_of
 
 log = logging.getLogger("sbtools")
 
 SAME = ("which", "model", "weights", "frames", "classes", "base", "novel", "controls", "p_view",
         "fill", "clips", "batch", "group_by", "pairs", "draws", "seed", "limit", "device",
-        "precision", "cache", "scores", "overwrite", "take_over", "examples")  # fmt: skip
+        "precision", "cache", "scores", "overwrite", "take_over", "retry_failed",
+        "examples")  # fmt: skip
 TOP = 5
 
 
@@ -49,18 +54,18 @@ def command(**flags: Any) -> int:
     """
     messages.begin_command(flags["verbose"], flags["quiet"])
     flags["root"] = Path(os.path.abspath(flags["root"] or "."))
-    flags["shard"] = flags["shard"] or (0, 1)
     if flags["output"]:
         require_writable(flags["output"])
     if flags["from_scores"]:
         return from_scores(flags)
+    flags["shard"] = shards.resolve(flags["shard"], flags["scores"])
     run, inputs = split_paths(flags)
     _require_places(flags)
     with StopFlag().installed() as stop:
         incoming = open_inputs(flags, inputs, stop)
         top = _top(flags, inputs)
         if flags["dry_run"]:
-            return _dry_run(incoming)
+            return _dry_run(incoming, flags)
         request = make_request(flags, run, inputs)
         if top:
             return _print_top(request, incoming, top, flags)
@@ -98,7 +103,8 @@ def _require_places(flags: Mapping[str, Any]) -> None:
 
 def open_inputs(flags: Mapping[str, Any], paths: Sequence[str], stop: StopFlag) -> Inputs:
     """The records; shard and limit are for the evaluation to take."""
-    return Inputs(paths, flags["root"], label_from=flags["label_from"], stop=stop)
+    return Inputs(paths, flags["root"], label_from=flags["label_from"], stop=stop,
+                  stage=click.get_current_context().info_name)  # fmt: skip
 
 
 def _top(flags: Mapping[str, Any], paths: Sequence[str]) -> int:
@@ -145,9 +151,15 @@ def judge(request: Any, incoming: Inputs, flags: Mapping[str, Any], stop: StopFl
         tally.end()
 
 
-def _dry_run(incoming: Inputs) -> int:
-    count = sum(1 for _ in incoming)
-    log.info("%d clips would be judged", count)
+def _dry_run(incoming: Inputs, flags: Mapping[str, Any]) -> int:
+    index, count = shard = flags["shard"]
+    done = ids_in(flags["scores"], shard, flags["overwrite"], flags["retry_failed"])
+    ours = (record for record in incoming if shard_of(record["id"], count) == index)
+    found = Counter(
+        "failed" if "error" in record else "done" if record["id"] in done else "left"
+        for record in islice(ours, flags["limit"])
+    )
+    log.info("%s", would_be(found["left"], "judged", found["done"], found["failed"]))
     return 0
 
 
@@ -178,4 +190,9 @@ def status(outcome: Any, flags: Mapping[str, Any]) -> int:
     tolerance: Tolerance = flags["max_failed"]
     if outcome.failed:
         log.warning("%d of %d clips failed", outcome.failed, outcome.clips)
-    return 0 if tolerance.allows(outcome.failed, outcome.clips) else 3
+    # The limit holds for the sum of all shards: sbtools status, or --from-scores, looks at that.
+    sharded = flags["shard"][1] > 1
+    if sharded:
+        counts = outcome.clips, outcome.failed
+        log.info("shard %d of %d: %d clips, %d failed", *flags["shard"], *counts)
+    return 0 if sharded or tolerance.allows(outcome.failed, outcome.clips) else 3

@@ -83,9 +83,11 @@ STORE = (
                  help="Print the N likeliest classes of each clip in every view instead."),
     click.option("--overwrite", is_flag=True, help="Begin the store of --scores anew."),
     click.option("--take-over", is_flag=True, help="Take the lock of a writer that is gone."),
+    options.RETRY_FAILED,
+    options.ALLOW_MISSING,
     click.option("--shard", type=options.Shard(), envvar="SBTOOLS_SHARD",
-                 help="Score the clips whose sha1(id) mod N is I, into --scores.  "
-                 "[default: $SBTOOLS_SHARD]"),
+                 help="Score the clips whose sha1(id) mod N is I, into --scores; N as before "
+                 "where it is left out.  [default: $SBTOOLS_SHARD]"),
 )  # fmt: skip
 
 SHARED = (options.ROOT, options.SEED, options.LIMIT, options.LABEL_FROM, options.MAX_FAILED,

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from sbtools.errors import UsageError
+from sbtools.files import is_flow, writing
 
 log = logging.getLogger("sbtools")
 
@@ -33,7 +34,10 @@ def write(results: Mapping[str, Any], output: str | None, per_clip: bool = True)
 
 
 def require_writable(path: str) -> None:
-    """UsageError unless a file can be written there, in a folder that is there or can be made."""
+    """UsageError unless something can be written there: into a pipe or a device as it stands, or a
+    file in a folder that is there or can be made."""
+    if is_flow(path):
+        return
     folder = os.path.dirname(os.path.abspath(path))
     while not os.path.lexists(folder):
         folder = os.path.dirname(folder)
@@ -45,14 +49,14 @@ def require_writable(path: str) -> None:
 
 def make_folder_of(path: str) -> None:
     """Make the folder that a file is to stand in; UsageError or OutputError where it cannot be."""
-    from sbtools.store.output import writing
-
     with writing(path):
         os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
 
 
 def named(output: str, name: str) -> str:
-    """FILE.json, or FILE-base.json and FILE-novel.json."""
+    """FILE.json, or FILE-base.json and FILE-novel.json; a pipe or a device takes both."""
+    if is_flow(output):
+        return output
     stem, suffix = os.path.splitext(output)
     return f"{stem}-{name}{suffix}" if name else output
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sbtools.cli.eval_output import write
@@ -28,20 +28,41 @@ def from_scores(flags: Mapping[str, Any]) -> int:
 
     classes = _classes(flags["classes"])
     paths = flags["from_scores"]
+    missing: list[str] = []
     if all(map(os.path.isdir, paths)):
+        missing = _missing_shards(paths, flags["allow_missing"])
         found = scores.from_stores(paths, classes)
     elif len(paths) > 1 or classes is None:
         why = "needs --classes" if len(paths) == 1 else "stands alone"
         raise UsageError(f"--from-scores {paths[0]}: a stream of records {why}")
     else:
         found = scores.from_records(_stream(paths[0], flags), classes)
+    ids: set[str] = set()
     made = measure.from_scores(
-        found, p_view=flags["p_view"], group_by=flags["group_by"], pairs=flags["pairs"],
-        draws=flags["draws"], seed=flags["seed"], about=_about(flags),
+        scores.noting(found, ids), p_view=flags["p_view"], group_by=flags["group_by"],
+        pairs=flags["pairs"], draws=flags["draws"], seed=flags["seed"],
+        about=_about(flags, missing),
     )  # fmt: skip
+    _require_expected(ids, flags["expect"])
     write({"": made}, flags["output"], not flags["no_per_clip"])
     failed, tolerance = len(made["clips"]["failed"]), flags["max_failed"]
     return 0 if tolerance.allows(failed, made["clips"]["asked"]) else 3
+
+
+def _missing_shards(folders: Sequence[str], allowed: bool) -> list[str]:
+    from sbtools.store.shards import require_whole
+
+    return [told for folder in folders if (told := require_whole(folder, allowed))]
+
+
+def _require_expected(ids: set[str], path: str | None) -> None:
+    """UsageError that names the clips of a file that have no scores."""
+    if path is None:
+        return
+    from sbtools.train.gather import Gathered, require_expected
+    from sbtools.train.prepare import read_file
+
+    require_expected(Gathered("", ids=set(map(hash, ids))), read_file(path, "--expect"))
 
 
 def _classes(text: str | None) -> list[str] | None:
@@ -51,10 +72,10 @@ def _classes(text: str | None) -> list[str] | None:
 
 
 def _stream(path: str, flags: Mapping[str, Any]) -> Iterable[Record]:
-    return Inputs([path], flags["root"], limit=flags["limit"])
+    return Inputs([path], flags["root"], limit=flags["limit"], stage="eval")
 
 
-def _about(flags: Mapping[str, Any]) -> dict[str, Any]:
+def _about(flags: Mapping[str, Any], missing: Sequence[str]) -> dict[str, Any]:
     import platform
     import socket
 
@@ -62,8 +83,10 @@ def _about(flags: Mapping[str, Any]) -> dict[str, Any]:
 
     stem = os.path.splitext(os.path.basename(flags["output"] or ""))[0]
     first = os.path.abspath(flags["from_scores"][0])
+    origin = {"store": ", ".join(flags["from_scores"]), "digest": None}
     kept = what_of(first).get("about", {}) if os.path.isdir(first) else {}
     return {
+        **({"scores": {**origin, "missing_shards": list(missing)}} if missing else {}),
         "name": stem or os.path.basename(first),
         **{name: kept[name] for name in KEPT if isinstance(kept.get(name), dict)},
         "run": {

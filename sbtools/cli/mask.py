@@ -38,6 +38,7 @@ MODES = ("none", "bg", "obj-box", "obj-shape", "bg+obj", "person-box")
               default="masked", show_default=True, help="The store.")  # fmt: skip
 @click.option("--compress", type=click.IntRange(0, 9), metavar="LEVEL",
               help="gzip level of the pixels.  [default: none]")  # fmt: skip
+@options.ALLOW_MISSING
 @options.store_options
 @options.stage_options
 def command(
@@ -50,6 +51,7 @@ def command(
     movies: str | None,
     output: str,
     compress: int | None,
+    allow_missing: bool,
 ) -> int:
     """Hide the background, the objects or the person of every clip.
 
@@ -76,7 +78,10 @@ def command(
         masking = Masking(mode, parse_fill(fill, normalise), on_empty, common.seed)
         told = run.provenance(job)
         return mask(
-            incoming, job, masking, output, movies=movies, run=told, compress=compress, **parts
-        )
+            incoming, job, masking, output, movies=movies, run=told, compress=compress,
+            allow_missing=allow_missing, **parts,
+        )  # fmt: skip
 
-    return run.filter_records(common, stage)
+    return run.filter_records(common, stage, done=lambda: run.ids_in(
+        output, common.shard, parts["overwrite"], parts["retry_failed"]
+    ))  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from sbtools.cli import config
+from sbtools.cli import config, shards
 from sbtools.job import available_cores
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -20,18 +20,17 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class Shard(click.ParamType):
-    """ "i/n", 0 <= i < n."""
+    """ "i/n", 0 <= i < n, or "i" of as many as `sbtools.cli.shards` finds: (i, 0)."""
 
-    name = "I/N"
+    name = "I[/N]"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int]:
         if isinstance(value, tuple):
             return value
-        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", value)
-        index, count = (int(found[1]), int(found[2])) if found else (0, 0)
-        if index >= count:
+        found = re.fullmatch(r"(\d{1,6})(?:/(\d{1,6}))?", value)
+        if not found or (found[2] and int(found[1]) >= int(found[2])):
             self.fail(f"'{value}' is not I/N with 0 <= I < N, as in 0/64", param, ctx)
-        return index, count
+        return int(found[1]), int(found[2] or 0)
 
 
 @dataclass(frozen=True)
@@ -124,6 +123,15 @@ MAX_FAILED = click.option(
 )
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 
+RETRY_FAILED = click.option(
+    "--retry-failed",
+    is_flag=True,
+    help="Of a shard, try clips again that failed; without one they always are.",
+)
+ALLOW_MISSING = click.option(
+    "--allow-missing", is_flag=True, help="Go on although shards of the store are missing."
+)
+
 STAGE = (
     INPUTS,
     ROOT,
@@ -137,7 +145,8 @@ STAGE = (
         "--shard",
         type=Shard(),
         envvar="SBTOOLS_SHARD",
-        help="Take the clips whose sha1(id) mod N is I.  [default: $SBTOOLS_SHARD]",
+        help="Take the clips whose sha1(id) mod N is I; N as before where it is left out.  "
+        "[default: $SBTOOLS_SHARD]",
     ),
     LIMIT,
     LABEL_FROM,
@@ -157,6 +166,7 @@ STAGE = (
 STORE = (
     click.option("--overwrite", is_flag=True, help="Begin the store anew, dropping what it holds."),
     click.option("--take-over", is_flag=True, help="Take the lock of a writer that is gone."),
+    RETRY_FAILED,
     click.option("--part-clips", type=click.IntRange(1), default=64, show_default=True,
                  help="Clips after which a part of the store closes."),
     click.option("--part-bytes", type=click.IntRange(1), default=256 << 20, show_default=True,
@@ -177,16 +187,18 @@ def maker_options(function: F) -> F:
     The argument `inputs` is the command's own: where it makes them.
     """
     own = [option for option in STAGE if option not in (INPUTS, LABEL_FROM)]
-    return _decorated(_common(function), own)
+    return _decorated(
+        _common(function, lambda values: os.path.join(*values["inputs"], "masks")), own
+    )
 
 
-def _common(function: Any) -> Any:
+def _common(function: Any, place_of: Callable[[Any], str | None] = shards.place_of) -> Any:
     names = Common.__dataclass_fields__
 
     @functools.wraps(function)
     def collected(**values: Any) -> Any:
         values["root"] = Path(os.path.abspath(values["root"] or "."))
-        values["shard"] = values["shard"] or (0, 1)
+        values["shard"] = shards.resolve(values["shard"], place_of(values))
         values.setdefault("label_from", "none")
         if values["workers"] is None:
             values["workers"] = available_cores()
@@ -208,7 +220,8 @@ def talk_options(function: F) -> F:
 
 def store_options(function: F) -> F:
     """Add the flags of a stage that writes a store; the command receives them as `parts`."""
-    names = ("overwrite", "take_over", "part_clips", "part_bytes", "part_seconds")
+    names = ("overwrite", "take_over", "retry_failed", "part_clips", "part_bytes",
+             "part_seconds")  # fmt: skip
 
     @functools.wraps(function)
     def collected(**values: Any) -> Any:

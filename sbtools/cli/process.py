@@ -78,6 +78,12 @@ def call(arguments: Sequence[str]) -> int:
     return code
 
 
+def deafen() -> None:
+    """Ignore the stopping signals from here on: the status of a command that is over stays its."""
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _invoke(arguments: list[str]) -> int:
     from sbtools.cli.group import group
 

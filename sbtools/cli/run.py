@@ -8,7 +8,8 @@ import os
 import shlex
 import socket
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import closing
 from datetime import datetime, timezone
 from typing import Any
@@ -22,18 +23,22 @@ from sbtools.cli.process import ReaderGone, StopFlag
 from sbtools.cli.progress import Progress
 from sbtools.errors import DamagedError, SbtoolsError, UsageError
 from sbtools.inputs import Inputs
-from sbtools.job import Job
+from sbtools.job import Job, untold
 from sbtools.records import Record
 
 log = logging.getLogger("sbtools")
 
 Stage = Callable[[Iterator[Record], Job], Iterator[Record]]
+Done = Callable[[], Collection[str]]
 
 
-def filter_records(common: Common, stage: Stage, *, write: bool = True) -> int:
+def filter_records(
+    common: Common, stage: Stage, *, write: bool = True, done: Done = frozenset
+) -> int:
     """Read INPUT..., run `stage` over the records, print what it yields; the exit status.
 
-    With `write` false nothing goes to stdout; the records are counted all the same.
+    With `write` false nothing goes to stdout; the records are counted all the same. `done` has the
+    ids that a --dry-run need not count.
     """
     messages.begin_command(common.verbose, common.quiet)
     with StopFlag().installed() as stop:
@@ -42,7 +47,7 @@ def filter_records(common: Common, stage: Stage, *, write: bool = True) -> int:
         tally.listing = not inputs.streams
         results = stage(iter(inputs), make_job(common, stop, tally.step))
         if common.dry_run:
-            return _tell(inputs)
+            return _tell(inputs, done())
         with closing(closable(results)) as done:
             _pump(done, tally, common, write)
         if inputs.empty and not stop():
@@ -51,7 +56,10 @@ def filter_records(common: Common, stage: Stage, *, write: bool = True) -> int:
 
 
 def produce_records(
-    common: Common, make: Callable[[Job], Iterator[Record]], total: int | None, dry: str
+    common: Common,
+    make: Callable[[Job], Iterator[Record]],
+    total: int | None,
+    dry: Callable[[Job], str],
 ) -> int:
     """Run a stage that reads nothing, print what it yields; the exit status.
 
@@ -59,7 +67,7 @@ def produce_records(
     """
     with StopFlag().installed() as stop:
         if common.dry_run:
-            log.info("%s", dry)
+            log.info("%s", dry(make_job(common, stop, untold)))
             return 0
         tally = Progress(total, common.quiet)
         with closing(closable(make(make_job(common, stop, tally.step)))) as done:
@@ -76,6 +84,7 @@ def open_inputs(common: Common, stop: Callable[[], bool]) -> Inputs:
         shard=common.shard,
         limit=common.limit,
         stop=stop,
+        stage=click.get_current_context().info_name,
     )
 
 
@@ -89,6 +98,7 @@ def make_job(common: Common, stop: Callable[[], bool], worked: Callable[[], None
         worked=worked,
         seed=common.seed,
         shard=common.shard,
+        limit=common.limit,
         strict=common.strict,
     )
 
@@ -112,7 +122,8 @@ def closable(stage: Iterator[Record]) -> Generator[Record, None, None]:
 def _pump(done: Iterable[Record], tally: Progress, common: Common, write: bool) -> None:
     out = records.Writer(io.FileIO(1, "wb", closefd=False))
     try:
-        for record in done:
+        for made in done:
+            record = records.sound(made, click.get_current_context().info_name or "sbtools")
             if write:
                 out.write(record)
             failed = records.counts_as_failure(record)
@@ -143,18 +154,44 @@ def _status(common: Common, tally: Progress, stop: StopFlag) -> int:
     if tally.failed:
         before = f" ({tally.before} of them before this stage)" if tally.before else ""
         log.warning("%d of %d clips failed%s", tally.failed, tally.count, before)
+    if common.shard[1] > 1:
+        log.info("shard %d of %d: %d clips, %d failed", *common.shard, tally.count, tally.failed)
     if stop.code is not None:
         log.info("stopped on request after %d clips; the same command goes on", tally.count)
         return stop.code
     if tally.damaged:
         return DamagedError.exit_code
+    if common.shard[1] > 1:
+        # The limit holds for the sum of all shards: sbtools status, or the join, looks at that.
+        return 0
     return 0 if common.max_failed.allows(tally.failed, tally.count) else 3
 
 
-def _tell(inputs: Inputs) -> int:
-    count = sum(1 for _ in inputs)
-    log.info("%d clips would be worked on", count)
+def _tell(inputs: Inputs, done: Collection[str]) -> int:
+    found = Counter(
+        "failed" if "error" in record else "done" if record["id"] in done else "left"
+        for record in inputs
+    )
+    log.info("%s", would_be(found["left"], "worked on", found["done"], found["failed"]))
     return 0
+
+
+def would_be(left: int, doing: str, done: int, failed: int = 0) -> str:
+    """What --dry-run says: "3 clips would be made, 9 are done already"."""
+    told = [f"{left} clips would be {doing}"]
+    told += [f"{done} are done already"] if done else []
+    told += [f"{failed} failed before this stage"] if failed else []
+    return ", ".join(told)
+
+
+def ids_in(store: str | None, shard: tuple[int, int], afresh: bool, retry_failed: bool) -> set[str]:
+    """The ids in a store that a stage would not work on again; none where it begins `afresh`."""
+    from sbtools.store.held import held_ids
+
+    if store is None or afresh or not os.path.isdir(store):
+        return set()
+    there, failed = held_ids(store)
+    return there | failed.keys() if shard[1] > 1 and not retry_failed else there
 
 
 def refuse_auto(common: Common, flag: str, names: str) -> None:

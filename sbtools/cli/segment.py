@@ -105,7 +105,9 @@ def command(
         )
         return segment(incoming, job, plan, output, run=run.provenance(job), **parts)
 
-    return run.filter_records(common, stage)
+    return run.filter_records(common, stage, done=lambda: run.ids_in(
+        output, common.shard, parts["overwrite"], parts["retry_failed"]
+    ))  # fmt: skip
 
 
 def _given(

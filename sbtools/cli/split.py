@@ -14,6 +14,7 @@ from sbtools import records
 from sbtools.cli import messages, options, run
 from sbtools.cli.options import Common
 from sbtools.errors import UsageError
+from sbtools.files import is_flow
 from sbtools.job import Job
 from sbtools.records import Record
 
@@ -117,6 +118,8 @@ def command(
         counts=_counted(counts, rest["train"]) if counts else None,
         only=tuple(filter(None, (only or "").split(","))), seed=common.seed, **rest,
     )  # fmt: skip
+    if write_classes is not None:
+        is_flow(write_classes)  # refuses what no file can be put in place of
     if common.shard[1] > 1 and (choice.draws or choice.counts_classes):
         raise UsageError("--shard shows a part of the clips alone: draw, then shard what is drawn")
 

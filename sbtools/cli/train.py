@@ -35,6 +35,15 @@ WORDS = {code: word for word, code in STATUS.items()}
 SETTINGS = ("frames", "fixed_frames", "epochs", "batch", "accumulate", "lr", "weight_decay",
             "betas", "eps", "warmup", "lr_floor", "schedule", "clip_grad", "ema", "precision",
             "checkpoint_activations", "select", "seed", "weights")  # fmt: skip
+GIVEN = (
+    "classes",
+    "val",
+    "expect",
+    "overwrite",
+    "take_over",
+    "rendezvous_timeout",
+    "allow_missing",
+)
 PAIRS = ("model_pairs", "method_pairs", "objective_pairs")
 
 
@@ -101,6 +110,7 @@ def _inputs(flags: dict[str, Any], stop: StopFlag, foreign: bool) -> Inputs | No
         label_from=flags["label_from"],
         limit=flags["limit"],
         stop=stop,
+        stage="train",
     )
 
 
@@ -119,7 +129,7 @@ def _request(flags: dict[str, Any], foreign: bool) -> Any:
     if workers is None:
         workers = max(1, available_cores() // ranks)
     values = {name: flags[name] for name in SETTINGS}
-    given = {name: flags[name] for name in ("classes", "val", "expect", "overwrite", "take_over")}
+    given = {name: flags[name] for name in GIVEN}
     return Request(
         folder=os.path.abspath(flags["output"]),
         asked=Asked(flags["model"], flags["method"], flags["objective"],
@@ -134,6 +144,7 @@ def _request(flags: dict[str, Any], foreign: bool) -> Any:
             "track": flags["track"],
             "root": str(flags["root"]),
             "save_every": flags["save_every"],
+            "signal_lead": flags["signal_lead"],
         },
         command=shlex.join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),
         level=log.level,

@@ -54,6 +54,7 @@ WHAT = (
                  help="Which epoch is the best one.  [default: last]"),
     click.option("--expect", metavar="FILE", type=click.Path(path_type=str),
                  help="Records whose clips must all be in the input."),
+    options.ALLOW_MISSING,
     click.option("--pretrain", type=click.Choice(["captions"]),
                  help="Train a small CLIP on the frames and captions of the records instead."),
 )  # fmt: skip
@@ -89,6 +90,11 @@ WHERE = (
                  help="Processes on the CPU, without a GPU.  [default: 1]"),
     click.option("--nodes", type=click.IntRange(1), metavar="N", default=1, show_default=True,
                  help="Nodes of a Slurm step that starts this command on each."),
+    click.option("--rendezvous-timeout", type=click.FloatRange(0, min_open=True), default=600.0,
+                 show_default=True, metavar="S", help="Seconds that nodes wait for one another."),
+    click.option("--signal-lead", type=click.FloatRange(0), default=0.0, metavar="S",
+                 help="Seconds between the signal to stop and the end of the job, as in "
+                 "sbatch --signal=B:USR1@S.  [default: not known]"),
     click.option("--workers", type=click.IntRange(0), metavar="N",
                  help="Processes that decode, of each rank.  [default: the cores at hand, shared]"),
     click.option("--cache", metavar="DIR", type=click.Path(path_type=str),

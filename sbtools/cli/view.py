@@ -10,6 +10,7 @@ import click
 from sbtools.cli import messages, options, run
 from sbtools.cli.options import Common
 from sbtools.errors import UsageError
+from sbtools.files import is_flow
 from sbtools.job import Job
 from sbtools.records import Record
 
@@ -76,3 +77,5 @@ def _check(output: str | None, video: str | None) -> None:
         raise UsageError("nothing to draw: give -o FILE.png, --video DIR, or both")
     if output is not None and not output.lower().endswith(".png"):
         raise UsageError(f"a contact sheet is a PNG image: -o {output!a} must end in .png")
+    if output is not None:
+        is_flow(output)  # refuses what no picture can be put in place of

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from sbtools import __version__, records, work
 from sbtools.demo.dataset import FPS, Demo
-from sbtools.errors import OutputError
+from sbtools.files import WholeFile, writing
 from sbtools.job import Job
 from sbtools.kept import shard_path
 from sbtools.records import Record, relative
@@ -44,8 +43,9 @@ def make(
     """
     store = os.path.join(folder, "masks")
     out = StoreWriter(
-        store, "masks", what_of(demo), run or {}, shard=job.shard, root=str(job.root), **parts
-    )
+        store, "masks", what_of(demo), run or {}, shard=job.shard, limit=limit,
+        root=str(job.root), **parts,
+    )  # fmt: skip
     wanted = planned(demo, folder, job, arrays, limit)
 
     def same(record: Record, stored: Record) -> bool:
@@ -115,15 +115,10 @@ class Listing:
     def __init__(self, folder: str, demo: Demo, job: Job) -> None:
         self.folder, self.shard = folder, job.shard
         self.sets = {place: self._path(place) for place, _, _ in demo.sets()}
-        self.files: dict[str, BinaryIO] = {}
-        self.open = ExitStack()
+        self.files: dict[str, WholeFile] = {}
 
     def _path(self, place: str) -> str:
         return shard_path(os.path.join(self.folder, f"{place.replace('/', '-')}.jsonl"), self.shard)
-
-    def _temporary(self, place: str) -> str:
-        folder, name = os.path.split(self.sets[place])
-        return os.path.join(folder, f".{name}.tmp")
 
     def __enter__(self) -> Listing:
         return self
@@ -131,29 +126,17 @@ class Listing:
     def add(self, record: Record) -> None:
         """Note a record; OutputError when the disk is full."""
         place = record["id"].rpartition("/")[0]
-        try:
+        with writing(self.sets[place]):
             if place not in self.files:
-                stream = open(self._temporary(place), "wb")
-                self.files[place] = self.open.enter_context(stream)
-            self.files[place].write(records.dump(record))
-        except OSError as error:
-            raise self._failure(place, error) from error
+                self.files[place] = WholeFile(self.sets[place])
+            self.files[place].file.write(records.dump(record))
 
     def finish(self) -> None:
         """Give the files their names."""
-        for place, stream in self.files.items():
-            try:
-                stream.close()
-                os.replace(self._temporary(place), self.sets[place])
-            except OSError as error:
-                raise self._failure(place, error) from error
-
-    def _failure(self, place: str, error: OSError) -> OutputError:
-        return OutputError(f"cannot write {self.sets[place]}: {error.strerror}")
+        for place, whole in self.files.items():
+            with writing(self.sets[place]):
+                whole.commit()
 
     def __exit__(self, *details: object) -> None:
-        with suppress(OSError):
-            self.open.close()
-        for place in self.files:
-            with suppress(OSError):
-                os.unlink(self._temporary(place))
+        for whole in self.files.values():
+            whole.discard()

@@ -16,6 +16,7 @@ from sbtools.demo.dataset import FPS, shown_in
 from sbtools.demo.render import Frame, render
 from sbtools.detect.base import OBJECT, PERSON, Box
 from sbtools.errors import OutputError
+from sbtools.files import WholeFile, writing
 from sbtools.records import Record, resolve
 from sbtools.segment.given import bounds
 from sbtools.video import FileWriter, digest, open_video
@@ -48,13 +49,8 @@ class DemoTask:
             frames = np.stack([image for _, image in video.read(list(video.numbers))])
         path = resolve(record["arrays"], self.root)
         _make_folder(path)
-        temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.tmp")
-        try:
-            with open(temporary, "wb") as stream:
-                np.save(stream, frames)
-            os.replace(temporary, path)
-        except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror}") from error
+        with writing(path), WholeFile(path, durable=False) as stream:
+            np.save(stream, frames)
 
 
 def _packed(frames: list[Frame], role: str) -> NDArray[np.uint8]:

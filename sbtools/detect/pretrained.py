@@ -146,7 +146,7 @@ def explained(folder: Path) -> Iterator[None]:
 def _json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DamagedError(f"{path} cannot be read: {error}") from None
     if not isinstance(found, dict):
         raise DamagedError(f"{path} holds no object")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from sbtools.evaluate.judge import Judge
 from sbtools.evaluate.request import Outcome, Request
 from sbtools.evaluate.run import Sink, clips_of, score
 from sbtools.evaluate.scores import Collected, Scores, from_stores
-from sbtools.records import Record
+from sbtools.records import Record, counts_as_failure
 from sbtools.store import ScoresWriter
 from sbtools.store.rows_reader import Block
 from sbtools.train.tally import peak_memory
@@ -64,17 +65,18 @@ class Evaluation:
         failed = _Counted()
         with self._sink() as sink:
             failed.sink = sink
-            done = getattr(sink, "done", {})
+            done = self._done(sink) if isinstance(sink, ScoresWriter) else set()
             if done:
                 log.info("%d clips are scored already", len(done))
             for record in self.failed:
-                failed.add_scores(record, {})
+                if record["id"] not in done:
+                    failed.add_scores(record, {})
             whole = score(
                 clips, self.judge, failed, request.batch, done, request.workers, request.timeout,
                 stop, worked, self.examples.look,
             )  # fmt: skip
             if isinstance(sink, ScoresWriter):
-                sink.close()
+                sink.close(done=whole)
             if not whole:
                 return None
             scores = sink.scores() if isinstance(sink, Collected) else None
@@ -82,13 +84,27 @@ class Evaluation:
             return Outcome(failed=failed.count)
         return Outcome({self.name: self._result(scores)}, failed=failed.count)
 
+    def _done(self, sink: ScoresWriter) -> set[str]:
+        """Ids of clips that need no second look: scored, or failed just as they would again."""
+        old = {id: clip.record for id, clip in sink.done.items() if "error" in clip.record}
+        found = set()
+        for record in chain(self.part, self.failed):
+            id = record["id"]
+            before = old.get(id)
+            same = _as_before(record, before) if before else "error" not in record
+            if id in sink.done and same:
+                found.add(id)
+                sink.note(id, before is not None and counts_as_failure(before))
+        return found
+
     def _sink(self) -> AbstractContextManager[Any]:
         kind, request = self.judge.kind, self.request
         if request.scores is None:
             return nullcontext(Collected(self.classes, kind, self.views))
         return ScoresWriter(
             request.scores, self.classes, kind, self.views, self._what(), dict(request.told),
-            shard=request.shard, overwrite=request.overwrite, take_over=request.take_over,
+            shard=request.shard, limit=request.limit, retry_failed=request.retry_failed,
+            overwrite=request.overwrite, take_over=request.take_over,
         )  # fmt: skip
 
     def _what(self) -> dict[str, Any]:
@@ -165,6 +181,13 @@ class Evaluation:
     def _device(self) -> str:
         where = self.judge.device
         return torch.cuda.get_device_name(where) if where.type == "cuda" else str(where)
+
+
+def _as_before(record: Record, failed: Record) -> bool:
+    """Whether a clip that failed here would be judged as it was, or failed before as it did."""
+    if "error" in record or failed["error"]["stage"] != "eval":
+        return record == failed
+    return {**record, "error": failed["error"]} == failed
 
 
 class _Counted:

@@ -49,6 +49,7 @@ class Request:
     scores: str | None = None
     overwrite: bool = False
     take_over: bool = False
+    retry_failed: bool = False
     examples: int = 4
     told: Mapping[str, Any] = field(default_factory=dict)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any
 
@@ -57,6 +57,17 @@ def from_stores(folders: Sequence[str], classes: Sequence[str] | None = None) ->
     return Scores(
         first["classes"], first["kind"], first["views"], _distinct(blocks), ", ".join(folders)
     )
+
+
+def noting(scores: Scores, ids: set[str]) -> Scores:
+    """The same scores, whose ids are put into `ids` as they are gone through."""
+
+    def blocks() -> Iterator[Block]:
+        for block in scores.blocks:
+            ids.update(record["id"] for record in block.records)
+            yield block
+
+    return replace(scores, blocks=blocks())
 
 
 def _distinct(blocks: Iterable[Block]) -> Iterator[Block]:

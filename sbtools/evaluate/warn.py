@@ -13,11 +13,16 @@ MANY_TIES = 0.01
 
 def warnings(found: Mapping[str, Any]) -> list[dict[str, str]]:
     """Each as {"kind", "message"}, of a result without them."""
-    told = [*_of_clips(found), *_of_masks(found), *_of_views(found)]
+    told = [*_of_shards(found), *_of_clips(found), *_of_masks(found), *_of_views(found)]
     training = found.get("training") or {}
     if training.get("select") == "eval-as-published":
         told.append(("selected-on-test", "the epoch was chosen on the clips that are judged here"))
     return [{"kind": kind, "message": message} for kind, message in told]
+
+
+def _of_shards(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for missing in (found.get("scores") or {}).get("missing_shards", []):
+        yield "missing-shards", f"clips are missing, as was allowed: {missing}"
 
 
 def _of_clips(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -106,6 +106,8 @@ def _labels_of_records(path: str) -> set[str]:
 def _pairs_of_json(path: str) -> Iterator[tuple[int, str]]:
     try:
         table = json.loads(text_of(path))
+    except RecursionError:
+        raise UsageError(f"{path} is nested too deeply") from None
     except ValueError as error:
         raise UsageError(f"{path} is no JSON: {error}") from None
     if not isinstance(table, dict):

@@ -73,6 +73,8 @@ def _label(text: str | None) -> int | str | None:
 def _entries_of_json(place: str) -> Iterator[Entry]:
     try:
         items = json.loads(text_of(place))
+    except RecursionError:
+        raise UsageError(f"{place} is nested too deeply") from None
     except ValueError as error:
         raise UsageError(f"{place} is no JSON: {error}") from None
     for number, item in enumerate(items if isinstance(items, list) else [items]):

@@ -54,6 +54,8 @@ def _is_official(place: str) -> bool:
 def _official(place: str, labels: Labels | None) -> Iterator[Annotated]:
     try:
         items = json.loads(text_of(place))
+    except RecursionError:
+        raise UsageError(f"{place} is nested too deeply") from None
     except ValueError as error:
         raise UsageError(f"{place} is no JSON: {error}") from None
     if not isinstance(items, list):

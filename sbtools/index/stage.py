@@ -37,9 +37,7 @@ def prober(root: str, verify: bool) -> Callable[[Record], Iterator[dict[str, Any
         path = locate(record, root)
         start, end, fps = (record.get(name) for name in ("start", "end", "fps"))
         found = probe(path, start, end, verify=verify, fps=fps)
-        fields: dict[str, Any] = {"frames": found.frames}
-        if found.fps:
-            fields["fps"] = round(found.fps, 3)
+        fields: dict[str, Any] = {"frames": found.frames, **work.rate(found.fps)}
         fields |= {"width": found.width, "height": found.height}
         if verify:
             fields["digest"] = digest(path)

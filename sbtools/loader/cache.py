@@ -10,9 +10,8 @@ import hashlib
 import json
 import mmap
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from sbtools.detect.base import Image
 from sbtools.errors import ClipError, OutputError
+from sbtools.files import WholeFile
 from sbtools.loader.footage import Footage, Original, Plane, Record
 from sbtools.loader.geometry import Size
 
@@ -100,7 +100,7 @@ class Cache:
         """The entry, if there is a whole one; and made of the same content, where that is told."""
         try:
             found = Cached(self.path(record))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return None
         return found if identity is None or found.identity == identity else None
 
@@ -132,20 +132,11 @@ class Cache:
             yield from (np.packbits(planes[place], axis=-1) for place in kept)
 
     def _write(self, path: str, parts: Iterable[NDArray[np.uint8]]) -> None:
-        temporary = f"{path}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
         with _writing(self.folder):
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            try:
-                with open(temporary, "wb") as file:
-                    for part in parts:
-                        file.write(np.ascontiguousarray(part).data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(temporary, path)
-            except BaseException:
-                with suppress(OSError):
-                    os.unlink(temporary)
-                raise
+            with WholeFile(path, durable=False) as file:
+                for part in parts:
+                    file.write(np.ascontiguousarray(part).data)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from sbtools.loader.order import order
 from sbtools.loader.photo import finish
 from sbtools.loader.sample import Failure, Sample, collate
 from sbtools.methods.base import Batch
+from sbtools.signals import GROUP, held
 
 POLICIES = ("replace", "omit")
 TIMEOUT = 600.0
@@ -166,7 +167,8 @@ class Crew:
         """What the workers make of the steps, in order."""
         self._plan.steps = steps
         try:
-            self._incoming = iter(self._loader)
+            with held():
+                self._incoming = iter(self._loader)
             yield from self._incoming
         except (RuntimeError, EOFError, OSError) as error:
             self.kill()
@@ -210,7 +212,7 @@ def _settle(worker: int) -> None:
     import cv2
 
     cv2.setNumThreads(1)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+    for number in GROUP:
         signal.signal(number, signal.SIG_IGN)
 
 

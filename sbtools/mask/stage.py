@@ -10,9 +10,10 @@ from typing import Any
 from sbtools import __version__, work
 from sbtools.job import Job
 from sbtools.mask.task import Masking, movie_path
-from sbtools.records import Record
+from sbtools.records import Record, resolve
 from sbtools.stage import into_store, items_of
-from sbtools.store import StoreWriter
+from sbtools.store import StoreWriter, split_address
+from sbtools.store.shards import require_whole
 from sbtools.work import Chunks, Work
 
 log = logging.getLogger("sbtools")
@@ -28,27 +29,49 @@ def mask(
     *,
     movies: str | None = None,
     run: dict[str, Any] | None = None,
+    allow_missing: bool = False,
     **parts: Any,
 ) -> Iterator[Record]:
     """Store the masked frames of every clip, in order; yields records with their address.
 
     `store` is the folder, `movies` a folder for H.264 files beside it; `parts` are StoreWriter's
-    own arguments. Raises UsageError when the store was made otherwise.
+    own arguments. Raises UsageError when the store was made otherwise, SbtoolsError when shards
+    of the masks are missing, unless `allow_missing`: then `run` says so.
     """
+    run = {} if run is None else run
     out = StoreWriter(
-        store, "pixels", what_of(masking), run or {}, shard=job.shard, root=str(job.root), **parts
-    )
+        store, "pixels", what_of(masking), run, shard=job.shard, limit=job.limit,
+        root=str(job.root), **parts,
+    )  # fmt: skip
     task = Work(FACTORY, {"masking": masking, "root": str(job.root), "movies": movies})
     count = Count(masking)
 
     def same(record: Record, stored: Record) -> bool:
         return _same(record, stored) and (movies is None or _has_movie(movies, record["id"]))
 
-    items = items_of(incoming, out, job, same)
+    items = items_of(_of_whole_stores(incoming, job, allow_missing, run), out, job, same)
     for record in into_store("mask", items, task, count.finish, out, job):
         count.dropped += record.get("error", {}).get("kind") == "dropped"
         yield record
     count.tell()
+
+
+def _of_whole_stores(
+    incoming: Iterable[Record], job: Job, allowed: bool, run: dict[str, Any]
+) -> Iterator[Record]:
+    """The records, once the store that a clip's masks are in is known to have all its shards."""
+    seen = set()
+    for record in incoming:
+        path, _ = split_address(record.get("masks", ""))
+        folder = os.path.dirname(path)
+        if path and folder not in seen:
+            seen.add(folder)
+            place = resolve(folder, str(job.root))
+            told = require_whole(place, allowed, job.shard, joining=True)
+            if told:
+                log.warning("%s", told)
+                run.setdefault("missing_shards", []).append(told)
+        yield record
 
 
 def what_of(masking: Masking) -> dict[str, Any]:

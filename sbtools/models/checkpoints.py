@@ -73,7 +73,7 @@ def _folder(path: str) -> tuple[str, dict[str, Any]]:
             with open(told, "rb") as file:
                 config = json.load(file)
             config["model_cfg"].get("quick_gelu")
-        except (OSError, ValueError, LookupError, AttributeError, TypeError):
+        except (OSError, ValueError, LookupError, AttributeError, TypeError, RecursionError):
             raise DamagedError(f"{told} cannot be read") from None
     for name in ("open_clip_model.safetensors", "open_clip_pytorch_model.bin"):
         if os.path.isfile(os.path.join(path, name)):
@@ -131,6 +131,7 @@ def _safetensors(path: str) -> Read:
         LookupError,
         TypeError,
         AttributeError,
+        RecursionError,
     ) as error:
         raise DamagedError(f"{path} is damaged: {' '.join(str(error).split())[:200]}") from None
     if found.arch is not None:

@@ -92,7 +92,7 @@ def _config(folder: str) -> Any:
 
     try:
         return transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as fault:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
         reason = " ".join(str(fault).split())[:200]
         raise UsageError(f"{folder} holds no model of transformers: {reason}") from None
 
@@ -129,7 +129,7 @@ def _processor(folder: str) -> dict[str, Any]:
             try:
                 with open(path, encoding="utf-8") as file:
                     return dict(json.load(file))
-            except (OSError, ValueError) as fault:
+            except (OSError, ValueError, TypeError, RecursionError) as fault:
                 raise UsageError(f"{path} cannot be read: {fault}") from None
     return {}
 

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from sbtools.errors import ClipError, SbtoolsError
 from sbtools.pool import wire
+from sbtools.pool.alone import Alone
 from sbtools.pool.feeder import Feeder
 from sbtools.pool.jobs import Chunk, Job
 from sbtools.pool.memory import Buffers
@@ -56,6 +57,7 @@ class Pool(Generic[T]):
         self._held: deque[Chunk] = deque()
         self._buffers = Buffers(BUFFER_BYTES)
         self._bytes = 0
+        self._alone = Alone()
         self._failed_starts = 0
         self._failure: BaseException | None = None
         self._closed = False
@@ -206,6 +208,13 @@ class Pool(Generic[T]):
             job.fail(*message.value())
             if isinstance(job.error, ClipError) and job.error.kind == "memory":
                 self._dismiss(worker)
+                self._try_again(job)
+
+    def _try_again(self, job: Job[T]) -> None:
+        """Once, and only while the consumer has had nothing of it."""
+        bodies = sum(chunk.size for chunk in job.chunks if chunk.body is not None)
+        if job in self._jobs and self._alone.take(job):
+            self._bytes -= bodies
 
     def _arrived(self, job: Job[T], chunk: Chunk) -> None:
         if job.abandoned:
@@ -242,14 +251,36 @@ class Pool(Generic[T]):
     def _give_out(self) -> None:
         idle = [worker for worker, job in self._workers.items() if worker.ready and job is None]
         self._let_pass()
+        if self._alone.busy:
+            self._give_alone(idle)
+            return
         while idle and self._has_work():
-            worker, job = idle.pop(), Job(self._feeder.take())
+            job = Job(self._feeder.take())
             self._jobs.append(job)
-            self._workers[worker] = job
-            worker.busy_seconds = 0.0
-            job.size = worker.send("item", job.item)
+            self._give(idle.pop(), job)
             self._bytes += job.size
             self._let_pass()
+
+    def _give(self, worker: Worker, job: Job[T]) -> None:
+        self._workers[worker] = job
+        worker.busy_seconds = 0.0
+        job.tries += 1
+        job.size = worker.send("item", job.item)
+
+    def _give_alone(self, idle: list[Worker]) -> None:
+        """Let the others go when they are done; then what ran out of memory has its turn."""
+        own = self._alone.worker
+        for worker in idle:
+            if worker is not own:
+                self._dismiss(worker)
+        if own in idle and self._alone.waiting and self._others_rest():
+            self._give(own, self._alone.next())
+
+    def _others_rest(self) -> bool:
+        """Whether no other worker computes; one that waits for room may wait for this very item."""
+        full = self._bytes >= BUFFER_BYTES and self._jobs[0] in self._alone.waiting
+        own = self._alone.worker
+        return full or all(job is None for w, job in self._workers.items() if w is not own)
 
     def _let_pass(self) -> None:
         """Items that need no work take their place in the order, without a worker."""
@@ -261,10 +292,20 @@ class Pool(Generic[T]):
 
     def _hire(self) -> None:
         """Starts workers for the items that wait, not before."""
+        if self._alone.busy:
+            if self._alone.worker is None and self._others_rest():
+                before = len(self._workers)
+                self._start(1)
+                if len(self._workers) > before:
+                    self._alone.worker = next(reversed(self._workers))
+            return
         if not self._has_work() or self._bypass(self._feeder.first()):
             return
         wanted = len(self._feeder) - sum(not worker.ready for worker in self._workers)
-        for _ in range(min(wanted, self._limit - len(self._workers))):
+        self._start(min(wanted, self._limit - len(self._workers)))
+
+    def _start(self, count: int) -> None:
+        for _ in range(count):
             try:
                 worker = Worker(self._factory, self._kwargs)
             except OSError as error:
@@ -288,6 +329,8 @@ class Pool(Generic[T]):
     def _dismiss(self, worker: Worker) -> None:
         self._selector.unregister(worker)
         del self._workers[worker]
+        if worker is self._alone.worker:
+            self._alone.worker = None
         worker.kill()
 
     def _wake(self) -> None:

@@ -56,6 +56,7 @@ class Job(Generic[T]):
     """An item that a worker has, or has had.
 
     size: bytes of its pickle. waiting_bytes: bytes of its chunks. ended: no chunk will follow.
+    tries: how often a worker was given it.
     """
 
     item: T
@@ -66,6 +67,7 @@ class Job(Generic[T]):
     abandoned: bool = False
     error: SbtoolsError | None = None
     traceback: str = ""
+    tries: int = 0
 
     @property
     def presentable(self) -> bool:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import pickle
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sbtools.errors import ClipError, SbtoolsError, UsageError
+
+_NO_MEMORY = re.compile("can't allocate memory|cannot allocate memory|failed to map segment", re.I)
+"""What torch and the loader of libraries say when they get none."""
 
 Task = Callable[[Any], Iterable[Any]]
 
@@ -61,6 +66,9 @@ def describe(error: BaseException) -> str:
 
 def _is_memory(error: BaseException) -> bool:
     opencv_no_memory = -4
-    return isinstance(error, MemoryError) or (
-        type(error).__module__ == "cv2" and getattr(error, "code", None) == opencv_no_memory
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or (type(error).__module__ == "cv2" and getattr(error, "code", None) == opencv_no_memory)
+        or (isinstance(error, (RuntimeError, ImportError)) and bool(_NO_MEMORY.search(str(error))))
     )

@@ -40,13 +40,28 @@ def strict_json(data: bytes) -> Any:
 
 def _parse(line: bytes) -> Record:
     text = _decode(line)
+    value = _object_of(text, line)
+    require_right(value, "\\ud" in text or "\\uD" in text)
+    return value
+
+
+def parsed(line: bytes) -> Record:
+    """The JSON object of a line, whatever its fields hold; Refused where it is none."""
+    return _object_of(_decode(line), line)
+
+
+def require_right(record: Record, halves: bool = True) -> None:
+    """Refused unless every field is right; halves: whether to look for half characters."""
+    if halves:
+        _refuse_half_characters(record)
+    for nested in check(record):
+        _refuse_depth(record[nested], DEPTH_LIMIT)
+
+
+def _object_of(text: str, line: bytes) -> Record:
     value = _value(text, line)
     if type(value) is not dict:
         raise Refused(f"a record is a JSON object, not {shown(value)}")
-    if "\\ud" in text or "\\uD" in text:
-        _refuse_half_characters(value)
-    for nested in check(value):
-        _refuse_depth(value[nested], DEPTH_LIMIT)
     return value
 
 

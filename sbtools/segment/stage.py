@@ -146,8 +146,9 @@ def segment(
     was made. Raises UsageError when the store was made otherwise.
     """
     out = StoreWriter(
-        store, "masks", plan.what, run or {}, shard=job.shard, root=str(job.root), **parts
-    )
+        store, "masks", plan.what, run or {}, shard=job.shard, limit=job.limit,
+        root=str(job.root), **parts,
+    )  # fmt: skip
     items = items_of(incoming, out, job, _same)
     yield from into_store("segment", items, plan.task(job), plan.finish, out, job)
 

@@ -55,7 +55,12 @@ class IndexLine:
 
 def index_of(part: OpenPart) -> Iterator[IndexLine]:
     """The clips of a part, in the order they were added."""
-    for line in part.index().splitlines():
+    return index_lines(part.index(), f"{part.path}: /index")
+
+
+def index_lines(data: bytes, where: str) -> Iterator[IndexLine]:
+    """Clips, a line each; DamagedError for what is none."""
+    for line in data.splitlines():
         try:
             found = strict_json(line)
             digest, record, old = found["digest"], found["record"], found.get("supersedes")
@@ -63,7 +68,7 @@ def index_of(part: OpenPart) -> Iterator[IndexLine]:
                 raise TypeError
             yield IndexLine(str(record["id"]), old, line)
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise DamagedError(f"{part.path}: /index is damaged") from None
+            raise DamagedError(f"{where} is damaged") from None
 
 
 def places_of(part: OpenPart) -> Iterator[tuple[str, IndexLine]]:

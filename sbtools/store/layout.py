@@ -14,6 +14,9 @@ from sbtools.records import Record
 
 VERSION = 1
 MADE = "made.json"
+Shard = tuple[int, int]
+"""(index, count)."""
+
 ROLES = ("person", "object")
 GZIP = 6
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from sbtools.errors import LockedError
-from sbtools.store.layout import shard_name
+from sbtools.store.layout import Shard, shard_name
 from sbtools.store.output import link, read_regular, write_synced, writing
 from sbtools.store.owner import alive, myself, requeued
 
@@ -22,6 +22,20 @@ _ATTEMPTS = 100
 def lock_name(shard: tuple[int, int]) -> str:
     """(3, 64) -> ".lock-003of064"."""
     return f".lock-{shard_name(shard)}"
+
+
+def held_shards(folder: str) -> set[Shard]:
+    """The shards of a store that have a writer which is not seen to be gone."""
+    found = set()
+    for name in os.listdir(folder):
+        if match := _NAME.fullmatch(name):
+            try:
+                content = _read(os.path.join(folder, name))
+            except OSError:
+                continue
+            if content is not None and alive(_parse(content), myself()) is not False:
+                found.add((int(match[1]), int(match[2])))
+    return found
 
 
 class Lock:

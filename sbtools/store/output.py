@@ -6,16 +6,22 @@ import errno
 import io
 import json
 import os
-import secrets
 import stat
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
-from sbtools.errors import OutputError, UsageError
+from sbtools.files import (
+    put_in_place,
+    sync_folder,
+    temporary_of,
+    write_synced,
+    write_whole,
+    writing,
+)
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+__all__ = ["NewFile", "failpoint", "link", "read_regular", "sync_folder", "temporary_of",
+           "write_json", "write_synced", "write_whole", "writing"]  # fmt: skip
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
 _reached: Counter[str] = Counter()
 
@@ -29,30 +35,6 @@ def failpoint(name: str) -> None:
             os._exit(137)
 
 
-@contextmanager
-def writing(path: str) -> Iterator[None]:
-    """Turn an OSError into an OutputError (full disk) or a UsageError (no such place)."""
-    try:
-        yield
-    except OSError as fault:
-        kind = OutputError if fault.errno in _FULL else UsageError
-        raise kind(f"cannot write {path}: {fault.strerror or fault}") from fault
-
-
-def temporary_of(folder: str, name: str) -> str:
-    """A hidden name of its own for a file that is to become folder/name."""
-    return os.path.join(folder, f".{name}.tmp-{os.getpid()}-{secrets.token_hex(4)}")
-
-
-def sync_folder(folder: str) -> None:
-    """Make renames in the folder outlast a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def write_json(
     folder: str, name: str, value: dict[str, Any], tag: str, replace: bool = True
 ) -> None:
@@ -60,13 +42,18 @@ def write_json(
 
     Without `replace`, a file that stands there stays.
     """
+    text = json.dumps(value, indent=1, allow_nan=False) + "\n"
+    write_named(folder, name, text.encode("ascii"), tag, replace)
+
+
+def write_named(folder: str, name: str, data: bytes, tag: str, replace: bool = True) -> None:
+    """As `write_json`, of any bytes."""
     path = os.path.join(folder, name)
     with writing(path):
-        text = json.dumps(value, indent=1, allow_nan=False) + "\n"
-        temporary = write_synced(temporary_of(folder, f"{tag}-{name}"), text.encode("ascii"))
+        temporary = write_synced(temporary_of(folder, f"{tag}-{name}"), data)
         try:
             if replace:
-                os.replace(temporary, path)
+                put_in_place(temporary, path)
             else:
                 with suppress(FileExistsError):
                     link(temporary, path)
@@ -74,36 +61,6 @@ def write_json(
             with suppress(FileNotFoundError):
                 os.unlink(temporary)
         sync_folder(folder)
-
-
-def write_whole(path: str, data: bytes) -> None:
-    """Put a file in place of what stands there, whole or not at all.
-
-    UsageError where there is no such folder, OutputError when the disk is full.
-    """
-    folder, name = os.path.split(os.path.abspath(path))
-    with writing(path):
-        temporary = write_synced(temporary_of(folder, name), data)
-        try:
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-        sync_folder(folder)
-
-
-def write_synced(path: str, data: bytes) -> str:
-    """Make a new file that is on the disk, or none; the path is returned."""
-    try:
-        with open(path, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(path)
-        raise
-    return path
 
 
 def read_regular(path: str, limit: int) -> bytes:

@@ -24,7 +24,7 @@ class ScoresWriter(StoreWriter):
 
     classes: K names. kind: logits or log-probabilities. views: names, without "/". what and the
     other options are those of StoreWriter. `done` holds the clips that need no second look; those
-    that failed are not among them.
+    that failed are among them as a shard of many alone, unless `retry_failed`.
     """
 
     def __init__(
@@ -41,7 +41,9 @@ class ScoresWriter(StoreWriter):
         told = {**what, **described(classes, kind, views)}
         self._views, self._width = list(views), len(classes)
         super().__init__(folder, "scores", told, run, part_clips=part_clips, **options)
-        self.done = {id: clip for id, clip in self.done.items() if "error" not in clip.record}
+        shard, again = options.get("shard", (0, 1)), options.get("retry_failed", False)
+        if shard[1] == 1 or again:
+            self.done = {id: clip for id, clip in self.done.items() if "error" not in clip.record}
 
     def add_scores(
         self,

@@ -13,11 +13,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sbtools.errors import RecordError
-from sbtools.records import Record, key_of, relative
+from sbtools.records import Record, counts_as_failure, key_of, relative
 from sbtools.store.done import DoneClip, committed
 from sbtools.store.layout import KINDS, VERSION, part_name, parts_of
 from sbtools.store.lock import Lock
 from sbtools.store.made import agree_on_made, begin_anew, sweep
+from sbtools.store.marking import Marking, remove_marks
 from sbtools.store.output import writing
 from sbtools.store.owner import slurm_task
 from sbtools.store.part import Part
@@ -28,12 +29,16 @@ class StoreWriter:
 
     kind: masks, pixels or features; ScoresWriter is for scores. what: all that the contents depend
     on, JSON-ready; its key "version" may differ from that of an older run. run: how it was made,
-    for the reader's eye. shard: (index, count). compress: gzip level of rgb frames. root: where
-    relative addresses begin.
-    overwrite: start anew. take_over: write although another process's lock stands there.
+    for the reader's eye, as it stands when a part is committed. shard: (index, count). compress:
+    gzip level of rgb frames. root: where relative addresses begin. overwrite: start anew.
+    take_over: write although another process's lock stands there. limit: of the command, for the
+    shard's marker. retry_failed: forget the clips that failed.
+
+    `done` has the clips that are committed, `failed` those that failed, of a shard of many alone.
 
     Raises UsageError when the store was made otherwise, LockedError when another process writes
-    the shard, OutputError when the disk is full, DamagedError when an older part is damaged.
+    the shard, OutputError when the disk is full, DamagedError when an older part is damaged,
+    SbtoolsError when a Slurm task does nothing, however often it is begun.
     """
 
     def __init__(
@@ -50,11 +55,13 @@ class StoreWriter:
         overwrite: bool = False,
         take_over: bool = False,
         root: str | None = None,
+        limit: int | None = None,
+        retry_failed: bool = False,
     ) -> None:
         self.folder = os.path.abspath(folder)
         self.kind = KINDS[kind]
         self._what = dict(json.loads(json.dumps(what, allow_nan=False)))
-        self._run = dict(run)
+        self._run = run
         self._shard = shard
         self._limits = (part_clips, part_bytes, part_seconds)
         self._compress = compress
@@ -62,15 +69,19 @@ class StoreWriter:
         self._part: Part | None = None
         self._waiting: list[Record] = []
         self._began = 0.0
+        self.failures = 0
         with writing(folder):
             os.makedirs(self.folder, exist_ok=True)
         self._lock = Lock(self.folder, shard, take_over)
         try:
             with writing(folder):
                 self.done = self._prepare(overwrite)
+                self._marking = Marking(self.folder, shard, self._what, limit, retry_failed)
+                self._marking.begin(len(self.done))
         except BaseException:
             self._lock.release()
             raise
+        self.failed = self._marking.failed
         self._places = {id: clip.part for id, clip in self.done.items()}
 
     def _prepare(self, overwrite: bool) -> dict[str, DoneClip]:
@@ -78,6 +89,7 @@ class StoreWriter:
         made = {"format": self.kind.format, "version": VERSION, "what": self._what}
         if overwrite:
             begin_anew(self.folder, made, self._shard)
+            remove_marks(self.folder, self._shard, self._what)
         agree_on_made(self.folder, made, self._shard)
         parts = parts_of(self.folder)
         own = [number for shard, number in parts.values() if shard == self._shard]
@@ -125,20 +137,35 @@ class StoreWriter:
             record.pop(self.kind.field, None)
             raise
         self._places[id] = name
+        self._marking.forget_failed(id)
         return self._advance(record)
 
     def pass_on(self, record: Record) -> list[Record]:
         """Let a failed or finished record keep its place in the order."""
         return self._advance(record)
 
+    def keep_failed(self, record: Record, digest: str | None) -> list[Record]:
+        """Pass on a record whose clip failed here; a shard of many does not try it again."""
+        self._marking.keep_failed(record, digest)
+        return self._advance(record)
+
+    def note(self, id: str, failed: bool) -> None:
+        """Count a clip for the marker; of those that were done before, where none is printed."""
+        self.failures += failed
+        self._marking.note(id, failed)
+
     def tick(self) -> list[Record]:
         """Commit when the open part is old enough; call it now and then while nothing arrives."""
         return self._advance(None)
 
-    def close(self) -> list[Record]:
-        """Commit what is left and give the lock back."""
+    def close(self, done: bool = False) -> list[Record]:
+        """Commit what is left and give the lock back; `done` when it was all of the input."""
         try:
-            return self._commit()
+            ready = self._commit()
+            if done:
+                self._lock.require()
+                self._marking.finish()
+            return ready
         finally:
             self._abandon()
 
@@ -152,6 +179,7 @@ class StoreWriter:
     def _advance(self, record: Record | None) -> list[Record]:
         if record is not None:
             self._waiting.append(record)
+            self.note(record["id"], counts_as_failure(record))
         clips, size, seconds = self._limits
         part = self._part
         if part is not None and len(part):
@@ -167,6 +195,7 @@ class StoreWriter:
             self._number += 1
         elif part is not None:
             part.abandon()
+        self._marking.commit()
         ready, self._waiting = self._waiting, []
         return ready
 

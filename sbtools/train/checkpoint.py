@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from sbtools.errors import DamagedError, UsageError
+from sbtools.files import put_in_place
 from sbtools.store.output import (
     failpoint,
     link,
@@ -111,14 +112,14 @@ class Checkpoints:
         path = self._path(name)
         self._write_sums(name, [digest, *_sums(path)])
         failpoint("checkpoint_promised")
-        os.replace(temporary, path)
+        put_in_place(temporary, path)
         failpoint("checkpoint_renamed")
         self._write_sums(name, [digest])
 
     def _write_sums(self, name: str, digests: list[str]) -> None:
         text = "".join(f"{digest}  {name}\n" for digest in dict.fromkeys(digests))
         temporary = temporary_of(self.folder, f"{name}.sha256")
-        os.replace(write_synced(temporary, text.encode()), self._path(f"{name}.sha256"))
+        put_in_place(write_synced(temporary, text.encode()), self._path(f"{name}.sha256"))
 
     def _path(self, name: str) -> str:
         return os.path.join(self.folder, name)

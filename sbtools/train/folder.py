@@ -22,10 +22,13 @@ log = logging.getLogger("sbtools")
 
 RUN, RECORDS, VAL, LOG, DONE = "run.json", "records.jsonl", "val.jsonl", "log.jsonl", "done.json"
 CHECKPOINTS = ("last.pt", "previous.pt", "best.pt")
+STEP = "last.step"
+"""The step of last.pt in digits, for scripts: whether a run that was put back has moved since."""
+
 SIGNS = ".launch-"
 """Hidden files by which the processes of one launch tell each other something."""
 
-_OURS = {RUN, RECORDS, VAL, LOG, DONE, "track"}
+_OURS = {RUN, RECORDS, VAL, LOG, DONE, STEP, "track"}
 _LIMIT = 64 << 20
 Told = dict[str, Any]
 
@@ -129,7 +132,7 @@ class RunFolder:
         return bool(task["job"] and task["restart"] and same)
 
     def _clear(self) -> None:
-        for name in [*CHECKPOINTS, LOG, DONE, RECORDS, VAL, RUN]:
+        for name in [*CHECKPOINTS, STEP, LOG, DONE, RECORDS, VAL, RUN]:
             for path in (self.at(name), self.at(f"{name}.sha256")):
                 with writing(path), suppress(FileNotFoundError):
                     os.unlink(path)
@@ -222,7 +225,7 @@ def epoch_lines(path: str) -> Iterator[Told]:
     for line in data.split(b"\n")[:-1]:
         try:
             told = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(told, dict) and isinstance(told.get("epoch"), int):
             yield told

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from sbtools import records
 from sbtools.errors import OutputError, RecordError, UsageError
 from sbtools.records import Record
+from sbtools.store.layout import ADDRESSES, split_address
 from sbtools.store.output import temporary_of, writing
 
 log = logging.getLogger("sbtools")
@@ -34,7 +35,8 @@ class Gathered:
 
     clips were taken, failed came with `error`. labels counts the clips of each class, texts has
     what is read for a class where it differs, sources counts where frames come from, made has what
-    made the masks, by stage. sample holds 64 records or more, spread evenly; ids are hashed.
+    made the masks, by stage, stores has the folders that addresses lead into. sample holds 64
+    records or more, spread evenly; ids are hashed.
     """
 
     path: str
@@ -45,6 +47,7 @@ class Gathered:
     texts: dict[str, str] = field(default_factory=dict)
     sources: Counter[str] = field(default_factory=Counter)
     made: dict[str, list[str]] = field(default_factory=dict)
+    stores: set[str] = field(default_factory=set)
     sample: list[Record] = field(default_factory=list)
     ids: set[int] = field(default_factory=set)
 
@@ -130,6 +133,9 @@ def _count(record: Record, found: Gathered) -> None:
     found.labels[label] += 1
     found.sources[source_of(record)] += 1
     found.ids.add(hash(record["id"]))
+    for name in ADDRESSES:
+        if name in record:
+            found.stores.add(os.path.dirname(split_address(record[name])[0]))
     for stage, what in record.get("made", {}).items():
         known = found.made.setdefault(stage, [])
         if what not in known and len(known) < NAMED:

@@ -8,7 +8,7 @@ import os
 from sbtools import __version__
 from sbtools.errors import SbtoolsError
 from sbtools.store.output import write_whole
-from sbtools.train.folder import LOG
+from sbtools.train.folder import LOG, STEP
 from sbtools.train.optim import not_finite
 from sbtools.train.outset import Outset
 from sbtools.train.tally import Tally
@@ -43,7 +43,9 @@ class Keeper:
             "ema": run.average.describe() if run.average else None,
             "progress": run.progress.describe(tally),
         }
-        return run.checkpoints.save(state, best)
+        digest = run.checkpoints.save(state, best)
+        write_whole(os.path.join(self.folder, STEP), f"{run.progress.step}\n".encode())
+        return digest
 
     def write_log(self) -> None:
         """The lines of all epochs: RUN/log.jsonl says what the checkpoint says."""

@@ -17,8 +17,10 @@ from typing import Any
 
 from sbtools.errors import SbtoolsError
 from sbtools.job import available_cores
+from sbtools.signals import GROUP
+from sbtools.train.meeting import Meeting, failure
 from sbtools.train.places import Place
-from sbtools.train.ranks import BLOCKED, Spec, encode
+from sbtools.train.ranks import Spec, encode
 
 log = logging.getLogger("sbtools")
 
@@ -62,6 +64,7 @@ class _Heard:
     failed: list[tuple[int, str]] = field(default_factory=list)
     bugs: list[tuple[int, str, str]] = field(default_factory=list)
     died: tuple[int, int] | None = None
+    met: bool = False
     since: float | None = None
 
     @property
@@ -75,7 +78,8 @@ def launch(spec: Spec, place: Place, ears: Ears) -> str:
     What `ears.ask` says is passed on to the ranks, which then leave a checkpoint. When this
     returns or raises, no process is left.
 
-    Raises RankError with the message of the rank that failed.
+    Raises RankError with the message of the rank that failed, SbtoolsError where another node
+    failed or is not met in time.
     """
     process = _start(spec)
     heard = _Heard()
@@ -83,16 +87,17 @@ def launch(spec: Spec, place: Place, ears: Ears) -> str:
         _follow(process, spec, place, ears, heard)
     finally:
         _end(process)
-    if heard.bad or heard.outcome is None:
-        if place.count > 1:
-            place.tell(spec.folder, "failed")
-        raise _error(heard, process.returncode)
-    return heard.outcome
+    if heard.outcome is not None and not heard.bad:
+        return heard.outcome
+    gone = place.told(spec.folder, "left") if place.count > 1 else None
+    if gone is not None and not heard.failed:
+        return str(gone["word"])
+    raise _error(heard, process.returncode)
 
 
 def _start(spec: Spec) -> subprocess.Popen[bytes]:
     """The launcher, in a session of its own, with the stopping signals blocked from the start."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, GROUP)
     try:
         return subprocess.Popen(
             [sys.executable, "-c", START, json.dumps(sys.path), encode(spec)],
@@ -120,20 +125,28 @@ def _environment(spec: Spec) -> dict[str, str]:
 def _follow(
     process: subprocess.Popen[bytes], spec: Spec, place: Place, ears: Ears, heard: _Heard
 ) -> None:
-    told = False
+    word: str | None = None
+    meeting = None
+    if spec.nodes > 1:
+        meeting = Meeting(place, spec.folder, spec.endpoint or "", spec.rendezvous_timeout)
     for line in _lines(process):
         if line:
             _hear(line, heard, ears)
             continue
-        word = ears.ask()
-        if word is not None and not told:
-            told = True
-            log.info("stopping: the ranks are leaving a checkpoint")
-            place.tell(spec.folder, "stop", word=word)
+        if word is None:
+            word = ears.ask()
+            if word is not None:
+                log.info("stopping: the ranks are leaving a checkpoint")
+                place.tell(spec.folder, "stop", word=word)
         if heard.since is not None and time.monotonic() > heard.since + PATIENCE:
             return
-        if place.count > 1 and place.told(spec.folder, "failed") is not None:
-            raise SbtoolsError("another node failed: see what it says")
+        failed = place.told(spec.folder, "failed") if place.count > 1 else None
+        if failed is not None:
+            raise failure("another node failed", failed)
+        if meeting is not None and not heard.met:
+            heard.outcome = meeting.step(word)
+            if heard.outcome is not None:
+                return
 
 
 def _lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
@@ -175,6 +188,8 @@ def _hear(line: bytes, heard: _Heard, ears: Ears) -> None:
         ears.step(told)
     elif kind == "log":
         log.log(told[0], "%s", told[1])
+    elif kind == "met":
+        heard.met = True
     elif kind == "outcome":
         heard.outcome = told
     else:

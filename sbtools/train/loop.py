@@ -15,6 +15,7 @@ from sbtools.methods.base import Batch
 from sbtools.rng import Draws
 from sbtools.train.group import WORDS, Ranks
 from sbtools.train.keeper import Keeper
+from sbtools.train.lead import Lead
 from sbtools.train.outset import Outset, begin
 from sbtools.train.tally import Tally, peak_memory, together
 from sbtools.train.track import flat, tracker
@@ -32,8 +33,10 @@ class RankOptions:
     workers: processes that decode, of each rank. cache: folder of decoded frames. timeout: seconds
     that a worker may take for a batch. track: tensorboard or None. root: where relative paths of
     the records begin. save_every: steps between checkpoints, 0 for one at the end of each epoch.
-    epoch_line and step_line: called by rank 0 with each epoch's line, and with each step's
-    {"epoch", "step", "steps", "lr", "loss", "losses", "clips", "seconds"}.
+    signal_lead: seconds between the signal to stop and the end of the job, 0 where nobody knows.
+    met: called when all ranks have met, before anything is read. epoch_line and step_line: called
+    by rank 0 with each epoch's line, and with each step's {"epoch", "step", "steps", "lr", "loss",
+    "losses", "clips", "seconds"}.
     """
 
     workers: int = 0
@@ -42,6 +45,8 @@ class RankOptions:
     track: str | None = None
     root: str | None = None
     save_every: int = 0
+    signal_lead: float = 0.0
+    met: Callable[[], None] | None = None
     epoch_line: Callable[[Mapping[str, Any]], None] | None = None
     step_line: Callable[[Mapping[str, Any]], None] | None = None
 
@@ -65,6 +70,8 @@ def run_rank(
     OutputError for a full disk.
     """
     with Ranks(rank, world, devices.resolve(device)) as ranks:
+        if options.met:
+            options.met()
         return _train(folder, ranks, ask, options)
 
 
@@ -97,6 +104,7 @@ class Training:
         self.average = outset.average
         self.step = outset.updates.step
         self._named: set[str] = set()
+        self._lead = Lead(options.signal_lead if ranks.rank == 0 else 0)
         self.keeper = Keeper(folder, outset)
         if ranks.rank == 0 and self.progress.lines:
             self.keeper.write_log()
@@ -132,7 +140,9 @@ class Training:
             tally = self.progress.tally
             tally.failed += failed
             tally.waited += waited
-            tally.seconds += time.monotonic() - started
+            took = time.monotonic() - started
+            tally.seconds += took
+            self._lead.step(took)
             every = self.options.save_every
             within = self.progress.step % self.schedule.steps_per_epoch
             if every and within and self.progress.step % every == 0:
@@ -234,6 +244,7 @@ class Training:
 
     def _save(self, best: bool = False) -> None:
         """A checkpoint, by rank 0, of what all ranks have done."""
+        began = time.monotonic()
         total = together(self.ranks.all(self._told()))
         fault: SbtoolsError | None = None
         try:
@@ -244,3 +255,4 @@ class Training:
         fault = self.ranks.first(fault)
         if fault is not None:
             raise fault
+        self._lead.saved(time.monotonic() - began)

@@ -21,6 +21,7 @@ from sbtools.train.folder import RECORDS, RUN, VAL, read_run
 from sbtools.train.group import Ranks
 from sbtools.train.optim import Schedule, adamw
 from sbtools.train.settings import Settings
+from sbtools.train.sound import require_fitting, require_sound, restoring
 from sbtools.train.step import Step, Updates
 from sbtools.train.tally import Tally
 from sbtools.train.trained import fill, method_of
@@ -101,10 +102,13 @@ def begin(folder: str, ranks: Ranks, root: str | None, cache: str | None) -> Out
     average = Average(step, settings.ema) if settings.ema and ranks.rank == 0 else None
     progress = Progress()
     if state is not None:
-        optimizer.load_state_dict(state["optimizer"])
-        progress = Progress.restore(state["progress"], ranks.rank)
-        if average:
-            average.restore(state["ema"])
+        before = [dict(group) for group in optimizer.param_groups]
+        with restoring(folder):
+            optimizer.load_state_dict(state["optimizer"])
+            require_fitting(optimizer, before)
+            progress = Progress.restore(state["progress"], ranks.rank)
+            if average:
+                average.restore(state["ema"])
     clips = _clips(kept, settings, step, root, cache, train=True)
     each = len(batches(len(clips), settings.seed, 0, settings.batch, ranks.world, ranks.rank))
     return Outset(
@@ -137,8 +141,11 @@ def _newest(checkpoints: Checkpoints, folder: str, ranks: Ranks) -> State | None
         return None
     if ranks.rank == 0 and found:
         log.info("%s continues from %s", folder, name)
-        return found[1]
-    return read(os.path.join(folder, name))[0]
+        state = found[1]
+    else:
+        state = read(os.path.join(folder, name))[0]
+    require_sound(state, os.path.join(folder, name))
+    return state
 
 
 def _modules(
@@ -156,8 +163,9 @@ def _modules(
             **settings.model_settings,
         )
     else:
-        model = models.rebuild(state["spec"])
-        fill(model, state["model"])
+        with restoring("the checkpoint"):
+            model = models.rebuild(state["spec"])
+            fill(model, state["model"])
     model.to(ranks.device).checkpoint_activations(settings.checkpoint_activations)
     method = method_of(settings).to(ranks.device)
     groups = [*model.parameter_groups(), *method.prepare(model, cast(Any, kept))]

@@ -5,20 +5,14 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import socket
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sbtools.errors import SbtoolsError, UsageError
-from sbtools.job import never
-from sbtools.store.output import read_regular, writing
+from sbtools.errors import UsageError
+from sbtools.store.output import read_regular, write_whole
 from sbtools.train.folder import SIGNS
-
-WAIT = 3600.0
-"""Seconds that the other nodes wait for the first one, which reads the records."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +38,7 @@ class Place:
 
     def tell(self, folder: str, what: str, **told: Any) -> None:
         """Put up a sign, whole at once."""
-        path = self.sign(folder, what)
-        with writing(path):
-            beside = f"{path}.tmp-{os.getpid()}"
-            with open(beside, "w", encoding="ascii") as file:
-                json.dump(told, file)
-            os.replace(beside, path)
+        write_whole(self.sign(folder, what), json.dumps(told).encode("ascii"))
 
     def told(self, folder: str, what: str) -> dict[str, Any] | None:
         """What the sign says; None while there is none."""
@@ -61,26 +50,6 @@ class Place:
             with suppress(OSError):
                 os.unlink(self.sign(folder, what))
 
-    def await_leader(self, folder: str, stop: Callable[[], bool] = never) -> dict[str, Any] | None:
-        """What the leader tells when the folder is ready; None when `stop` turned true first.
-
-        Raises SbtoolsError when the leader failed, or is not heard of for an hour.
-        """
-        end = time.monotonic() + WAIT
-        while time.monotonic() < end:
-            if stop():
-                return None
-            if self.told(folder, "failed") is not None:
-                raise SbtoolsError("the first of the nodes failed: see what it says")
-            told = self.told(folder, "ready")
-            if told is not None:
-                return told
-            time.sleep(0.2)
-        raise SbtoolsError(
-            f"{folder}: nothing was heard of the first node for {WAIT:.0f} s; all nodes must see "
-            "the same folder"
-        )
-
 
 def read_sign(path: str) -> dict[str, Any] | None:
     """What a sign says; None while there is none."""
@@ -89,7 +58,7 @@ def read_sign(path: str) -> dict[str, Any] | None:
         return told if isinstance(told, dict) else {}
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
 
 
@@ -125,12 +94,3 @@ def in_torchrun(environment: Mapping[str, str] = os.environ) -> Place | None:
     again = environment.get("TORCHELASTIC_RESTART_COUNT", "0")
     id = f"{run}.{environment['MASTER_PORT']}.{again}"
     return Place(id, int(environment["RANK"]), int(environment["WORLD_SIZE"]))
-
-
-def endpoint() -> str:
-    """ "host:port" at which the other nodes find this one; $MASTER_ADDR and _PORT come first."""
-    host = os.environ.get("MASTER_ADDR") or os.environ.get("SLURMD_NODENAME")
-    with socket.socket() as found:
-        found.bind(("", 0))
-        port = os.environ.get("MASTER_PORT") or found.getsockname()[1]
-    return f"{host or socket.gethostname()}:{port}"

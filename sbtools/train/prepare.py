@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,11 +14,14 @@ from sbtools import __version__, models, records
 from sbtools.errors import SbtoolsError, UsageError
 from sbtools.records import Record
 from sbtools.store.owner import slurm_task
+from sbtools.store.shards import require_whole
 from sbtools.train import candidates, plan
 from sbtools.train.folder import RECORDS, VAL
 from sbtools.train.gather import Gathered, gather, require_expected
 from sbtools.train.plan import Asked
 from sbtools.train.settings import Settings
+
+log = logging.getLogger("sbtools")
 
 SHAPES = frozenset({"masks", "boxes", "other"})
 """Needs of a method that come from a clip's masks."""
@@ -31,8 +35,9 @@ class Request:
 
     folder: RUN. asked: what decides the weights. root: where relative paths of records begin.
     classes: a file, or names with commas. val and expect: files of records. device and ranks: of
-    this node. options: fields of `sbtools.train.loop.RankOptions`. level: of the ranks' log. run:
-    "module:attribute" of what each rank does.
+    this node. options: fields of `sbtools.train.loop.RankOptions`. rendezvous_timeout: seconds
+    that nodes wait for one another, and, six times as long, for the first one to read the records.
+    level: of the ranks' log. run: "module:attribute" of what each rank does.
     """
 
     folder: str
@@ -44,8 +49,10 @@ class Request:
     device: str = "cpu"
     ranks: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
+    rendezvous_timeout: float = 600.0
     overwrite: bool = False
     take_over: bool = False
+    allow_missing: bool = False
     command: str = ""
     level: int = 20
     run: str = "sbtools.train.loop:run_rank"
@@ -124,6 +131,7 @@ def _described(
         raise SbtoolsError(f"there are no records in the input{more}")
     if request.expect is not None:
         require_expected(found, read_file(request.expect, "--expect"))
+    missing = _missing_shards(request, kept)
     settings = plan.with_classes(settings, request.classes, found.labels, found.texts)
     for other in val:
         _require_apart(other, found, settings)
@@ -141,11 +149,23 @@ def _described(
         "records": found.describe(),
         "val": val[0].describe() if val else None,
         "frame_source": {**found.sources, "candidates": drawn_from.usual},
+        **({"missing_shards": missing} if missing else {}),
         "made": found.made or (before or {}).get("made", {}),
         "command": request.command,
         "host": socket.gethostname(),
         "slurm": slurm_task(),
     }
+
+
+def _missing_shards(request: Request, kept: list[Gathered]) -> list[str]:
+    """What the stores of the records lack; SbtoolsError unless that is allowed."""
+    folders = sorted(set().union(*(found.stores for found in kept)))
+    places = [records.resolve(folder, request.root) for folder in folders]
+    told = [require_whole(place, request.allow_missing) for place in places]
+    missing = [text for text in told if text]
+    for text in missing:
+        log.warning("%s", text)
+    return missing
 
 
 def _require_apart(val: Gathered, found: Gathered, settings: Settings) -> None:

@@ -23,9 +23,9 @@ from typing import Any
 
 from sbtools.errors import SbtoolsError
 from sbtools.registry import load
+from sbtools.signals import hold
 from sbtools.train.places import read_sign
 
-BLOCKED = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
 _PDEATHSIG = 1
 EVERY = 0.2
 """Seconds between two steps that are told."""
@@ -37,9 +37,10 @@ STEP = ("epoch", "step", "steps", "loss", "clips")
 class Spec:
     """What the ranks of one node are to do: JSON-ready.
 
-    ranks: of this node. endpoint: "host:port" of the first node, where there are several. stop:
-    the path of the sign that says when to stop. run: "module:attribute" of `run_rank`; options:
-    the fields of its RankOptions. level: of the log. parent: the pid that the process dies with.
+    ranks: of this node. endpoint: "host:port" of the first node, where there are several, which
+    wait for one another for rendezvous_timeout seconds. stop: the path of the sign that says when
+    to stop. run: "module:attribute" of `run_rank`; options: the fields of its RankOptions. level:
+    of the log. parent: the pid that the process dies with.
     """
 
     folder: str
@@ -50,6 +51,7 @@ class Spec:
     nodes: int = 1
     node: int = 0
     endpoint: str | None = None
+    rendezvous_timeout: float = 600.0
     run: str = "sbtools.train.loop:run_rank"
     options: dict[str, Any] = field(default_factory=dict)
     level: int = logging.INFO
@@ -118,10 +120,11 @@ class Asked:
 def main(arguments: list[str]) -> int:
     """Run the ranks that the first argument, a Spec as JSON, describes; the exit status.
 
-    The signals of BLOCKED must be blocked already.
+    The signals of `sbtools.signals.GROUP` must be blocked already.
     """
     spec = Spec(**json.loads(arguments[0]))
     die_with(spec.parent)
+    hold()
     if spec.world == 1:
         rank(arguments[0], os.getppid())
         return 0
@@ -168,7 +171,8 @@ def _rendezvous(spec: Spec) -> dict[str, Any]:
     return {
         "rdzv_backend": "static",
         "rdzv_endpoint": spec.endpoint,
-        "rdzv_configs": {"rank": spec.node, "timeout": 600},
+        # The parent gives up before, and says what it has waited for.
+        "rdzv_configs": {"rank": spec.node, "timeout": int(spec.rendezvous_timeout) + 60},
     }
 
 
@@ -176,6 +180,7 @@ def rank(told: str, parent: int) -> str:
     """One rank; what `run_rank` returned. One that fails, or has no others, ends its process."""
     spec = Spec(**json.loads(told))
     die_with(parent)
+    hold()
     number = int(os.environ["RANK"]) if spec.world > 1 else 0
     voice = Voice()
     _log_to(voice, number, spec.level)
@@ -195,7 +200,7 @@ def _run(spec: Spec, number: int, asked: Asked, voice: Voice) -> tuple[int, str 
     try:
         from sbtools.train.loop import RankOptions
 
-        options = RankOptions(**spec.options, **_callbacks(voice, number))
+        options = RankOptions(**spec.options, **_callbacks(voice, number, spec.ranks))
         run: Callable[..., str] = load(spec.run)
         device = f"cuda:{number % spec.ranks}" if spec.device == "cuda" else spec.device
         return 0, run(spec.folder, number, spec.world, device, asked, options)
@@ -208,9 +213,10 @@ def _run(spec: Spec, number: int, asked: Asked, voice: Voice) -> tuple[int, str 
         return 1, None
 
 
-def _callbacks(voice: Voice, number: int) -> Mapping[str, Any]:
+def _callbacks(voice: Voice, number: int, ranks: int) -> Mapping[str, Any]:
+    met = {} if number % ranks else {"met": lambda: voice("met", number)}
     if number:
-        return {}
+        return met
     last = [0.0]
 
     def step(told: Mapping[str, Any]) -> None:
@@ -218,7 +224,7 @@ def _callbacks(voice: Voice, number: int) -> Mapping[str, Any]:
             last[0] = time.monotonic()
             voice("step", {name: told[name] for name in STEP})
 
-    return {"epoch_line": lambda told: voice("epoch", dict(told)), "step_line": step}
+    return {**met, "epoch_line": lambda told: voice("epoch", dict(told)), "step_line": step}
 
 
 def _log_to(voice: Voice, number: int, level: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from sbtools.errors import UsageError
+from sbtools.errors import DamagedError, UsageError
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,33 @@ class Settings:
 
     @classmethod
     def restore(cls, told: Mapping[str, Any]) -> Settings:
-        """The settings of `describe`; a field that is not known here is an error."""
+        """The settings of `describe`; UsageError for a field that is not known here,
+        DamagedError for one of another type."""
         known = {field.name: field for field in fields(cls)}
         strange = sorted(set(told) - set(known))
         if strange:
             raise UsageError(f"the run has a setting '{strange[0]}' that this sbtools lacks")
         made: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in told.items()}
+        for name, value in made.items():
+            if not _fits(value, str(known[name].type)):
+                told = " ".join(ascii(value).split())[:40]
+                raise DamagedError(f"the run's setting '{name}' is damaged: {told}")
+        if "model" not in made:
+            raise DamagedError("the run's settings are damaged: they name no model")
         return cls(**made)
+
+
+def _fits(value: Any, kind: str) -> bool:
+    """Whether a value is of a field's annotation: str, int, float, bool, dict, tuples of them."""
+    if kind.startswith("tuple["):
+        inner = kind[len("tuple[") : -1].split(", ")
+        count = None if inner[-1] == "..." else len(inner)
+        right = isinstance(value, tuple) and count in (None, len(value))
+        return right and all(_fits(item, inner[0]) for item in value)
+    plain = kind.partition("[")[0]
+    if plain == "float":
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    allowed = {"str": str, "int": int, "bool": bool, "dict": dict}
+    if plain.endswith(" | None"):
+        return value is None or type(value) is allowed[plain.removesuffix(" | None")]
+    return type(value) is allowed[plain]

@@ -9,13 +9,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sbtools.errors import UsageError
+from sbtools.errors import SbtoolsError, UsageError
 from sbtools.records import Record
-from sbtools.train import plan
+from sbtools.train import address, plan
 from sbtools.train.folder import RECORDS, RunFolder, has_weights, read_run, require_same
 from sbtools.train.here import run_here
 from sbtools.train.launch import Ask, Ears, Line, launch
-from sbtools.train.places import Place, endpoint
+from sbtools.train.meeting import await_leader, here
+from sbtools.train.places import Place
 from sbtools.train.prepare import Request, Told, prepared, read_file
 from sbtools.train.ranks import Spec
 from sbtools.train.settings import Settings
@@ -102,35 +103,46 @@ def _open(request: Request, place: Place) -> Iterator[RunFolder]:
     try:
         with RunFolder(request.folder, request.overwrite, request.take_over, place.id) as run:
             yield run
-    except BaseException:
-        if place.count > 1:
-            with suppress(Exception):
-                place.tell(request.folder, "failed")
+    except BaseException as error:
+        _tell_failed(request, place, error)
         raise
 
 
+def _tell_failed(request: Request, place: Place, error: BaseException) -> None:
+    if place.count > 1:
+        code = error.exit_code if isinstance(error, SbtoolsError) else 1
+        with suppress(Exception):
+            place.tell(request.folder, "failed", code=code)
+
+
 def _lead(request: Request, run: RunFolder, place: Place, ears: Ears, torchrun: bool) -> str:
-    at = endpoint() if place.count > 1 and not torchrun else None
+    at: dict[str, Any] = {}
+    if place.count > 1 and not torchrun:
+        at = {"hosts": address.offered(), "port": address.free_port()}
     place.take_down(run.path, "failed")
-    _tell_ready(run, place, endpoint=at)
+    _tell_ready(run, place, **at)
     try:
         if torchrun:
             return run_here(request, place, ears)
         return launch(_spec(request, place, at), place, ears)
     finally:
-        place.take_down(run.path, "stop", "ready")
+        place.take_down(run.path, "stop", "ready", *map(here, range(place.count)))
 
 
 def _follow(request: Request, place: Place, ears: Ears, torchrun: bool) -> Outcome:
     """What the processes after the first do: wait for it, and join."""
-    ready = place.await_leader(request.folder, _asked(ears.ask))
-    if ready is None:
-        return Outcome(ears.ask() or "term")
+    limit = 6 * request.rendezvous_timeout
+    ready = await_leader(place, request.folder, ears.ask, limit)
     if "word" in ready:
         return Outcome(ready["word"])
     if torchrun:
         return Outcome(run_here(request, place, ears))
-    return Outcome(launch(_spec(request, place, ready["endpoint"]), place, ears))
+    try:
+        return Outcome(launch(_spec(request, place, ready), place, ears))
+    except BaseException as error:
+        if place.told(request.folder, "failed") is None:
+            _tell_failed(request, place, error)
+        raise
 
 
 def _tell_ready(run: RunFolder, place: Place, **told: Any) -> None:
@@ -138,7 +150,8 @@ def _tell_ready(run: RunFolder, place: Place, **told: Any) -> None:
         place.tell(run.path, "ready", **told)
 
 
-def _spec(request: Request, place: Place, at: str | None) -> Spec:
+def _spec(request: Request, place: Place, at: Mapping[str, Any]) -> Spec:
+    """`at` has the hosts and the port of the first node, where there are several."""
     return Spec(
         folder=request.folder,
         stop=place.sign(request.folder, "stop"),
@@ -147,7 +160,8 @@ def _spec(request: Request, place: Place, at: str | None) -> Spec:
         ranks=request.ranks,
         nodes=place.count,
         node=place.index,
-        endpoint=at,
+        endpoint=f"{address.reachable(at['hosts'])}:{at['port']}" if at else None,
+        rendezvous_timeout=request.rendezvous_timeout,
         run=request.run,
         options=dict(request.options),
         level=request.level,

@@ -15,6 +15,7 @@ from sbtools.methods.base import Method
 from sbtools.models.base import VideoModel
 from sbtools.train.checkpoint import BEST, LAST, read
 from sbtools.train.settings import Settings
+from sbtools.train.sound import require_sound, restoring
 
 WHICH = {"last": LAST, "best": BEST, "ema": LAST}
 
@@ -46,17 +47,19 @@ def load(where: str | os.PathLike[str], which: str = "last") -> Trained:
     """
     path = _path(os.fspath(where), which)
     state, digest = read(path)
+    require_sound(state, path)
     held = state
     if which == "ema":
         if not state.get("ema"):
             raise UsageError(f"{path} has no averaged weights: train with --ema")
         held = state["ema"]
-    settings = Settings.restore(state["settings"])
-    model, method = models.rebuild(state["spec"]), method_of(settings)
-    if set(method.state_dict()) != set(held["method"]):
-        method.prepare(model, [])
-    fill(model, held["model"])
-    fill(method, held["method"])
+    with restoring(path):
+        settings = Settings.restore(state["settings"])
+        model, method = models.rebuild(state["spec"]), method_of(settings)
+        if set(method.state_dict()) != set(held["method"]):
+            method.prepare(model, [])
+        fill(model, held["model"])
+        fill(method, held["method"])
     progress = {name: state["progress"].get(name) for name in ("epoch", "step", "best")}
     return Trained(
         model.eval(), method.eval(), settings, state["spec"], digest, path, which, progress

@@ -11,6 +11,7 @@ from sbtools.errors import ClipError
 from sbtools.video.base import Image, Video
 from sbtools.video.decode import Inexact, fast, plan, sequential
 from sbtools.video.index import FAULTS
+from sbtools.video.memory import require_memory
 from sbtools.video.pixels import Converter
 from sbtools.video.stream import Stream
 
@@ -148,6 +149,7 @@ class FileVideo(Video):
             if not left:
                 return
             if number > left[-1]:
+                require_memory(self._stream.pixels)
                 raise ClipError(
                     "truncated", f"frame {left[-1]} of {self.count} does not decode: it is damaged"
                 )
@@ -169,6 +171,8 @@ class FileVideo(Video):
             self._ended = False
         else:
             self._ended = True
+        if count < len(self._index.order):
+            require_memory(self._stream.pixels)
         self.decoded_frames = count
 
     def verify(self) -> int:

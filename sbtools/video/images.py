@@ -12,6 +12,7 @@ import numpy as np
 from sbtools.errors import ClipError
 from sbtools.video.base import Image, Video
 from sbtools.video.folder import images
+from sbtools.video.memory import require_memory, told_as_memory
 from sbtools.video.source import open_regular, shown
 
 
@@ -111,12 +112,14 @@ def decode_image(data: bytes, max_pixels: int) -> Image:
             "too-large", f"{size[0]}x{size[1]} is over the limit of {max_pixels} pixels"
         )
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        with told_as_memory("the image"):
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+            if image is not None:
+                return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
     except cv2.error as error:
         raise ClipError("unreadable", "the image is damaged") from error
-    if image is None:
-        raise ClipError("unreadable", "the image is damaged")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+    require_memory(size[0] * size[1])
+    raise ClipError("unreadable", "the image is damaged")
 
 
 def _header_size(data: bytes) -> tuple[int, int] | None:

@@ -84,6 +84,8 @@ def build(container: InputContainer, stream: VideoStream) -> Index:
             _add(index, packet)
             if rule and index.odd is None:
                 _judge(index, rule, context.name, packet)
+    except MemoryError:
+        raise
     except FAULTS as error:
         index.fault = str(getattr(error, "strerror", None) or error)
     index.odd = index.odd or _oddity(index, container, stream, rule is not None)

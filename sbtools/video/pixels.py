@@ -10,6 +10,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from sbtools.errors import ClipError
 from sbtools.video.base import Image
+from sbtools.video.memory import require_memory, told_as_memory
 
 
 class Converter:
@@ -52,14 +53,17 @@ class Converter:
         """The picture as it is displayed; ClipError("memory" or "unreadable") when that fails."""
         self.look(frame)
         try:
-            plain = self._reformatter.reformat(
-                frame, format="bgr24", interpolation=Interpolation.BICUBIC, threads=1
-            )
-            image = cv2.cvtColor(plain.to_ndarray(), cv2.COLOR_BGR2RGB)
-        except MemoryError as error:
-            raise ClipError("memory", "not enough memory for a frame") from error
+            with told_as_memory("a frame"):
+                return self._upright(frame)
         except (av.FFmpegError, ValueError, cv2.error) as error:
+            require_memory(frame.width * frame.height)
             raise ClipError("unreadable", f"{frame.format.name} cannot become RGB") from error
+
+    def _upright(self, frame: av.VideoFrame) -> Image:
+        plain = self._reformatter.reformat(
+            frame, format="bgr24", interpolation=Interpolation.BICUBIC, threads=1
+        )
+        image = cv2.cvtColor(plain.to_ndarray(), cv2.COLOR_BGR2RGB)
         if self.rotation:
             image = cv2.rotate(image, _TURNS[self.rotation])
         return cast(Image, image)

@@ -12,7 +12,10 @@ from av.stream import Disposition
 
 from sbtools.errors import ClipError
 from sbtools.video.index import FAULTS, Index, build, demux
+from sbtools.video.memory import require_memory
 from sbtools.video.source import HEAD_BYTES, demuxer
+
+LOWEST_FPS = 0.001
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ class Stream:
             or getattr(stream, "codec_context", None) is None
             or stream.disposition & Disposition.attached_pic
         ):
+            require_memory(0)
             raise ClipError("unreadable", "no video stream that can be decoded: cut or damaged")
         return stream  # type: ignore[return-value]
 
@@ -113,6 +117,11 @@ class Stream:
                 "too-large",
                 f"frames of {width}x{height} are over the limit of {self._max_pixels} pixels",
             )
+
+    @property
+    def pixels(self) -> int:
+        """Of a coded frame; 0 where none was told."""
+        return int(self._context.width * self._context.height)
 
     def _undecoded_size(self) -> tuple[int, int]:
         """The frame size where opening under the limit gave none: frames may be over it."""
@@ -139,7 +148,7 @@ class Stream:
         return Header(
             frames=stream.frames,
             seconds=self._seconds(),
-            fps=float(rate or 0),
+            fps=_sane(float(rate or 0)),
             tick=stream.time_base or Fraction(0),
             format=self._container.format.name,
         )
@@ -217,8 +226,14 @@ class _Source:
             return -1
 
 
+def _sane(fps: float) -> float:
+    """The rate, or 0, unknown, where it is too low for a record to tell it from 0."""
+    return fps if fps >= LOWEST_FPS else 0.0
+
+
 def _unreadable(name: str, error: Exception) -> ClipError:
     if isinstance(error, MemoryError):
         return ClipError("memory", "not enough memory to open it")
+    require_memory(0)
     reason = getattr(error, "strerror", None) or str(error)
     return ClipError("unreadable", f"the {name} file is cut or damaged: {reason}")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from contextlib import suppress
 from fractions import Fraction
 from io import RawIOBase
 from types import TracebackType
@@ -14,10 +12,13 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from sbtools.errors import OutputError
+from sbtools.errors import OutputError, UsageError
+from sbtools.files import WholeFile
 from sbtools.video.source import shown
 
 _BT601, _LIMITED = 6, 1
+SLOWEST, FASTEST = 0.001, 1000.0
+"""Frames a second that a file is given; encoder and players know no others."""
 _LOSSLESS = {"qp": "0", "preset": "ultrafast"}
 
 
@@ -64,21 +65,18 @@ class FileWriter:
         self, path: str | os.PathLike[str], fps: float, crf: int = 18, lossless: bool = False
     ) -> None:
         self._path = os.fspath(path)
-        self._fps = Fraction(fps or 25).limit_denominator(100_000)
+        self._fps = Fraction(min(max(fps or 25, SLOWEST), FASTEST)).limit_denominator(100_000)
         self._lossless = lossless
         self._quality = _LOSSLESS if lossless else {"crf": str(crf), "preset": "medium"}
         self._count = 0
         self._stream: Any = None
-        folder = os.path.dirname(self._path)
-        # One name for each file, so that what a killed run left is swept by the next.
-        name = hashlib.sha1(os.fsencode(os.path.basename(self._path))).hexdigest()[:16]
-        self._temporary = os.path.join(folder, f".sbtools-{name}.tmp")
         try:
-            with suppress(FileNotFoundError):
-                os.unlink(self._temporary)
-            self._sink = _Sink(open(self._temporary, "xb", buffering=0))
+            self._whole = WholeFile(self._path, buffering=0, durable=False)
+        except UsageError as error:
+            raise OutputError(str(error)) from error
         except OSError as error:
             raise self._failure(error) from error
+        self._sink = _Sink(self._whole.file)  # type: ignore[arg-type]
         self._container = av.open(
             self._sink, "w", format="mp4", container_options={"fflags": "+bitexact"}
         )
@@ -138,19 +136,14 @@ class FileWriter:
         self._container.close()
         if self._sink.error:
             raise self._sink.error
-        os.fsync(self._sink.file.fileno())
-        os.replace(self._temporary, self._path)
+        self._whole.commit()
 
     def discard(self) -> None:
         """Give the file up: nothing stays behind."""
         if self._sink.file.closed:
             return
         self._container.close()
-        self._sink.file.close()
-        try:
-            os.unlink(self._temporary)
-        except FileNotFoundError:
-            pass
+        self._whole.discard()
 
     def _failure(self, error: OSError) -> OutputError:
         reason = error.strerror or str(error)

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from sbtools import __version__
 from sbtools.errors import DamagedError, LockedError, OutputError, SbtoolsError, UsageError
-from sbtools.files import sha256_of
+from sbtools.files import require_replaceable, sha256_of, write_whole
 from sbtools.weights.catalogue import File
 
 log = logging.getLogger("sbtools")
@@ -54,7 +54,9 @@ def download(file: File, target: Path, tell: Tell, wait: float = 1.0) -> str:
     part = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "ab", buffering=0) as out:
+        require_replaceable(part)
+        require_replaceable(target)
+        with open(part, "ab", buffering=0, opener=_without_links) as out:
             _lock(out, part)
             _receive(file, out, _Memo(part), tell, wait)
             os.fsync(out.fileno())
@@ -68,6 +70,10 @@ def download(file: File, target: Path, tell: Tell, wait: float = 1.0) -> str:
         raise
     _Memo(part).forget()
     return digest
+
+
+def _without_links(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
 
 
 def check_address(url: str) -> None:
@@ -99,14 +105,14 @@ class _Memo:
         try:
             known = json.loads(self.path.read_bytes())
             return str(known["validator"]) if known["url"] == url else None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def keep(self, url: str, validator: str | None) -> None:
         self.forget()
         if validator:
             text = json.dumps({"url": url, "validator": validator})
-            self.path.write_text(text, "ascii")
+            write_whole(str(self.path), text.encode("ascii"))
 
     def forget(self) -> None:
         self.path.unlink(missing_ok=True)

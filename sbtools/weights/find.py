@@ -103,7 +103,7 @@ def _is_grounding_dino(folder: Path) -> bool:
     try:
         with open(folder / "config.json", "rb") as file:
             kind = json.loads(file.read(1 << 20)).get("model_type")
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return False
     weights = re.compile(r"(model.*\.safetensors|pytorch_model.*\.bin)")
     return kind == "grounding-dino" and any(map(weights.fullmatch, os.listdir(folder)))

@@ -178,6 +178,23 @@ def test_a_signal_commits_and_the_same_command_goes_on(
     assert len(ids(again.stdout)) == 12
 
 
+LATE = """
+import atexit, os, signal
+from sbtools.cli import main, process
+
+process.call = lambda arguments: 75
+for number in process.STOPPING:
+    atexit.register(os.kill, os.getpid(), number)
+main()
+"""
+
+
+def test_a_signal_to_a_command_that_is_over_does_not_change_its_status() -> None:
+    """Slurm repeats them while the interpreter ends."""
+    done = subprocess.run([sys.executable, "-c", LATE], env=environment(), timeout=100, check=False)
+    assert done.returncode == 75
+
+
 def test_a_second_interrupt_stops_at_once(tmp_path: Path) -> None:
     make_clips(tmp_path / "clips", 6, frames=200)
     command = [*SBTOOLS, "segment", "--workers", "1", "--frames", "all", "clips"]

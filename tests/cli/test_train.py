@@ -22,6 +22,7 @@ from sbtools.train.checkpoint import read
 from sbtools.train.folder import RunFolder
 from tests.cli.running import SBTOOLS, environment, lines, sbtools
 from tests.making import make_clips
+from tests.train.strike import strike
 
 TRAIN = ["train", "--set-model", "arch=tiny", "--lr", "1e-3", "--warmup", "0", "--batch", "2"]
 TRAIN += ["--frames", "4", "--workers", "0", "--save-every", "1", "-o", "run"]
@@ -115,8 +116,10 @@ def test_the_same_command_again_says_so_and_tells_the_epochs_again(
 
 
 def test_a_stop_and_the_same_command_give_the_same_weights(trained: Path, work: Path) -> None:
-    with running(*TRAIN, "--epochs", "2", "clips.jsonl", cwd=work) as process:
-        process.send_signal(signal.SIGTERM)
+    """The signal comes to every process, as from scancel: to the rank, its worker, its tracker."""
+    words = [*TRAIN, "--epochs", "2", "--workers", "1", "clips.jsonl"]
+    with running(*words, cwd=work) as process:
+        strike(process.pid, signal.SIGTERM)
         _, err = process.communicate(timeout=200)
     assert process.returncode in (143, 0), err
     assert not processes_in(work)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from sbtools.errors import OutputError, SbtoolsError, UsageError
 from sbtools.loader import Clips, Failure, batches, feed, load, order
 from sbtools.models.recipe import Recipe
 from sbtools.records import Record
+from sbtools.signals import GROUP
 from tests.loader.workers import Dying, Hanging, Killed, Told
 
 Known = tuple[Path, list[Record]]
@@ -169,3 +171,19 @@ def test_a_cache_that_cannot_be_written_ends_it(known: Known, tmp_path: Path) ->
         list(load(made, STEPS, 0, workers=1))
     assert "\n" not in str(caught.value)
     made.close()
+
+
+def test_workers_are_started_with_the_signals_of_a_job_held_back() -> None:
+    """One that struck a worker before it ignores them would end the run."""
+    crew = feed.Crew(feed.Batches(None, "omit"), 1, 9.0, "cpu", "omit")  # type: ignore[arg-type]
+    masks: list[set[int]] = []
+
+    class Loader:
+        def __iter__(self) -> Iterator[Any]:
+            masks.append(set(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
+            return iter([1])
+
+    crew._loader = Loader()  # type: ignore[assignment]
+    assert list(crew.run([])) == [1]
+    assert masks[0] >= GROUP
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, []) & GROUP

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,47 @@ def sleepy(seconds: dict[int, float]) -> Task:
     return task
 
 
+def forgetful(log: str) -> Task:
+    """Runs out of memory as often as the item says; notes when it begins and ends."""
+
+    def task(item: tuple[str, int]) -> Iterator[Any]:
+        name, failures = item
+        tries = _noted(log, f"begin {name}")
+        time.sleep(0.3)
+        yield name
+        _noted(log, f"end {name}")
+        if tries <= failures:
+            raise MemoryError
+
+    return task
+
+
+def large_but_first(state: str) -> Task:
+    """Item 0 runs out of memory, once, when the others have more to send than there is room."""
+
+    def task(item: int) -> Iterator[Any]:
+        if item:
+            for _ in range(24):
+                yield bytes(1 << 20)
+        elif not os.path.exists(state):
+            Path(state).touch()
+            time.sleep(2)
+            raise MemoryError
+        else:
+            yield b"1"
+
+    return task
+
+
+def _noted(log: str, line: str) -> int:
+    """How often it was noted, this time included."""
+    with open(log, "a+") as file:
+        file.write(f"{line}\n")
+        file.flush()
+        file.seek(0)
+        return file.read().splitlines().count(line)
+
+
 def mischief() -> Task:
     """Does what the item says."""
 
@@ -122,7 +164,7 @@ class Mischief:
         resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
         hold = []
         while True:
-            hold.append(np.ones(64 << 20, np.uint8))
+            hold.append(np.empty(64 << 20, np.uint8))
 
     @staticmethod
     def unsendable() -> None:

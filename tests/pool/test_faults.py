@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from test_results import outcomes, results
 
+from sbtools.errors import ClipError
 from sbtools.pool import run
 
 HERE = Path(__file__).parent
@@ -81,6 +82,36 @@ def test_running_out_of_memory_is_a_failed_clip() -> None:
     assert [error and error.kind for _, error in found] == ["memory", None]
 
 
+def test_what_ran_out_of_memory_is_tried_again_alone_and_once(tmp_path: Path) -> None:
+    items = [("a", 0), ("b", 1), ("c", 0), ("d", 2), ("e", 0), ("f", 0), ("g", 1)]
+    log = tmp_path / "log"
+    found = {}
+    for entry in run(items, "pool_tasks:forgetful", {"log": str(log)}, 3):
+        if entry is not None:
+            (name, _), chunks = entry
+            try:
+                found[name] = list(chunks)
+            except ClipError as error:
+                found[name] = [error.kind, str(error)]
+    failed = ["memory", "out of memory (alone, too)"]
+    assert found == {name: failed if name == "d" else [name] for name in "abcdefg"}
+    assert list(found) == list("abcdefg")
+    lines = log.read_text().split("\n")
+    for name, tries in {"b": 2, "d": 2, "g": 2, "a": 1, "c": 1}.items():
+        begun = [at for at, line in enumerate(lines) if line == f"begin {name}"]
+        assert len(begun) == tries
+        assert tries == 1 or lines[begun[1] + 1] == f"end {name}"
+
+
+def test_an_item_that_others_wait_for_is_tried_again_while_they_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers whose results have no room until it is done do not end before."""
+    monkeypatch.setattr("sbtools.pool.crew.BUFFER_BYTES", 1 << 20)
+    stream = run([0, 1, 2, 3], "pool_tasks:large_but_first", {"state": str(tmp_path / "s")}, 3)
+    assert [sum(map(len, entry[1])) for entry in stream if entry] == [1, *[24 << 20] * 3]
+
+
 def test_sys_exit_in_a_task_is_a_failed_clip() -> None:
     [(_, error), (_, fine)] = outcomes(["sys_exit", "well"], 1)
     assert (error.kind, str(error), fine) == ("failed", "SystemExit: 4", None)
@@ -119,6 +150,7 @@ def test_closing_the_iterator_kills_the_workers_at_once() -> None:
 PARENT = """
 import sys
 sys.path.insert(0, {here!r})
+from sbtools.errors import ClipError
 from sbtools.pool import run
 def items():
     yield from [["sleep", 60], "well"]
@@ -181,6 +213,7 @@ def test_a_reader_that_hangs_does_not_hold_up_the_end() -> None:
     code = f"""
 import os, sys
 sys.path.insert(0, {str(HERE)!r})
+from sbtools.errors import ClipError
 from sbtools.pool import run
 def items():
     while data := os.read(0, 100):

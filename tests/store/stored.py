@@ -61,7 +61,7 @@ def make(
                 found += writer.pass_on(writer.done[id].record)
             else:
                 found += add(writer, id)
-        found += writer.close()
+        found += writer.close(done=True)
     return found
 
 

@@ -265,4 +265,5 @@ def test_other_files_and_live_temporaries_of_other_shards_stay(tmp_path: Path) -
     for name in kept + swept:
         (tmp_path / name).write_bytes(b"x")
     make(tmp_path, IDS[:2], shard=(0, 2), overwrite=True)
-    assert sorted([*kept, "000of002-00000.h5", "made.json"]) == sorted(os.listdir(tmp_path))
+    made = ["000of002-00000.h5", "000of002.json", "made.json"]
+    assert sorted([*kept, *made]) == sorted(os.listdir(tmp_path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -27,6 +28,8 @@ def count(folder: str, rank: int, world: int, device: str, ask: Ask, options: Ra
     run = Path(folder)
     note(run, rank, world=world, device=device, workers=options.workers)
     with Ranks(rank, world, resolve(device)) as ranks:
+        if options.met is not None:
+            options.met()
         return _steps(run, ranks, ask, options)
 
 
@@ -91,6 +94,19 @@ def struck(folder: str, rank: int, world: int, device: str, ask: Ask, options: R
     while ask() is None:
         time.sleep(0.02)
     return str(ask())
+
+
+def helped(folder: str, rank: int, world: int, device: str, ask: Ask, options: RankOptions) -> str:
+    """A rank with a process beside it, started as a loader starts its workers."""
+    spawned = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(600,))
+    spawned.start()
+    note(Path(folder), rank, child=spawned.pid)
+    while ask() is None:
+        time.sleep(0.02)
+    alive = spawned.is_alive()
+    spawned.kill()
+    spawned.join()
+    return str(ask()) if alive else "its child died"
 
 
 def note(run: Path, rank: int, **told: Any) -> None:

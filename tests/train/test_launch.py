@@ -18,6 +18,7 @@ from sbtools.train.places import Place, alone
 from sbtools.train.ranks import Spec
 from tests.cli.running import environment
 from tests.train.fake_ranks import notes
+from tests.train.strike import strike
 
 
 class Heard:
@@ -127,6 +128,23 @@ def test_a_killed_rank_is_named_and_its_children_go_too(tmp_path: Path) -> None:
 def test_signals_that_strike_a_rank_are_a_request_at_most(tmp_path: Path) -> None:
     assert start(tmp_path, "struck") == "term"
     assert notes(tmp_path)[0]["before"] is None
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_signals_to_every_process_are_a_request_at_most(ranks: int, tmp_path: Path) -> None:
+    """As scancel sends them: to ranks, to what they have started, to the resource tracker."""
+    struck: list[int] = []
+
+    class Striking(Heard):
+        def ask(self) -> str | None:
+            told = notes(self._run)
+            if len(told) == ranks and len(struck) < 9 * ranks:
+                for number in (signal.SIGUSR1, signal.SIGINT, signal.SIGTERM):
+                    struck.extend(strike(told[0]["pid" if ranks == 1 else "parent"], number))
+            return None
+
+    assert start(tmp_path, "helped", ranks, Striking(tmp_path)) == "term"
+    assert len(set(struck)) >= 3 * ranks and all_gone(tmp_path)
 
 
 DRIVER = (

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sbtools.errors import DamagedError, LockedError, SbtoolsError, UsageError
+from sbtools.errors import DamagedError, LockedError, UsageError
 from sbtools.train.folder import RunFolder, epoch_lines, read_run, require_same
 from sbtools.train.places import Place, alone, in_torchrun, on_slurm
 from sbtools.train.settings import Settings
@@ -217,16 +217,3 @@ def test_a_foreign_torchrun_is_known() -> None:
     ranks = {"RANK": "2", "WORLD_SIZE": "4", "LOCAL_RANK": "0", "MASTER_PORT": "29500"}
     assert in_torchrun({**ranks, "TORCHELASTIC_RUN_ID": "x/y"}) == Place("x_y.29500.0", 2, 4)
     assert in_torchrun({}) is None and in_torchrun({"RANK": "2", "WORLD_SIZE": "4"}) is None
-
-
-def test_nodes_wait_for_the_first_one(tmp_path: Path) -> None:
-    first, second = Place("7.2.0", 0, 2), Place("7.2.0", 1, 2)
-    other = Place("7.1.0", 0, 2)
-    other.tell(str(tmp_path), "ready", endpoint="wrong:1")
-    first.tell(str(tmp_path), "ready", endpoint="host:1")
-    assert second.await_leader(str(tmp_path)) == {"endpoint": "host:1"}
-    first.take_down(str(tmp_path), "ready")
-    assert second.await_leader(str(tmp_path), lambda: True) is None
-    first.tell(str(tmp_path), "failed")
-    with pytest.raises(SbtoolsError, match="the first of the nodes failed"):
-        second.await_leader(str(tmp_path))

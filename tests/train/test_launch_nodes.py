@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from sbtools.train.stage import train
 from tests.cli.running import environment, lines
 from tests.train.fake_ranks import notes
 from tests.train.test_launch import all_gone
+from tests.train.test_meeting import install_scontrol
 
 DRIVER = """
 import json, os, sys
@@ -70,12 +72,16 @@ def together(work: Path, *each: Mapping[str, str]) -> list[list[dict[str, object
 
 def node(number: int, **more: str) -> dict[str, str]:
     step = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "2"}
-    return {**step, "SLURM_PROCID": str(number), "SLURMD_NODENAME": "localhost",
+    return {**step, "SLURM_PROCID": str(number), "SLURMD_NODENAME": f"n{number + 1}.invalid",
             "GLOO_SOCKET_IFNAME": "lo", "FAKE_EPOCHS": "1000", **more}  # fmt: skip
 
 
 def test_two_nodes_train_together_and_stop_together(work: Path) -> None:
-    told = {"FAKE_WORD": "1"}
+    """Their names do not resolve; Slurm has their addresses."""
+    (work / "bin").mkdir()
+    install_scontrol(work / "bin")
+    path = f"{work / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    told = {"FAKE_WORD": "1", "PATH": path}
     first, second = together(work, node(0, **told), node(1, **told))
     assert second == [{"word": "int"}] and first[-1] == {"word": "int"}
     assert [line["epoch"] for line in first[:-1]] == list(range(1, len(first)))

@@ -1,0 +1,82 @@
+"""Where the first node of a run is found by the others."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+
+SECONDS = 20.0
+"""Within which scontrol answers."""
+
+
+def offered(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Names and addresses of this node, the usual one first; $MASTER_ADDR stands for all.
+
+    A node's name need not be one that resolves: its address is asked of Slurm.
+    """
+    given = environment.get("MASTER_ADDR")
+    if given:
+        return [given]
+    name = environment.get("SLURMD_NODENAME", "")
+    found = [name, _node_address(name) if name else ""]
+    # That of the node on which srun runs, which is the first one of a batch job.
+    started_from = environment.get("SLURM_LAUNCH_NODE_IPADDR", "")
+    found += [started_from if _is_mine(started_from) else "", socket.gethostname()]
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def free_port(environment: Mapping[str, str] = os.environ) -> int:
+    """A port that nobody has at the moment; $MASTER_PORT names another."""
+    with socket.socket() as found:
+        found.bind(("", 0))
+        return int(environment.get("MASTER_PORT") or found.getsockname()[1])
+
+
+def reachable(hosts: Sequence[str]) -> str:
+    """The first of them that resolves here, else the first one."""
+    return next(filter(_resolves, hosts), hosts[0])
+
+
+def node_names(count: int, environment: Mapping[str, str] = os.environ) -> list[str]:
+    """The nodes of the Slurm step, in its order; "node 0", "node 1" where it does not tell."""
+    listed = environment.get("SLURM_STEP_NODELIST") or environment.get("SLURM_JOB_NODELIST", "")
+    names = _scontrol("show", "hostnames", listed).split() if listed else []
+    return names if len(names) == count else [f"node {index}" for index in range(count)]
+
+
+def _node_address(name: str) -> str:
+    found = re.search(r"\bNodeAddr=(\S+)", _scontrol("show", "node", name))
+    return found[1] if found else ""
+
+
+def _scontrol(*words: str) -> str:
+    """What scontrol prints; nothing where it cannot be run."""
+    try:
+        done = subprocess.run(
+            ["scontrol", *words], stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS,
+            text=True, errors="replace", check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout if done.returncode == 0 else ""
+
+
+def _is_mine(address: str) -> bool:
+    if not address:
+        return False
+    try:
+        with socket.socket() as tried:
+            tried.bind((address, 0))
+            return True
+    except OSError:
+        return False
+
+
+def _resolves(host: str) -> bool:
+    try:
+        return bool(socket.getaddrinfo(host, None))
+    except (OSError, UnicodeError):
+        return False

@@ -1,0 +1,1 @@
+"""The scripts of examples/slurm on a real Slurm."""
