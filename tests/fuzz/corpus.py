@@ -36,11 +36,11 @@ def other():
 '''
 
 SEGMENT = ["segment", "--detector", "motion", "--segmenter", "grabcut", "--workers", "0",
-           "--frames", "2", "-q"]  # fmt: skip
-MASK = ["mask", "--mode", "bg", "--workers", "0", "-q"]
-EVAL = ["eval", "--classes", "walk,wave", "--workers", "0", "--bootstrap", "50", "-q"]
+           "--frames", "2"]  # fmt: skip
+MASK = ["mask", "--mode", "bg", "--workers", "0"]
+EVAL = ["eval", "--classes", "walk,wave", "--workers", "0", "--bootstrap", "50"]
 TRAIN = ["train", "--set-model", "arch=tiny", "--lr", "1e-3", "--warmup", "0", "--batch", "2",
-         "--frames", "2", "--workers", "0", "-q"]  # fmt: skip
+         "--frames", "2", "--workers", "0"]  # fmt: skip
 
 STEPS = [
     Step(["index", "--workers", "0", "clips"], out="clips.jsonl"),

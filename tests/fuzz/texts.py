@@ -77,9 +77,9 @@ def records(corpus: Path, work: Path, draws: np.random.Generator) -> Case:
         ["index", "--workers", "0"], ["split", "--limit", "3"],
         ["split", "--write-classes", "c.txt"],
         [*SEGMENT, "-o", "new"], [*MASK, "-o", "new"], [*MASK, "--video", "new"],
-        ["view", "-q", "--workers", "0", "-o", "s.png"],
-        ["view", "-q", "--workers", "0", "--video", "seen"],
-        ["detect", "--detector", "motion", "--workers", "0", "-q", "--frames", "2"],
+        ["view", "--workers", "0", "-o", "s.png"],
+        ["view", "--workers", "0", "--video", "seen"],
+        ["detect", "--detector", "motion", "--workers", "0", "--frames", "2"],
     ])  # fmt: skip
     follow = [*EVAL, "--model", "mine:mean", "-o", "r.json", "--max-failed", "100%", "out.jsonl"]
     steps = [

@@ -32,7 +32,7 @@ def videos(corpus: Path, work: Path, draws: np.random.Generator) -> Case:
         Step(["index", "--workers", "0", "clips"], out="clips.jsonl"),
         Step([*SEGMENT, "-o", "masks"], stdin="clips.jsonl", out="masks.jsonl"),
         Step([*MASK, "-o", "pixels"], stdin="masks.jsonl", out="pixels.jsonl"),
-        Step(["view", "-q", "--workers", "0", "-o", "s.png"], stdin="pixels.jsonl"),
+        Step(["view", "--workers", "0", "-o", "s.png"], stdin="pixels.jsonl"),
         Step([*EVAL, "--model", "mine:mean", "-o", "r.json", "--max-failed", "1", "masks.jsonl"]),
         Step(["check", "-q", "masks", "pixels"]),
     ]
