@@ -115,9 +115,9 @@ def _supervise(client: socket.socket) -> NoReturn:
             os.kill(child, number)
         if not numbers:
             break
-    _, status = os.waitpid(child, 0)
+    _, status, used = os.wait4(child, 0)
     with suppress(OSError):
-        client.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+        client.sendall(f"{os.waitstatus_to_exitcode(status)} {used.ru_maxrss}".encode())
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""Stands for one command of sbtools: see served.py."""
+"""Stands for one command of sbtools: see served.py. The file $SERVED_PEAK gets its peak memory, KiB."""
 
 from __future__ import annotations
 
@@ -50,8 +50,10 @@ def main() -> None:
     begun(server, arguments)
     for stream in (0, 1, 2):
         os.close(stream)
-    told = server.recv(64)
-    code = int(told) if told else -signal.SIGKILL
+    code, peak = map(int, server.recv(64).split() or (-signal.SIGKILL, 0))
+    if "SERVED_PEAK" in os.environ:
+        with open(os.environ["SERVED_PEAK"], "w", encoding="utf-8") as file:
+            file.write(str(peak))
     if code < 0:
         signal.signal(-code, signal.SIG_DFL) if -code != signal.SIGKILL else None
         os.kill(os.getpid(), -code)
