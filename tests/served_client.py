@@ -1,4 +1,4 @@
-"""Stands for one command of sbtools: see served.py. The file $SERVED_PEAK gets its peak memory, KiB."""
+"""Stands for one command of sbtools: see served.py. $SERVED_PEAK: a file for its peak memory, KiB."""
 
 from __future__ import annotations
 

@@ -52,8 +52,8 @@ def test_options_reach_the_command_and_folders_are_made(
 
 @pytest.mark.parametrize("script", GIVEN)
 def test_a_file_is_sourced_that_makes_the_environment(script: str, fake: Path, path: Path) -> None:
-    (fake.parent / "environment").write_text("[ -z $UNSET ]; export SEEN=seen\n")
-    done = run(script, fake=fake, path=path, env={"SBTOOLS_ENV": "environment"})
+    (fake.parent / "env").write_text("[ -z $UNSET ]; export SEEN=seen\n")  # as /usr/bin/env
+    done = run(script, fake=fake, path=path, env={"SBTOOLS_ENV": "env"})
     assert done.returncode == 0 and b" seen\n" in done.stderr
     done = run(script, fake=fake, path=path, env={"SBTOOLS_ENV": "nowhere"})
     assert done.returncode == 2 and b"SBTOOLS_ENV: no file nowhere on " in done.stderr

@@ -38,8 +38,23 @@ def load(ctx: click.Context, param: click.Parameter, value: Path | None) -> None
                 raise click.BadParameter(f"{value}: '{name}' is no option {where}", ctx, param)
     own = known[ctx.info_name or ""]
     wanted = {**shared, **tables.get(ctx.info_name or "", {})}
-    found: dict[str, Any] = {own[name]: entry for name, entry in wanted.items() if name in own}
+    lists = {option.name for option in ctx.command.params if option.multiple or option.nargs != 1}
+    found = {
+        own[name]: _as_typed(entry, own[name] in lists)
+        for name, entry in wanted.items()
+        if name in own
+    }
     ctx.default_map = {**(ctx.default_map or {}), **found}
+
+
+def _as_typed(value: Any, many: bool) -> Any:
+    """What is no word, whole number, switch or list of them, as it would stand on the command line.
+
+    There 3.7, inf and [1] are no integers; click would make 3 of the first, and fail on the others.
+    """
+    if many and isinstance(value, list):
+        return [_as_typed(one, many) for one in value]
+    return value if isinstance(value, bool | int | str) else str(value)
 
 
 def _all_options(ctx: click.Context) -> dict[str, dict[str, str]]:

@@ -103,6 +103,15 @@ def test_a_config_file_gives_defaults_below_the_command_line(tmp_path: Path, cli
     assert len(lines(done.stdout)) == 2
 
 
+@pytest.mark.parametrize("value", ["1e400", "nan", "2.5", "2.0", "1979-05-27", "[1]"])
+def test_a_config_file_gives_no_integer_that_the_command_line_would_not(
+    value: str, tmp_path: Path, clips: Path
+) -> None:
+    (tmp_path / "c.toml").write_text(f"limit = {value}\n")
+    done = sbtools("index", "--config", "c.toml", clips, cwd=tmp_path)
+    assert done.returncode == 2 and b"is not a valid integer" in done.stderr, done
+
+
 def test_a_config_file_with_an_unknown_key_is_refused(tmp_path: Path, clips: Path) -> None:
     (tmp_path / "c.toml").write_text("[index]\nlimits = 1\n")
     done = sbtools("index", "--config", "c.toml", clips, cwd=tmp_path)
