@@ -38,7 +38,8 @@ def load(ctx: click.Context, param: click.Parameter, value: Path | None) -> None
                 raise click.BadParameter(f"{value}: '{name}' is no option {where}", ctx, param)
     own = known[ctx.info_name or ""]
     wanted = {**shared, **tables.get(ctx.info_name or "", {})}
-    lists = {option.name for option in ctx.command.params if option.multiple or option.nargs != 1}
+    options = [option for option in ctx.command.params if isinstance(option, click.Option)]
+    lists = {option.name for option in options if option.multiple or option.nargs != 1}
     found = {
         own[name]: _as_typed(entry, own[name] in lists)
         for name, entry in wanted.items()
