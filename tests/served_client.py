@@ -1,4 +1,4 @@
-"""Stands for one command of sbtools: see served.py. $SERVED_PEAK: a file for its peak memory, KiB."""
+"""Stands for one command of sbtools: see served.py. $SERVED_PEAK: a file for its peak of memory."""
 
 from __future__ import annotations
 
