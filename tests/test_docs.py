@@ -120,7 +120,7 @@ def test_every_field_of_a_record_is_in_the_manual() -> None:
 
 def test_every_kind_of_error_is_in_the_manual() -> None:
     source = "\n".join(path.read_text("utf-8") for path in (HERE / "sbtools").rglob("*.py"))
-    raised = set(re.findall(r'ClipError\(\s*"([a-z-]+)"', source))
+    raised = set(re.findall(r'(?:ClipError\(\s*|^KIND = )"([a-z-]+)"', source, flags=re.M))
     kinds = plain(HERE / "man" / "sbtools-records.5").partition("KINDS OF")[2]
     kinds = kinds.partition("STRICT READING")[0]
     assert raised and raised == set(re.findall(r"^([a-z-]+)$", kinds, flags=re.M))

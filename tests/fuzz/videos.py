@@ -79,7 +79,7 @@ def _rotated(folder: Path, draws: np.random.Generator) -> str:
 def _huge(folder: Path, draws: np.random.Generator) -> str:
     """Real frames of 16,000 pixels, in a file of a few kilobytes."""
     width, height = pick(draws, [(16_000, 16), (16, 16_000), (16_000, 16_000), (8192, 4320)])
-    suffix, codec = pick(draws, [("avi", "mjpeg"), ("mkv", "png")])
+    suffix, codec = pick(draws, [("avi", "mjpeg"), ("mov", "png")])
     pixels = "rgb24" if codec == "png" else "yuvj420p"
     frame = np.full((height, width, 3), 90, np.uint8)
     write_video(folder / f"bad.{suffix}", [frame] * 2, codec=codec, pix_fmt=pixels)

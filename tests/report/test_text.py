@@ -85,11 +85,12 @@ def test_latex_says_nothing_but_what_was_meant() -> None:
 
 def test_csv_holds_every_metric_as_the_result_has_it() -> None:
     told = result_of(HOSTILE)
+    name = HOSTILE.replace("\x1b", r"\x1b").replace("\n", r"\n")
     lines = list(csv.DictReader(io.StringIO(text.as_csv(tables_of(told)))))
     assert {line["metric"] for line in lines} == set(told["metrics"])
     for line in lines:
         measure = told["metrics"][line["metric"]]
-        assert float(line["value"]) == measure["value"] and line["result"] == HOSTILE
+        assert float(line["value"]) == measure["value"] and line["result"] == name
         assert [float(line["low"]), float(line["high"])] == measure["interval"]
         assert line["files"] == "0.json" and line["clips"] == "60" and line["seeds"] == "1"
     some = text.as_csv(tables_of(told), ["top1"])
