@@ -9,9 +9,10 @@ import signal
 import socket
 import sys
 
-AT_START = ("PYTHON", "LD_", "OMP_", "MKL_", "OPENBLAS_", "HDF5_", "KMP_", "TORCH", "LC_", "LANG",
-            "MPL", "HF_", "CUDA")  # fmt: skip
-"""What an environment variable begins with that an interpreter or a library reads at its start."""
+AT_START = ("PYTHON", "LD_PRELOAD", "OMP_", "MKL_", "OPENBLAS_", "HDF5_", "LC_", "LANG", "MPL",
+            "HF_", "CUDA")  # fmt: skip
+"""What an environment variable begins with that an interpreter or a library reads at its start.
+OpenCV, torch and others set variables of their own when they are imported: none of these counts."""
 LIMITS = ("RLIMIT_AS", "RLIMIT_CORE", "RLIMIT_CPU", "RLIMIT_DATA", "RLIMIT_FSIZE", "RLIMIT_NOFILE",
           "RLIMIT_NPROC", "RLIMIT_STACK")  # fmt: skip
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
