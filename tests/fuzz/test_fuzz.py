@@ -16,6 +16,7 @@ import pytest
 from sbtools.rng import generator
 from tests.cli.running import server
 from tests.fuzz import case as cases
+from tests.fuzz import properties
 from tests.fuzz import run as fuzz
 from tests.fuzz.case import Case, Ran, Step, changed, run, sandbox
 from tests.fuzz.properties import findings, state
@@ -54,6 +55,7 @@ def found(program: str, same: Callable[[Path, list[Ran]], str | None] | None = N
 def test_a_planted_bug_is_found(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if bug == "hang":
         monkeypatch.setattr(cases, "TIMEOUT", 1.0)
+    monkeypatch.setattr(properties, "MEMORY", 100)  # above this process, which is large itself
 
     def same(work: Path, ran: list[Ran]) -> str | None:
         return "made another" if (work / "made").exists() else None
