@@ -20,7 +20,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal
 
 def outset() -> list[object]:
     """What a fork cannot change: where it differs from the server's, a command is started anew."""
-    environment = sorted(pair for pair in os.environ.items() if pair[0].startswith(AT_START))
+    read = (pair for pair in os.environ.items() if pair[0].startswith(AT_START))
+    environment = sorted(pair for pair in read if pair[0] != "PYTHON")  # that of our scripts
     limits = [resource.getrlimit(getattr(resource, name)) for name in LIMITS]
     ignored = [signal.getsignal(number) == signal.SIG_IGN for number in SIGNALS]
     return json.loads(json.dumps([environment, limits, ignored, os.nice(0), os.getsid(0)]))
