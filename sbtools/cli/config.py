@@ -38,23 +38,25 @@ def load(ctx: click.Context, param: click.Parameter, value: Path | None) -> None
                 raise click.BadParameter(f"{value}: '{name}' is no option {where}", ctx, param)
     own = known[ctx.info_name or ""]
     wanted = {**shared, **tables.get(ctx.info_name or "", {})}
-    options = [option for option in ctx.command.params if isinstance(option, click.Option)]
-    lists = {option.name for option in options if option.multiple or option.nargs != 1}
+    options = {param.name: param for param in ctx.command.params if isinstance(param, click.Option)}
     found = {
-        own[name]: _as_typed(entry, own[name] in lists)
+        own[name]: _as_typed(entry, options[own[name]])
         for name, entry in wanted.items()
         if name in own
     }
     ctx.default_map = {**(ctx.default_map or {}), **found}
 
 
-def _as_typed(value: Any, many: bool) -> Any:
+def _as_typed(value: Any, option: click.Option) -> Any:
     """What is no word, whole number, switch or list of them, as it would stand on the command line.
 
-    There 3.7, inf and [1] are no integers; click would make 3 of the first, and fail on the others.
+    There 3.7, inf, true and [1] are no integers; click would make 3 and 1 of two of them, and fail
+    on the others.
     """
-    if many and isinstance(value, list):
-        return [_as_typed(one, many) for one in value]
+    if isinstance(value, list) and (option.multiple or option.nargs != 1):
+        return [_as_typed(one, option) for one in value]
+    if isinstance(value, bool) and not option.is_flag:
+        return str(value).lower()
     return value if isinstance(value, bool | int | str) else str(value)
 
 

@@ -60,7 +60,7 @@ def command(
         click.echo(json.dumps(found.as_json(store)))
     else:
         for line in _lines(store, found):
-            click.echo(line)
+            messages.show(line)
     total = found.clips + (found.left or 0)
     if not found.whole:
         return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -64,6 +65,16 @@ def text_of(path: str) -> str:
         raise UsageError(
             f"{path}: {error.strerror}: --annotations and --labels name files"
         ) from None
+
+
+def json_of(path: str) -> Any:
+    """The JSON of a file; UsageError for what is none."""
+    try:
+        return json.loads(text_of(path))
+    except RecursionError:
+        raise UsageError(f"{path} is nested too deeply") from None
+    except ValueError as error:
+        raise UsageError(f"{path} is no JSON: {error}") from None
 
 
 def lines_of(path: str) -> Iterator[tuple[str, str]]:

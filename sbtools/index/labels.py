@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterable, Iterator
 
 from sbtools import records
 from sbtools.errors import UsageError
-from sbtools.index.annotation import lines_of, text_of
+from sbtools.index.annotation import json_of, lines_of
 
 Pairs = Iterable[tuple[int, str]]
 
@@ -104,12 +103,7 @@ def _labels_of_records(path: str) -> set[str]:
 
 
 def _pairs_of_json(path: str) -> Iterator[tuple[int, str]]:
-    try:
-        table = json.loads(text_of(path))
-    except RecursionError:
-        raise UsageError(f"{path} is nested too deeply") from None
-    except ValueError as error:
-        raise UsageError(f"{path} is no JSON: {error}") from None
+    table = json_of(path)
     if not isinstance(table, dict):
         raise UsageError(f"{path} is no object {{name: number}}")
     for name, number in table.items():

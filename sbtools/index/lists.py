@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -11,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sbtools.errors import UsageError
-from sbtools.index.annotation import Annotated, lines_of, stem_of, text_of
+from sbtools.index.annotation import Annotated, json_of, lines_of, stem_of
 from sbtools.index.labels import Labels
 from sbtools.video.folder import VIDEO_SUFFIXES
 
@@ -71,12 +70,7 @@ def _label(text: str | None) -> int | str | None:
 
 
 def _entries_of_json(place: str) -> Iterator[Entry]:
-    try:
-        items = json.loads(text_of(place))
-    except RecursionError:
-        raise UsageError(f"{place} is nested too deeply") from None
-    except ValueError as error:
-        raise UsageError(f"{place} is no JSON: {error}") from None
+    items = json_of(place)
     for number, item in enumerate(items if isinstance(items, list) else [items]):
         where = f"{place}, item {number}"
         if not isinstance(item, dict) or not isinstance(item.get("filename"), str):

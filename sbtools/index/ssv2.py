@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sbtools.errors import UsageError
 from sbtools.index import lists
-from sbtools.index.annotation import Annotated, lines_of, stem_of, text_of
+from sbtools.index.annotation import Annotated, json_of, lines_of, stem_of, text_of
 from sbtools.index.labels import Labels
 
 _SLOT = re.compile(r"\[([^\]]*)\]")
@@ -52,12 +51,7 @@ def _is_official(place: str) -> bool:
 
 
 def _official(place: str, labels: Labels | None) -> Iterator[Annotated]:
-    try:
-        items = json.loads(text_of(place))
-    except RecursionError:
-        raise UsageError(f"{place} is nested too deeply") from None
-    except ValueError as error:
-        raise UsageError(f"{place} is no JSON: {error}") from None
+    items = json_of(place)
     if not isinstance(items, list):
         raise UsageError(f"{place} is no list of clips: --labels takes the object of the classes")
     for number, item in enumerate(items):

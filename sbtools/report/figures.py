@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from sbtools.report.plots import BEHIND, GRID, INK, MUTED, SERIES, SMALL, SURFACE, axes, svg
 from sbtools.report.published import Published
 from sbtools.report.tables import Cell, Row, Table, title_of
-from sbtools.report.words import short
+from sbtools.words import short
 
 NUMBERED, LISTED = 30, 60
 STEP = 34

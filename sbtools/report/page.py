@@ -17,8 +17,8 @@ from sbtools.report.grid import FREE, NOTHING, flags, texts
 from sbtools.report.notices import Notice, marks, notes
 from sbtools.report.plots import styled
 from sbtools.report.tables import RATIOS, Row, Table, title_of
-from sbtools.report.words import visible
 from sbtools.store.output import write_whole
+from sbtools.words import visible
 
 NOTICES_SHOWN, DETAILS = 10, 12
 SELDOM = ("bg_wins", "group_gap")

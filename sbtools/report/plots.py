@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from sbtools.report.words import visible
+from sbtools.words import visible
 
 INK, MUTED, GRID, SURFACE = "#010101", "#020202", "#030303", "#040404"
 BEHIND: Any = {"facecolor": SURFACE, "edgecolor": "none", "pad": 0.8}

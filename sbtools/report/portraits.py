@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from sbtools.report.plots import BEHIND, GRID, INK, MUTED, SERIES, SMALL, SURFACE, WIDTH, axes, svg
 from sbtools.report.runs import Run, View
-from sbtools.report.words import short
+from sbtools.words import short
 
 DROPS, NAMED = 16, 24
 TINT = (66, 132, 210)

@@ -12,7 +12,7 @@ from rich.table import Table as Drawn
 from rich.text import Text
 
 from sbtools.report.grid import Grid
-from sbtools.report.words import visible
+from sbtools.words import visible
 
 NAMES, MARGIN = 16, 2
 

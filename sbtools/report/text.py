@@ -13,7 +13,7 @@ from sbtools.report import published
 from sbtools.report.grid import Grid
 from sbtools.report.notices import Notice
 from sbtools.report.tables import Table
-from sbtools.report.words import visible
+from sbtools.words import visible
 
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a formula begins with, in half width and full."""

@@ -103,7 +103,7 @@ def test_a_config_file_gives_defaults_below_the_command_line(tmp_path: Path, cli
     assert len(lines(done.stdout)) == 2
 
 
-@pytest.mark.parametrize("value", ["1e400", "nan", "2.5", "2.0", "1979-05-27", "[1]"])
+@pytest.mark.parametrize("value", ["1e400", "nan", "2.5", "2.0", "1979-05-27", "[1]", "true"])
 def test_a_config_file_gives_no_integer_that_the_command_line_would_not(
     value: str, tmp_path: Path, clips: Path
 ) -> None:
