@@ -125,7 +125,7 @@ def _request(flags: dict[str, Any], foreign: bool) -> Any:
     given = {name: flags[name] for name in GIVEN}
     return Request(
         folder=os.path.abspath(flags["output"]),
-        asked=Asked(flags["model"], flags["method"], flags["objective"],
+        asked=Asked(flags["model"], "+".join(flags["methods"]) or "none", flags["objective"],
                     **{name: flags[name] for name in PAIRS}, values=values),
         root=str(flags["root"]),
         device=device,
@@ -187,7 +187,7 @@ def _pretrain(flags: dict[str, Any], stop: StopFlag) -> int:
 def _require_pretraining(flags: dict[str, Any]) -> None:
     meant = {"gpus", "ranks", "weights", "val", "cache", "method_pairs", "objective_pairs"}
     strange = sorted(name for name in meant if flags[name])
-    if strange or flags["method"] != "none":
+    if strange or set(flags["methods"]) - {"none"}:
         raise UsageError(f"--pretrain takes no --{(strange or ['method'])[0]}")
     if os.path.lexists(flags["output"]) and not flags["overwrite"]:
         raise UsageError(f"{flags['output']} is there already: --overwrite, or another -o")

@@ -15,7 +15,7 @@ from sbtools.device import Halving, autocast
 from sbtools.errors import UsageError
 from sbtools.evaluate.subject import Subject
 from sbtools.evaluate.views import View
-from sbtools.methods.base import Batch
+from sbtools.models.outputs import Batch
 from sbtools.rng import Draws
 
 LOG_PROBABILITIES = "log-probabilities"
@@ -57,7 +57,7 @@ class Judge:
         for module in subject.modules:
             module.to(device).eval()
         self._halving = Halving(batch, "clips", "--batch")
-        self._text: Tensor | None = None
+        self._classes: tuple[Any] | None = None
 
     @property
     def kind(self) -> str:
@@ -66,7 +66,7 @@ class Judge:
 
     def forget_classes(self) -> None:
         """Encode texts anew when they are next needed: the model's classes have changed."""
-        self._text = None
+        self._classes = None
 
     def __call__(self, batch: Batch, look: Look | None = None) -> Judged:
         """The scores of a batch's records in every view.
@@ -93,10 +93,9 @@ class Judge:
     def _part(self, shown: Batch, at: Sequence[int]) -> Tensor:
         part = {**_cut(shown, at[0], at[-1] + 1), "draws": self.draws}
         with autocast(self.device, self.precision):
-            if self._text is None:
-                self._text = self.subject.model.text_features()
-            part["text"] = self._text
-            scores = self.subject.predict(self.subject.model, part)
+            if self._classes is None:
+                self._classes = (self.subject.model.test_classes(),)
+            scores = self.subject.predict(part, self._classes[0])
         expected = (len(at), len(self.subject.model.classes))
         if tuple(scores.shape) != expected:
             raise UsageError(

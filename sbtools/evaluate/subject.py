@@ -12,22 +12,22 @@ from torch import Tensor, nn
 from sbtools import models
 from sbtools.errors import UsageError
 from sbtools.files import sha256_of
-from sbtools.methods.base import Batch
 from sbtools.models.base import VideoModel
+from sbtools.models.outputs import Batch, Represent, predicted
 from sbtools.train.folder import LOG, RUN, epoch_lines, read_run
 from sbtools.train.settings import Settings
 from sbtools.train.trained import Trained, load
 
-Predict = Callable[[VideoModel, Batch], Tensor]
+Predict = Callable[[Batch, Any], Tensor]
 
 
 @dataclass
 class Subject:
     """A model, how it is asked, and what a result says of it.
 
-    predict: scores [B, K] of a batch, whose `text` is `model.text_features()`. modules: all that
-    moves to a device. about: the parts model, method and training of a result, and name. what: all
-    that its scores depend on, JSON-ready.
+    predict: scores [B, K] of a batch, by `model.test_classes()`. modules: all that moves to a
+    device. about: the parts model, method and training of a result, and name. what: all that its
+    scores depend on, JSON-ready.
     """
 
     model: VideoModel
@@ -61,7 +61,7 @@ def of_run(where: str, which: str | None = None) -> Subject:
     name = os.path.basename(os.path.normpath(os.path.abspath(where)))
     return Subject(
         trained.model,
-        trained.method.predict,
+        predict_of(trained.model, trained.method.represent),
         [trained.model, trained.method],
         {
             "name": name,
@@ -154,9 +154,9 @@ def of_model(
     )
 
 
-def predict_of(model: VideoModel) -> Predict:
-    """How a model without a method is asked: by its own `predict(batch)`, where it has one."""
+def predict_of(model: VideoModel, represent: Represent | None = None) -> Predict:
+    """How a model is asked: by its own `predict(batch)`, where it has one."""
     own = getattr(model, "predict", None)
     if callable(own):
-        return lambda model, batch: own(batch)
-    return lambda model, batch: model.scores(batch["video"], batch.get("text"))
+        return lambda batch, classes: own(batch)
+    return lambda batch, classes: predicted(model, batch["video"], classes, represent)

@@ -17,6 +17,7 @@ from sbtools.loader import geometry, sampling
 from sbtools.loader.cache import Cache
 from sbtools.loader.footage import PLANES, Footage, Original, Record, Scale, identity, require
 from sbtools.loader.geometry import Crop
+from sbtools.loader.needs import NEEDS, numbers
 from sbtools.loader.partners import Partners
 from sbtools.loader.photo import draw_jitter
 from sbtools.loader.sample import Failure, Sample
@@ -25,9 +26,6 @@ from sbtools.store import Stores
 
 if TYPE_CHECKING:
     from sbtools.loader.feed import Crew
-
-NEEDS = frozenset({*PLANES, "other"})
-"""What a method may need of the loader: masks, boxes, and those of another clip."""
 
 TRIES = 8
 
@@ -41,9 +39,10 @@ class Clips(Dataset[Sample | Failure]):
                   its store of pixels or masks, where it has one, else those of [start, end)
     train         draw frames, crop, flip and jitter by (seed, id, epoch, purpose); in tests each
                   place is a view: clips x crops of them for every record, one after another
-    needs         masks, boxes: samples bring person and object, person_box and object_box; other:
-                  the same of another clip, in the geometry of this one. Missing ones are a
-                  failure of kind missing
+    needs         names of `sbtools.loader.needs.NEEDS`; masks, boxes: samples bring person and
+                  object, person_box and object_box; other: the same of another clip, in the
+                  geometry of this one. Missing ones are a failure of kind missing
+    facts         what the needs tell of all training records
     fixed_frames  the test rule in training too
     partners      of a shard, the records of all shards: whose masks `other` takes; else `records`
     cache         a folder that keeps candidates and masks at `recipe.short_side`, filled as clips
@@ -68,6 +67,7 @@ class Clips(Dataset[Sample | Failure]):
         clips: int = 1,
         crops: int = 1,
         partners: Sequence[Mapping[str, Any]] | Any | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         self.records, self.recipe, self.frames, self.train = records, recipe, frames, train
         self.labels = {name: number for number, name in enumerate(classes)}
@@ -77,6 +77,7 @@ class Clips(Dataset[Sample | Failure]):
         self.first_epoch: int | None = None
         self._check(needs)
         self.needs = [need for need in PLANES if need in needs]
+        self.named, self.facts = [need for need in needs if NEEDS[need].name], facts or {}
         self.planes = [name for need in self.needs for name in PLANES[need]]
         others = records if partners is None else partners
         self.partners = Partners(others) if "other" in needs else None
@@ -87,7 +88,7 @@ class Clips(Dataset[Sample | Failure]):
         self.crew: Crew | None = None
 
     def _check(self, needs: Collection[str]) -> None:
-        unknown = sorted(set(needs) - NEEDS)
+        unknown = sorted(set(needs) - set(NEEDS))
         if unknown:
             known = ", ".join(sorted(NEEDS))
             raise UsageError(f"the loader does not bring '{unknown[0]}', only {known}")
@@ -140,6 +141,7 @@ class Clips(Dataset[Sample | Failure]):
     def _sample(self, record: Record, number: int, view: int, epoch: int) -> Sample:
         _refuse_failed(record)
         label, id = self._label(record), record["id"]
+        named = numbers(record, self.named, self.facts)
         clip, third = divmod(view, self.crops)
         with self._footage(record, epoch) as footage:
             places = self._places(footage.count, id, epoch, clip)
@@ -155,7 +157,7 @@ class Clips(Dataset[Sample | Failure]):
         jitter = None
         if self.train:
             jitter = draw_jitter(self.recipe, self.frames, self._draw(id, "jitter", epoch))
-        return Sample(frames, label, id, number, view, masks, jitter)
+        return Sample(frames, label, id, number, view, masks, jitter, named)
 
     @contextmanager
     def _footage(self, record: Record, epoch: int) -> Iterator[Footage]:

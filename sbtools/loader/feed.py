@@ -20,7 +20,7 @@ from sbtools.loader.dataset import Clips
 from sbtools.loader.order import order
 from sbtools.loader.photo import finish
 from sbtools.loader.sample import Failure, Sample, collate
-from sbtools.methods.base import Batch
+from sbtools.models.outputs import Batch
 from sbtools.signals import GROUP, held
 
 POLICIES = ("replace", "omit")

@@ -22,6 +22,7 @@ class Sample:
     place   of its record among the records; view: which of the clips x crops of a test
     masks   bool [T, S, S] each: person, object, person_box, object_box, and other_...
     jitter  in training
+    named   numbers by need, such as scene
     """
 
     frames: NDArray[np.uint8]
@@ -31,6 +32,7 @@ class Sample:
     view: int = 0
     masks: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
     jitter: Jitter | None = None
+    named: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ def collate(samples: Sequence[Sample], frames: int, side: int) -> dict[str, Any]
     for name in samples[0].masks if samples else ():
         masks = [s.masks[name] for s in samples]
         batch[name] = _stack(masks, (frames, side, side), np.bool_)
+    for name in samples[0].named if samples else ():
+        batch[name] = torch.tensor([s.named[name] for s in samples], dtype=torch.int64)
     jitters = [s.jitter for s in samples if s.jitter is not None]
     if any(jitter.on or jitter.gray for jitter in jitters):
         for name in ("order", "factors", "on", "gray"):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sbtools.backends import checked
+from sbtools.errors import UsageError
 from sbtools.registry import pick
 
 if TYPE_CHECKING:
     from sbtools.methods.base import Method
-    from sbtools.objectives.base import Objective
 
 METHODS = {
     "none": "sbtools.methods.none:Plain",
@@ -18,13 +20,47 @@ METHODS = {
 """Name -> class; other packages add to it through the entry-point group sbtools.methods."""
 
 
-def build(name: str, objective: Objective, **settings: Any) -> Method:
-    """The method of that name, which trains with `objective`.
+def build(name: str, **settings: Any) -> Method:
+    """The method of that name, or those of names joined by +.
 
-    Settings are the keyword arguments of its class; text becomes the type of the default. Raises
-    UsageError for an unknown name, and for a setting that is not known or not of its kind.
+    Settings are the keyword arguments of its class; text becomes the type of the default. Of
+    several, settings are by method: {"mask": {...}}. Raises UsageError for an unknown name, for a
+    setting that is not known or not of its kind, and for methods that cannot be together.
     """
+    from sbtools.methods.several import JOIN, Several
+
+    names = name.split(JOIN)
+    if len(names) == 1:
+        return _one(name, settings)
+    return Several([_one(each, settings.get(each, {})) for each in names])
+
+
+def assigned(names: Sequence[str], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as `build` takes them, of those that may be called METHOD.NAME.
+
+    A bare name is the setting of the one method that has it. Raises UsageError where several have
+    it, and where METHOD is none of `names`.
+    """
+    if len(names) == 1:
+        return {key.removeprefix(f"{names[0]}."): value for key, value in settings.items()}
+    found: dict[str, Any] = {name: {} for name in names}
+    for key, value in settings.items():
+        owner, dot, bare = key.partition(".")
+        owners = [owner] if dot else [name for name in names if key in _signature(name)]
+        if len(owners) > 1:
+            told = " or ".join(f"{name}.{key}" for name in owners)
+            raise UsageError(f"several methods have a setting '{key}': write {told}")
+        if not owners or owners[0] not in found:
+            raise UsageError(f"none of the methods {', '.join(names)} has a setting '{key}'")
+        found[owners[0]][bare if dot else key] = value
+    return found
+
+
+def _one(name: str, settings: Mapping[str, Any]) -> Method:
     made = pick(METHODS, "sbtools.methods", name, "method")
     method: Method = made(**checked(made, settings, f"method {name}"))
-    method.objective = objective
     return method
+
+
+def _signature(name: str) -> Mapping[str, Any]:
+    return inspect.signature(pick(METHODS, "sbtools.methods", name, "method")).parameters

@@ -1,60 +1,112 @@
-"""What a debiasing method is to the training loop."""
+"""What a debiasing method is to training."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor, nn
 
-from sbtools.models.base import Group, VideoModel
-from sbtools.objectives.base import Objective
+from sbtools.models.base import Encoded, Group, VideoModel
+from sbtools.models.outputs import Batch, Outputs
 from sbtools.rng import Draws
 
-Batch = dict[str, Any]
-"""video float [B, T, 3, H, W], normalised; label int64 [B]; id list[str]; draws Draws; and where
-a method needs them person, object, person_box, object_box bool [B, T, H, W]; with "other" also
-other_person ... of another clip of the records; scene float [B, S]."""
+if TYPE_CHECKING:
+    from sbtools.methods.fit import FitRun
+
+__all__ = ["Batch", "Build", "Method", "Phase"]
+
+Build = Callable[..., VideoModel]
+"""build(name, **settings) makes a second model of `sbtools.models`, for the same classes and
+frames, from scratch; build() one like the main model."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One optimiser step of each batch.
+
+    trains: names of parameter groups; None for all. texts: the class embeddings that the method's
+    own terms read: none, batch or all. objective: whether the objective is added, in exactly one
+    phase.
+    """
+
+    name: str = "main"
+    trains: tuple[str, ...] | None = None
+    texts: str = "none"
+    objective: bool = True
 
 
 class Method(nn.Module):
     """A way to train. Hyper-parameters are the keyword arguments of the class.
 
-    A method may own sub-modules; they are saved, resumed and optimised.
+    What it needs, requires and does is read from the instance, after __init__: it may depend on
+    settings, so that a weight of 0 costs nothing. Sub-modules are saved, resumed and optimised.
     """
 
     name: ClassVar[str] = ""
-    needs: frozenset[str] = frozenset()
-    """What the loader brings: masks, boxes, other, scene."""
 
-    objective: Objective
-    """Set by `sbtools.methods.build`."""
+    requires: frozenset[str] = frozenset()
+    """Of `VideoModel.provides`."""
+
+    mixes: bool = False
+    """Whether pixels of one clip may become another's; `target` follows the pixels then."""
+
+    needs: Mapping[str, Mapping[str, Any]] = {}
+    """What the loader brings with each clip: rows of `sbtools.loader.needs.NEEDS`, each with its
+    settings."""
+
+    resources: Mapping[str, str] = {}
+    """Settings that name what is opened before training: each a store, run, records or weights."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.opened: dict[str, Any] = {}
+        """The resources by setting, during training; empty in a run that is only evaluated."""
+        self.fitted: dict[str, Tensor] = {}
+        """What `fit` returned, on every rank."""
 
     def settings(self) -> Mapping[str, Any]:
         """The hyper-parameters as `build` takes them again: JSON."""
         return {}
 
-    def prepare(self, model: VideoModel, records: Sequence[Mapping[str, Any]]) -> list[Group]:
-        """Get ready, once, before the first step; returns parameter groups of its own modules."""
-        return [{"params": [p for p in self.parameters() if p.requires_grad], "lr_scale": 1.0}]
+    def build_modules(
+        self, model: VideoModel, facts: Mapping[str, Any], build: Build
+    ) -> list[Group]:
+        """Make the sub-modules, whose shapes depend on settings and facts alone; their groups.
+
+        facts: what the needs tell of all training records, such as {"scene": names}. Called for a
+        new run, a resumed one, and one that is evaluated.
+        """
+        return []
+
+    def fit(self, run: FitRun) -> dict[str, Tensor]:
+        """Work out what training needs from the data, once, on one process; at most 16 MB."""
+        return {}
 
     def augment(self, batch: Batch, rng: Draws) -> Batch:
         """Change a batch on its device, before the model sees it."""
         return batch
 
-    def phases(self) -> tuple[str, ...]:
+    def represent(self, encoded: Encoded) -> Encoded:
+        """What the last layer sees, in training and in tests."""
+        return encoded
+
+    def phases(self) -> tuple[Phase, ...]:
         """One optimiser step each."""
-        return ("main",)
+        return (Phase(),)
 
-    def losses(self, model: VideoModel, batch: Batch, phase: str = "main") -> dict[str, Tensor]:
-        """Scalars whose sum is minimised; each is logged under its name.
+    def losses(self, outputs: Outputs, phase: Phase) -> dict[str, Tensor]:
+        """Terms that are added to the objective: scalars, each logged under its name.
 
-        Over several ranks their average is what counts: see `sbtools.distributed.mean`.
+        The names are the same for all parts of a batch and on all ranks. Over several ranks their
+        average is what counts: see `sbtools.distributed.mean`. A term of weight 0 is left out.
         """
-        return {self.objective.name: self.objective(model, batch)}
+        return {}
+
+    def streams(self, outputs: Outputs) -> dict[str, Tensor]:
+        """Features [B, D] by name, of which "" are those that the last layer sees."""
+        return {"": outputs.features}
 
     def tally(self) -> dict[str, int]:
         """What was counted on this rank since the last call, for the epoch's line.
@@ -63,6 +115,7 @@ class Method(nn.Module):
         """
         return {}
 
-    def predict(self, model: VideoModel, batch: Batch) -> Tensor:
-        """Scores [B, K] in tests."""
-        return model.scores(batch["video"], batch.get("text"))
+    @property
+    def fits(self) -> bool:
+        """Whether `fit` is to be called."""
+        return type(self).fit is not Method.fit

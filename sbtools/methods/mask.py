@@ -51,9 +51,9 @@ class Mask(Method):
         _one_of("color_per", color_per, COLOUR_PER)
         used = (equations.MODES[mode].needs for mode, share in self.shares.items() if share)
         self.masks = tuple(dict.fromkeys(["person", *(mask for masks in used for mask in masks)]))
-        boxes = {"boxes"} if "object_box" in self.masks else set()
-        other = {"other"} if region == "other" else set()
-        self.needs = frozenset({"masks"} | boxes | other)
+        boxes = ["boxes"] if "object_box" in self.masks else []
+        other = ["other"] if region == "other" else []
+        self.needs = {name: {} for name in ["masks", *boxes, *other]}
         self.counts: Counter[str] = Counter()
 
     def settings(self) -> dict[str, Any]:

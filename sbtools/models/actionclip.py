@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sbtools.errors import UsageError
-from sbtools.models.base import Group, VideoModel, full, unit
+from sbtools.models.base import Encoded, Group, VideoModel, full, scaled_cosines, unit
 from sbtools.models.clip import Clip
 from sbtools.models.heads import Head, build, take
 from sbtools.models.recipe import Recipe
@@ -64,7 +64,8 @@ class ActionCLIP(VideoModel):
     """
 
     name: ClassVar[str] = "actionclip"
-    kind: ClassVar[str] = "log-probabilities"
+    provides = frozenset({"texts", "cosine", "one_frame"})
+    kind = "log-probabilities"
     defaults: ClassVar[dict[str, Any]] = {
         "objective": "kl",
         "epochs": 15,
@@ -111,6 +112,7 @@ class ActionCLIP(VideoModel):
         self.options = {"head": head, "templates": templates, "fix_text": fix_text}
         self.clip = clip
         self.head = self._head(head, seed)
+        self.static_gradient = "mean" if head == "meanP" else "tiled"
         if fix_text:
             for name, weight in clip.named_parameters():
                 if name != "logit_scale" and not name.startswith("visual."):
@@ -136,14 +138,14 @@ class ActionCLIP(VideoModel):
         clip.extra = {}
         return made
 
-    def encode_video(self, video: Tensor) -> Tensor:
+    def encode(self, video: Tensor) -> Encoded:
         images = self.clip.encode_image(video.flatten(0, 1))
-        return self._joined(images.unflatten(0, video.shape[:2]))
+        return Encoded(self._joined(images.unflatten(0, video.shape[:2])))
 
-    def encode_frame(self, frame: Tensor) -> Tensor:
+    def encode_frame(self, frame: Tensor) -> Encoded:
         """As `VideoModel`'s: the image tower sees the frame once, the head T of its features."""
         features = self.clip.encode_image(frame)
-        return self._joined(features[:, None].expand(-1, self.frames, -1))
+        return Encoded(self._joined(features[:, None].expand(-1, self.frames, -1)))
 
     def _joined(self, features: Tensor) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):
@@ -151,6 +153,7 @@ class ActionCLIP(VideoModel):
         return joined
 
     def encode_text(self, tokens: Tensor) -> Tensor:
+        """int64 [K, L] to [K, D], before L2 normalisation; L is the longest prompt's length."""
         return self.clip.encode_text(tokens)
 
     def set_classes(self, classes: Sequence[str], texts: Sequence[str] | None = None) -> None:
@@ -163,7 +166,7 @@ class ActionCLIP(VideoModel):
         self.classes, self.texts = list(classes), read
         self.tokens = tokens.to(self.clip.logit_scale.device)
 
-    def label_features(self, labels: Tensor, picks: Tensor | None = None) -> Tensor:
+    def class_embeddings(self, labels: Tensor, picks: Tensor | None = None) -> Tensor:
         wanted = labels
         if picks is not None:
             template = (picks * len(self.templates)).long().clamp_(max=len(self.templates) - 1)
@@ -171,31 +174,35 @@ class ActionCLIP(VideoModel):
         distinct, places = wanted.unique(return_inverse=True)
         return self.encode_text(self.tokens.flatten(0, 1)[distinct])[places]
 
-    def text_features(self) -> Tensor:
+    def test_classes(self) -> Tensor:
         """Float [M, K, D], L2-normalised: each class in each of M templates."""
         with torch.set_grad_enabled(self.training and torch.is_grad_enabled()):
             parts = self.tokens.flatten(0, 1).split(TOGETHER)
             features = torch.cat([full(self.encode_text(part)) for part in parts])
         return unit(features).unflatten(0, self.tokens.shape[:2])
 
-    def scores(self, video: Tensor, text: Tensor | None = None) -> Tensor:
-        """Log-probabilities [B, K]: log mean_m softmax_k(100 cos(video, text_mk))."""
-        text = self.text_features() if text is None else text
-        features = unit(self.encode_video(video))
+    def logits(self, encoded: Encoded, classes: Any = None) -> Tensor:
+        """In training, with [K, D], scaled cosines; in tests log mean_m softmax_k(100 cos)."""
+        if classes.ndim == 2:
+            return scaled_cosines(self.logit_scale, encoded.features, classes)
+        features = unit(encoded.features)
         with torch.autocast(features.device.type, enabled=False):
-            similar = torch.einsum("bd,mkd->bmk", SCALE * features, text)
+            similar = torch.einsum("bd,mkd->bmk", SCALE * features, classes)
             told = similar.log_softmax(dim=2).logsumexp(dim=1)
-        return told - math.log(len(text))
+        return told - math.log(len(classes))
 
     @property
     def logit_scale(self) -> Tensor:
         return self.clip.logit_scale.exp()
 
-    def parameter_groups(self) -> list[Group]:
+    def groups(self) -> list[Group]:
         """The towers, and the head at ten times their learning rate (utils/solver.py)."""
         head = list(self.head.parameters())
         towers = [p for p in self.clip.parameters() if p.requires_grad]
-        groups = [{"params": towers, "lr_scale": 1.0}, {"params": head, "lr_scale": 10.0}]
+        groups: list[Group] = [
+            {"name": "towers", "params": towers},
+            {"name": "head", "params": head, "lr_scale": 10.0},
+        ]
         return [group for group in groups if group["params"]]
 
     def checkpoint_activations(self, on: bool = True) -> None:

@@ -4,26 +4,53 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from sbtools.errors import UsageError
 from sbtools.models.recipe import Recipe
 
 Group = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """What a model makes of B clips before its last layer.
+
+    features: float [B, D], what enters the last linear layer or is compared with class embeddings,
+    not normalised. context: what class embeddings are prompted with, [B, ...]; None where nothing.
+    """
+
+    features: Tensor
+    context: Tensor | None = None
+
+    def full(self) -> Encoded:
+        """In float32 what has fewer bits."""
+        return Encoded(full(self.features), None if self.context is None else full(self.context))
+
+
 class VideoModel(nn.Module):
-    """A model that scores clips against classes.
+    """A model that tells of clips which class they show.
 
     B clips, T frames, K classes, D features. Videos are float [B, T, 3, H, W], normalised as
-    `recipe.normalise` says. Sub-classes set `frames` and `recipe`, and call `set_classes`.
+    `recipe.normalise` says. Sub-classes set `frames`, `recipe`, `classes` and `texts`.
     """
 
     name: ClassVar[str] = ""
-    kind: ClassVar[str] = "logits"
-    """What `scores` gives: logits, or log-probabilities where a model averages."""
+
+    provides: frozenset[str] = frozenset()
+    """texts: it has `class_embeddings`. cosine, which implies texts: `logits` are `logit_scale`
+    times the cosine of features and class embeddings. one_frame: `encode_frame` costs one frame."""
+
+    kind: str = "logits"
+    """What `logits` gives in tests: logits, or log-probabilities where a model averages."""
+
+    static_gradient: str = "tiled"
+    """mean: the gradient of a motionless clip is in each frame that of `encode_frame` divided by T.
+    tiled: only the whole clip tells it."""
 
     defaults: ClassVar[dict[str, Any]] = {}
     """Values of `sbtools.train.settings.Settings` that suit the model; its paper's."""
@@ -34,48 +61,51 @@ class VideoModel(nn.Module):
     texts: list[str]
 
     @abstractmethod
-    def encode_video(self, video: Tensor) -> Tensor:
-        """Float [B, T, 3, H, W] to features [B, D], before L2 normalisation."""
+    def encode(self, video: Tensor) -> Encoded:
+        """Of float [B, T, 3, H, W]."""
 
-    @abstractmethod
-    def encode_frame(self, frame: Tensor) -> Tensor:
-        """Float [B, 3, H, W] to [B, D]: `encode_video` of the clip that repeats the frame."""
-
-    @abstractmethod
-    def encode_text(self, tokens: Tensor) -> Tensor:
-        """int64 [K, L] to [K, D], before L2 normalisation; L is the longest prompt's length."""
+    def encode_frame(self, frame: Tensor) -> Encoded:
+        """Of float [B, 3, H, W]: `encode` of the clip that repeats the frame."""
+        return self.encode(repeated(frame, self.frames))
 
     @abstractmethod
     def set_classes(self, classes: Sequence[str], texts: Sequence[str] | None = None) -> None:
         """Take these classes, in this order; `texts` are read for them where they differ."""
 
-    @abstractmethod
-    def label_features(self, labels: Tensor, picks: Tensor | None = None) -> Tensor:
-        """Text features [N, D] of classes int64 [N], with gradient, before L2 normalisation.
+    def class_embeddings(self, labels: Tensor, picks: Tensor | None = None) -> Tensor:
+        """Float [N, D] of classes int64 [N], with gradient, not normalised; where `texts`.
 
         `picks`, float [N] in [0, 1), choose among the model's templates; None takes the first.
         What occurs twice is encoded once.
         """
+        raise UsageError(f"model {self.name} has no texts")
+
+    def test_classes(self) -> Any:
+        """What `logits` takes for all classes in tests, made once for a list of classes."""
+        return None
 
     @abstractmethod
-    def text_features(self) -> Tensor:
-        """What `scores` wants as `text`: features of all classes, without gradient in tests."""
+    def logits(self, encoded: Encoded, classes: Any = None) -> Tensor:
+        """Float [B, K]. `classes`: in training all class embeddings [K, D], in tests
+        `test_classes()`; None where the model has no texts."""
 
-    @abstractmethod
-    def scores(self, video: Tensor, text: Tensor | None = None) -> Tensor:
-        """Scores [B, K] of a video; `text` is `text_features()`, computed here when not given."""
+    def scores(self, video: Tensor, classes: Any = None) -> Tensor:
+        """[B, K] in tests; `classes` are `test_classes()`, made here when they are not given."""
+        classes = self.test_classes() if classes is None else classes
+        return self.logits(self.encode(video).full(), classes)
 
     @property
-    @abstractmethod
     def logit_scale(self) -> Tensor:
-        """The factor of cosine similarities, already exponentiated: a scalar with gradient."""
+        """The factor of cosine similarities, already exponentiated, with gradient; where cosine."""
+        raise UsageError(f"the logits of model {self.name} are no scaled cosines")
 
-    def parameter_groups(self) -> list[Group]:
-        """All trainable parameters: [{"params": [...], "lr_scale": 1.0}, ...]."""
-        return [{"params": [p for p in self.parameters() if p.requires_grad], "lr_scale": 1.0}]
+    def groups(self) -> list[Group]:
+        """All trainable parameters: {"name", "params"}, and lr_scale or weight_decay if they have
+        their own; "head" is the last linear layer's."""
+        return [{"name": "model", "params": [p for p in self.parameters() if p.requires_grad]}]
 
     def checkpoint_activations(self, on: bool = True) -> None:
-        """Trade time for memory in the towers; nothing by default."""
+        """Trade time for memory; nothing by default."""
 
     @abstractmethod
     def spec(self) -> dict[str, Any]:
@@ -95,3 +125,9 @@ def unit(features: Tensor) -> Tensor:
 def full(values: Tensor) -> Tensor:
     """In float32 what has fewer bits; double stays."""
     return values if values.dtype == torch.float64 else values.float()
+
+
+def scaled_cosines(scale: Tensor, video: Tensor, classes: Tensor) -> Tensor:
+    """scale x cosine of [B, D] and [K, D]: [B, K], in full precision also under autocast."""
+    with torch.autocast(video.device.type, enabled=False):
+        return full(scale) * unit(full(video)) @ unit(full(classes)).T

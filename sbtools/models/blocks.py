@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
+
+from sbtools.models.kernels import recomputed
 
 
 class QuickGELU(nn.Module):
@@ -59,7 +60,7 @@ def tower(
             x = replaced(x, prompts[number], place)
         last = at if number == len(blocks) - 1 else None
         if save and torch.is_grad_enabled():
-            x = checkpoint(_block, block, x, last, causal, use_reentrant=False)
+            x = recomputed(_block, block, x, last, causal)
         else:
             x = _block(block, x, last, causal)
     return x

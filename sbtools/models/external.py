@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import os
 import sys
@@ -10,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from sbtools.errors import UsageError
-from sbtools.models.base import VideoModel, repeated
+from sbtools.models.base import Encoded, VideoModel
+from sbtools.models.digests import digest_of
 from sbtools.models.recipe import Recipe
 
 OPENERS = {
@@ -64,11 +63,10 @@ class Scorer(VideoModel):
         self.places = [keys[key_of_label(name)] for name in classes]
         self.classes = self.texts = list(classes)
 
-    def scores(self, video: Tensor, text: Tensor | None = None) -> Tensor:
-        """As `VideoModel`'s; the scores of the classes that were chosen."""
+    def encode(self, video: Tensor) -> Encoded:
+        """The scores, which stand for the features that the network does not give: [B, own K]."""
         found = self.network(video)
         found = getattr(found, "logits", found)
-        places = getattr(self, "places", None)
         if not isinstance(found, Tensor) or found.ndim != 2:
             raise UsageError(f"{self.source} gives no scores [clips, classes]")
         if self.own and found.shape[1] != len(self.own):
@@ -76,28 +74,12 @@ class Scorer(VideoModel):
                 f"{self.source} gives {found.shape[1]} scores for {len(self.own)} classes: name "
                 "its own, in their order, --classes FILE"
             )
-        return found if places is None else found[:, places]
+        return Encoded(found)
 
-    def text_features(self) -> Tensor:
-        """Nothing: a head has no texts."""
-        return torch.zeros(0)
-
-    def encode_video(self, video: Tensor) -> Tensor:
-        raise UsageError(f"{self.source} gives scores, no features")
-
-    def encode_frame(self, frame: Tensor) -> Tensor:
-        """As `VideoModel`'s, of the scores."""
-        return self.scores(repeated(frame, self.frames))
-
-    def encode_text(self, tokens: Tensor) -> Tensor:
-        raise UsageError(f"{self.source} has no texts")
-
-    def label_features(self, labels: Tensor, picks: Tensor | None = None) -> Tensor:
-        raise UsageError(f"{self.source} has no texts")
-
-    @property
-    def logit_scale(self) -> Tensor:
-        return torch.ones(())
+    def logits(self, encoded: Encoded, classes: Any = None) -> Tensor:
+        """Scores [B, K] of the classes that were chosen."""
+        places = getattr(self, "places", None)
+        return encoded.features if places is None else encoded.features[:, places]
 
     def spec(self) -> dict[str, Any]:
         return {
@@ -171,16 +153,6 @@ def of_factory(
     if callable(predict):
         model.predict = predict
     return model.eval()
-
-
-def digest_of(module: nn.Module) -> str:
-    """SHA-256 of the names and values of all weights, in hexadecimal digits."""
-    whole = hashlib.sha256()
-    for name, value in sorted(module.state_dict().items()):
-        whole.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        flat = value.detach().cpu().contiguous().reshape(-1)
-        whole.update(flat.view(torch.uint8).numpy().tobytes())
-    return whole.hexdigest()
 
 
 def _found(text: str) -> Callable[..., Any]:

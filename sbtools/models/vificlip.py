@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sbtools.errors import UsageError
 from sbtools.models import prompts
-from sbtools.models.base import VideoModel, full, unit
+from sbtools.models.base import Encoded, VideoModel, scaled_cosines
 from sbtools.models.checkpoints import TABLE
 from sbtools.models.clip import Clip
 from sbtools.models.recipe import Recipe
@@ -42,6 +42,8 @@ class ViFiCLIP(VideoModel):
     """
 
     name: ClassVar[str] = "vificlip"
+    provides = frozenset({"texts", "cosine", "one_frame"})
+    static_gradient = "mean"
     defaults: ClassVar[dict[str, Any]] = {
         "objective": "infonce",
         "epochs": 12,
@@ -108,16 +110,19 @@ class ViFiCLIP(VideoModel):
         self.register_buffer("tokens", torch.zeros(0, 2, dtype=torch.int64), persistent=False)
         self.set_classes(classes, texts)
 
-    def encode_video(self, video: Tensor) -> Tensor:
+    def encode(self, video: Tensor) -> Encoded:
         images = self.clip.encode_image(video.flatten(0, 1), self._prompts("vision"))
-        return images.unflatten(0, video.shape[:2]).mean(dim=1)
+        return Encoded(images.unflatten(0, video.shape[:2]).mean(dim=1))
 
-    def encode_frame(self, frame: Tensor) -> Tensor:
+    def encode_frame(self, frame: Tensor) -> Encoded:
         """As `VideoModel`'s: the mean of T equal features is the feature."""
-        return self.clip.encode_image(frame, self._prompts("vision"))
+        return Encoded(self.clip.encode_image(frame, self._prompts("vision")))
 
     def encode_text(self, tokens: Tensor) -> Tensor:
-        """As `VideoModel`'s; with prompts, tokens 1 to n of each text are only placeholders."""
+        """int64 [K, L], L the longest prompt's length, to [K, D], before L2 normalisation.
+
+        With prompts, tokens 1 to n of each text are only placeholders.
+        """
         return self.clip.encode_text(tokens, self._prompts("text"))
 
     def set_classes(self, classes: Sequence[str], texts: Sequence[str] | None = None) -> None:
@@ -129,22 +134,19 @@ class ViFiCLIP(VideoModel):
         self.classes, self.texts = list(classes), read
         self.tokens = tokens.to(self.clip.logit_scale.device)
 
-    def label_features(self, labels: Tensor, picks: Tensor | None = None) -> Tensor:
+    def class_embeddings(self, labels: Tensor, picks: Tensor | None = None) -> Tensor:
         """As `VideoModel`'s; there is one template, so `picks` change nothing."""
         distinct, places = labels.unique(return_inverse=True)
         return self.encode_text(self.tokens[distinct])[places]
 
-    def text_features(self) -> Tensor:
+    def test_classes(self) -> Tensor:
         """Float [K, D], before L2 normalisation."""
         with torch.set_grad_enabled(self.training and torch.is_grad_enabled()):
             return self.encode_text(self.tokens)
 
-    def scores(self, video: Tensor, text: Tensor | None = None) -> Tensor:
-        """Logits [B, K]: the learned scale times the cosine, in float32 also under autocast."""
-        text = self.text_features() if text is None else text
-        features = self.encode_video(video)
-        with torch.autocast(features.device.type, enabled=False):
-            return full(self.logit_scale) * unit(full(features)) @ unit(full(text)).T
+    def logits(self, encoded: Encoded, classes: Any = None) -> Tensor:
+        """The learned scale times the cosine, in float32 also under autocast."""
+        return scaled_cosines(self.logit_scale, encoded.features, classes)
 
     @property
     def logit_scale(self) -> Tensor:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sbtools.errors import UsageError
 from sbtools.models import tokens
-from sbtools.models.base import VideoModel, repeated
+from sbtools.models.base import Encoded, VideoModel, full, unit
 from sbtools.models.recipe import Recipe
 
 
@@ -23,6 +23,7 @@ class XCLIP(VideoModel):
     """
 
     name: ClassVar[str] = "xclip"
+    provides = frozenset({"texts"})
 
     def __init__(
         self,
@@ -45,42 +46,37 @@ class XCLIP(VideoModel):
         self.tokens = tokens.tokenize(self.texts)
 
     def encode_text(self, tokens: Tensor) -> Tensor:
-        """As `VideoModel`'s, before the videos prompt them."""
+        """int64 [K, L] to [K, D], before the videos prompt them."""
         found = self.network.text_model(input_ids=tokens)
         features: Tensor = self.network.text_projection(found.pooler_output)
         return features
 
-    def text_features(self) -> Tensor:
+    def class_embeddings(self, labels: Tensor, picks: Tensor | None = None) -> Tensor:
+        """As `VideoModel`'s, before the videos prompt them; there are no templates."""
+        distinct, places = labels.unique(return_inverse=True)
+        tokens = self.tokens.to(self.network.logit_scale.device)
+        return self.encode_text(tokens[distinct.to(tokens.device)])[places]
+
+    def test_classes(self) -> Tensor:
         """Float [K, D], before the videos prompt them."""
-        return self.encode_text(self.tokens.to(self.network.logit_scale.device))
+        return full(self.encode_text(self.tokens.to(self.network.logit_scale.device)))
 
-    def label_features(self, labels: Tensor, picks: Tensor | None = None) -> Tensor:
-        return self.text_features()[labels]
-
-    def encode_video(self, video: Tensor) -> Tensor:
-        return self._looked(video)[0]
-
-    def encode_frame(self, frame: Tensor) -> Tensor:
-        return self.encode_video(repeated(frame, self.frames))
-
-    def scores(self, video: Tensor, text: Tensor | None = None) -> Tensor:
-        """Logits [B, K]."""
-        features, patches = self._looked(video)
-        text = self.text_features() if text is None else text
-        texts = text.expand(len(video), -1, -1)
-        texts = texts + self.network.prompts_generator(texts, patches)  # [B, K, D]
-        unit = nn.functional.normalize
-        cosines = torch.einsum("bd,bkd->bk", unit(features, dim=-1), unit(texts, dim=-1))
-        return self.logit_scale * cosines
-
-    def _looked(self, video: Tensor) -> tuple[Tensor, Tensor]:
-        """Features [B, D], and what prompts the texts: [B, patches, D]."""
+    def encode(self, video: Tensor) -> Encoded:
+        """Context is what prompts the texts: [B, patches, D]."""
         seen = self.network.vision_model(pixel_values=video.flatten(0, 1))
         frames = self.network.visual_projection(seen.pooler_output)
         features = self.network.mit(frames.unflatten(0, video.shape[:2]))[1]
         patches = self.network.prompts_visual_layernorm(seen.last_hidden_state[:, 1:])
         patches = patches @ self.network.prompts_visual_projection
-        return features, patches.unflatten(0, video.shape[:2]).mean(1)
+        return Encoded(features, patches.unflatten(0, video.shape[:2]).mean(1))
+
+    def logits(self, encoded: Encoded, classes: Any = None) -> Tensor:
+        """The learned scale times the cosine with the texts as each video prompts them."""
+        features, patches = encoded.features, encoded.context
+        texts = classes.expand(len(features), -1, -1)
+        texts = texts + self.network.prompts_generator(texts, patches)  # [B, K, D]
+        cosines = torch.einsum("bd,bkd->bk", unit(features), unit(texts))
+        return self.logit_scale * cosines
 
     @property
     def logit_scale(self) -> Tensor:

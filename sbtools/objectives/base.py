@@ -1,4 +1,4 @@
-"""What an objective is: the loss that ties videos to the texts of their classes."""
+"""What an objective is: the loss that names the class of each clip."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from sbtools.models.base import VideoModel
+from sbtools.models.outputs import Outputs
 
 
 class Objective(nn.Module):
@@ -15,14 +15,18 @@ class Objective(nn.Module):
 
     name: ClassVar[str] = ""
 
+    requires: frozenset[str] = frozenset()
+    """Of `VideoModel.provides`."""
+
+    texts: str = "none"
+    """Whose class embeddings it reads, of a model that has texts: none, batch (those of the clips'
+    classes, `Outputs.clip_texts`) or all (`Outputs.logits`, `Outputs.class_embeddings`)."""
+
     @abstractmethod
-    def forward(
-        self, model: VideoModel, batch: dict[str, Any], features: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, outputs: Outputs, target: Tensor) -> Tensor:
         """The loss, a scalar, over the clips of all ranks (see `sbtools.distributed`).
 
-        `features` are `model.encode_video(batch["video"])` [B, D] where they are at hand;
-        `batch["target"]`, float [B, K], replaces the labels where a method mixes clips.
+        `target`: float [B, K], the share of each class in a clip; rows add up to 1.
         """
 
     def settings(self) -> dict[str, Any]:

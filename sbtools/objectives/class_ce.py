@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from sbtools import distributed
 from sbtools.errors import UsageError
-from sbtools.models.base import VideoModel
+from sbtools.models.outputs import Outputs
 from sbtools.objectives.base import Objective
-from sbtools.objectives.pairs import classes, cross_entropy
+from sbtools.objectives.pairs import cross_entropy
 
 
 class ClassCE(Objective):
-    """Each clip against the texts of all K classes, with soft targets: ViFi-CLIP's loss.
+    """Each clip against all K classes, with soft targets: ViFi-CLIP's loss, and any classifier's.
 
     Follows SoftTargetCrossEntropy as main.py of ViFi-CLIP uses it: the target of a clip is
-    1 - smoothing + smoothing / K at its class and smoothing / K elsewhere; mixed targets,
-    `batch["target"]`, are smoothed alike.
+    1 - smoothing + smoothing / K at its class and smoothing / K elsewhere; mixed targets are
+    smoothed alike.
 
     smoothing   label smoothing, 0 to 1
     """
 
     name = "class_ce"
+    texts = "all"
 
     def __init__(self, smoothing: float = 0.1) -> None:
         super().__init__()
@@ -35,14 +35,7 @@ class ClassCE(Objective):
     def settings(self) -> dict[str, Any]:
         return {"smoothing": self.smoothing}
 
-    def forward(
-        self, model: VideoModel, batch: dict[str, Any], features: Tensor | None = None
-    ) -> Tensor:
-        logits = classes(model, batch, features)
-        return distributed.mean(cross_entropy(logits, self._target(batch, logits)))
-
-    def _target(self, batch: dict[str, Any], logits: Tensor) -> Tensor:
-        target = batch.get("target")
-        if target is None:
-            target = torch.nn.functional.one_hot(batch["label"], logits.shape[1])
-        return target.to(logits.dtype) * (1 - self.smoothing) + self.smoothing / logits.shape[1]
+    def forward(self, outputs: Outputs, target: Tensor) -> Tensor:
+        logits = outputs.logits
+        smooth = target.to(logits.dtype) * (1 - self.smoothing) + self.smoothing / logits.shape[1]
+        return distributed.mean(cross_entropy(logits, smooth))

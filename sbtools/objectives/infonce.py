@@ -6,9 +6,9 @@ from typing import Any
 
 from torch import Tensor
 
-from sbtools.models.base import VideoModel
+from sbtools.models.outputs import Outputs
 from sbtools.objectives.base import Objective
-from sbtools.objectives.pairs import cross_entropy, within
+from sbtools.objectives.pairs import cross_entropy, weighted, within
 
 
 class InfoNCE(Objective):
@@ -17,14 +17,17 @@ class InfoNCE(Objective):
     L = mean_i -sum_j p_ij log softmax_j(s v_i.t_j), v and t of length 1, s the learned scale;
     p_ij is 1 over the number of clips of i's class where j is one of them, else 0, so all clips
     of one class are positives and no clip is another one's negative by chance (with every class
-    once: van den Oord et al. 2018, eq. 4). Where a method mixes clips, the classes' shares of
-    `batch["target"]` are split over their texts.
+    once: van den Oord et al. 2018, eq. 4). Where a method mixes clips, each class of a clip brings
+    a text, which counts by its share w_j: softmax_j(s v_i.t_j + log w_j), p_ij is the share of j's
+    class in clip i, split over the texts of that class by their w, and texts are averaged by w.
 
     symmetric   the mean of L and the same from texts to clips, as CLIP; else L alone. Which of
                 the two was used is not published.
     """
 
     name = "infonce"
+    requires = frozenset({"cosine"})
+    texts = "batch"
 
     def __init__(self, symmetric: bool = True) -> None:
         super().__init__()
@@ -33,16 +36,16 @@ class InfoNCE(Objective):
     def settings(self) -> dict[str, Any]:
         return {"symmetric": self.symmetric}
 
-    def forward(
-        self, model: VideoModel, batch: dict[str, Any], features: Tensor | None = None
-    ) -> Tensor:
-        logits, named, texts = within(model, batch, features)
-        loss = cross_entropy(logits, _shares(named / texts)).mean()
+    def forward(self, outputs: Outputs, target: Tensor) -> Tensor:
+        found = within(outputs, target)
+        shares = found.named * (found.mass / found.alike)
+        loss = cross_entropy(found.logits + found.mass.log(), shares).mean()
         if not self.symmetric:
             return loss
-        return (loss + cross_entropy(logits.T, _shares(named.T)).mean()) / 2
+        columns = cross_entropy(found.logits.T, _shares(found.named.T))
+        return (loss + weighted(columns, found.mass)) / 2
 
 
 def _shares(named: Tensor) -> Tensor:
-    """Rows divided by their sum; rows of zeros stay."""
-    return named / named.sum(dim=1, keepdim=True).clamp_min(1e-12)
+    """Rows divided by their sum."""
+    return named / named.sum(dim=1, keepdim=True)

@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn.functional import kl_div
 
 from sbtools.errors import UsageError
-from sbtools.models.base import VideoModel
+from sbtools.models.outputs import Outputs
 from sbtools.objectives.base import Objective
-from sbtools.objectives.pairs import within
+from sbtools.objectives.pairs import weighted, within
 
 
 class KL(Objective):
@@ -19,12 +19,16 @@ class KL(Objective):
     Follows utils/KLLoss.py and train.py of ActionCLIP: the target of row i is
     softmax_j(factor * g_ij), with g_ij 1 where clips i and j are of one class, else 0; the
     prediction is softmax_j(s v_i.t_j); rows are averaged, and so are the two directions. Where a
-    method mixes clips, g_ij is the share of j's class in `batch["target"]` of clip i.
+    method mixes clips, each class of a clip brings a text, which counts by its share w_j: g_ij is
+    the share of j's class in clip i, log w_j is added to both logits of a row, and texts are
+    averaged by w.
 
     factor   how peaked the targets are
     """
 
     name = "kl"
+    requires = frozenset({"cosine"})
+    texts = "batch"
 
     def __init__(self, factor: float = 10.0) -> None:
         super().__init__()
@@ -35,12 +39,14 @@ class KL(Objective):
     def settings(self) -> dict[str, Any]:
         return {"factor": self.factor}
 
-    def forward(
-        self, model: VideoModel, batch: dict[str, Any], features: Tensor | None = None
-    ) -> Tensor:
-        logits, named, _ = within(model, batch, features)
-        return (self._divergence(logits, named) + self._divergence(logits.T, named.T)) / 2
+    def forward(self, outputs: Outputs, target: Tensor) -> Tensor:
+        found = within(outputs, target)
+        own = found.mass.log()
+        rows = _divergence(found.logits + own, self.factor * found.named + own).mean()
+        columns = _divergence(found.logits.T, self.factor * found.named.T)
+        return (rows + weighted(columns, found.mass)) / 2
 
-    def _divergence(self, logits: Tensor, named: Tensor) -> Tensor:
-        target = (self.factor * named).softmax(dim=1)
-        return kl_div(logits.log_softmax(dim=1), target, reduction="batchmean")
+
+def _divergence(logits: Tensor, target: Tensor) -> Tensor:
+    """KL(softmax(target) || softmax(logits)) of each row: [N, M] and [N, M] to [N]."""
+    return kl_div(logits.log_softmax(dim=1), target.softmax(dim=1), reduction="none").sum(dim=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sbtools.store.check import check_part, check_store
-from sbtools.store.digest import digest
+from sbtools.store.digest import digest, stored_clips
 from sbtools.store.done import DoneClip
 from sbtools.store.layout import split_address
 from sbtools.store.made import read_made
@@ -24,4 +24,5 @@ __all__ = [
     "read_made",
     "read_rows",
     "split_address",
+    "stored_clips",
 ]

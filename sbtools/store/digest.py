@@ -40,13 +40,22 @@ def digest(folder: str) -> str:
 def _clips(folder: str, stores: Stores) -> Iterator[tuple[str, bytes]]:
     """The id and the SHA-256 of each clip, part by part."""
 
+    for id, path in stored_clips(folder, stores):
+        yield id, _digest_of(StoredClip(stores, path, key_of(id)), id)
+
+
+def stored_clips(folder: str, stores: Stores) -> list[tuple[str, str]]:
+    """Ids of the clips that a store holds, and the paths of their parts; those of a part together.
+
+    `StoredClip(stores, path, key_of(id))` reads one. DamagedError for what cannot be read.
+    """
+
     def entries() -> Iterator[tuple[str, IndexLine]]:
         for name in parts_of(folder):
             yield from places_of(stores.part(os.path.join(folder, name)))
 
     places = sorted((name, id) for id, (name, _) in newest(entries()).items())
-    for name, id in places:
-        yield id, _digest_of(StoredClip(stores, os.path.join(folder, name), key_of(id)), id)
+    return [(id, os.path.join(folder, name)) for name, id in places]
 
 
 def _rows(folder: str) -> Iterator[tuple[str, bytes]]:

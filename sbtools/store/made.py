@@ -22,7 +22,8 @@ log = logging.getLogger("sbtools")
 
 def sweep(folder: str, shard: tuple[int, int]) -> None:
     """Remove what a killed run of this shard left half-written."""
-    beginnings = (f".{shard_name(shard)}-", f"{lock_name(shard)}.tmp-")
+    lock = lock_name(shard)
+    beginnings = (f".{shard_name(shard)}-", f"{lock}.tmp-", f"{lock}.over-")
     for name in os.listdir(folder):
         if name.startswith(beginnings) and ".tmp-" in name:
             with suppress(FileNotFoundError):

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from sbtools.methods.several import members_of
 from sbtools.train.step import Step
 
 
@@ -14,7 +15,13 @@ class Average:
     """w <- decay w + (1 - decay) weights after every step; the first step's weights begin it."""
 
     def __init__(self, step: Step, decay: float) -> None:
+        members = members_of(step.method)
+        opened = [member.opened for member in members]
+        for member in members:
+            member.opened = {}  # which may be large, and is not to be copied
         self._held = AveragedModel(step, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        for member, own in zip(members, opened, strict=True):
+            member.opened = own
 
     @property
     def step(self) -> Step:
@@ -32,6 +39,7 @@ class Average:
         return {
             "model": step.model.state_dict(),
             "method": step.method.state_dict(),
+            "objective": step.objective.state_dict(),
             "updates": count,
         }
 
@@ -39,4 +47,5 @@ class Average:
         """Go on from what `describe` gave."""
         self.step.model.load_state_dict(told["model"])
         self.step.method.load_state_dict(told["method"])
+        self.step.objective.load_state_dict(told.get("objective", {}))
         self._held.n_averaged.fill_(told["updates"])

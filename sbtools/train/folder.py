@@ -190,10 +190,21 @@ def require_same(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> N
         was, now = (told.get(name) or {} for told in (old, new))
         if was.get("sha256") != now.get("sha256"):
             differ.append(f"{name} of {_clips(was)}, not of these {_clips(now)}")
+    differ += _other_resources(old.get("resources", {}), new.get("resources", {}))
+    if old.get("facts", {}) != new.get("facts", {}):
+        differ.append("other names in the records")
     if differ:
         raise UsageError(f"{path} was begun with {'; '.join(differ)}: --overwrite, or another -o")
     if old.get("sbtools") != __version__:
         log.warning("%s was begun by version %s, this is %s", path, old.get("sbtools"), __version__)
+
+
+def _other_resources(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{name.partition('.')[2]} of other content"
+        for name in dict.fromkeys([*old, *new])
+        if old.get(name, {}).get("sha256") != new.get(name, {}).get("sha256")
+    ]
 
 
 def _differences(

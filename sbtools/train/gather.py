@@ -6,13 +6,14 @@ import hashlib
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from sbtools import records
 from sbtools.errors import OutputError, RecordError, UsageError
+from sbtools.loader.needs import NEEDS
 from sbtools.records import Record
 from sbtools.store.layout import ADDRESSES, split_address
 from sbtools.store.output import temporary_of, writing
@@ -36,7 +37,7 @@ class Gathered:
     clips were taken, failed came with `error`. labels counts the clips of each class, texts has
     what is read for a class where it differs, sources counts where frames come from, made has what
     made the masks, by stage, stores has the folders that addresses lead into. sample holds 64
-    records or more, spread evenly; ids are hashed.
+    records or more, spread evenly; ids are hashed. named has the names that needs collect.
     """
 
     path: str
@@ -50,10 +51,16 @@ class Gathered:
     stores: set[str] = field(default_factory=set)
     sample: list[Record] = field(default_factory=list)
     ids: set[int] = field(default_factory=set)
+    named: dict[str, set[str]] = field(default_factory=dict)
 
     def describe(self) -> dict[str, Any]:
         """As run.json keeps it."""
         return {"sha256": self.sha256, "clips": self.clips, "failed": self.failed}
+
+    @property
+    def facts(self) -> dict[str, list[str]]:
+        """What the needs tell of all records: names in order."""
+        return {need: sorted(names) for need, names in self.named.items()}
 
     def remove(self) -> None:
         """Remove the file, if it is still there."""
@@ -61,11 +68,14 @@ class Gathered:
             os.unlink(self.path)
 
 
-def gather(incoming: Iterable[Record], folder: str, name: str, masks: bool = False) -> Gathered:
+def gather(
+    incoming: Iterable[Record], folder: str, name: str, needs: Collection[str] = ()
+) -> Gathered:
     """Check the records and write the good ones beside folder/name, to be moved there.
 
-    With `masks` every clip must have them. Raises RecordError for a clip without a label or
-    masks, and where one class has two texts; OutputError for a full disk.
+    needs: names of `sbtools.loader.needs.NEEDS`, which every clip must have. Raises RecordError for
+    a clip without a label or what is needed, and where one class has two texts; OutputError for a
+    full disk.
     """
     with writing(folder):
         path = temporary_of(folder, name)
@@ -73,20 +83,23 @@ def gather(incoming: Iterable[Record], folder: str, name: str, masks: bool = Fal
     found = Gathered(path)
     try:
         with file:
-            _write(incoming, file, found, masks)
+            _write(incoming, file, found, needs)
     except BaseException:
         found.remove()
         raise
     return found
 
 
-def _write(incoming: Iterable[Record], file: BinaryIO, found: Gathered, masks: bool) -> None:
+def _write(
+    incoming: Iterable[Record], file: BinaryIO, found: Gathered, needs: Collection[str]
+) -> None:
     digest = hashlib.sha256()
     for record in incoming:
         if "error" in record:
             _count_failed(record, found)
             continue
-        _require(record, masks)
+        _require(record, needs)
+        _collect(record, needs, found)
         line = records.dump({k: v for k, v in record.items() if k not in LEFT_OUT})
         digest.update(line)
         try:
@@ -110,7 +123,19 @@ def _count_failed(record: Record, found: Gathered) -> None:
         log.log(level, "%s is left out: %s", record["id"], text)
 
 
-def _require(record: Record, masks: bool) -> None:
+def _collect(record: Record, needs: Collection[str], found: Gathered) -> None:
+    for need in needs:
+        named = NEEDS[need].name
+        if named is None:
+            continue
+        own = named(record)
+        if own is None:
+            raise RecordError(f"{record['id']!a} has no {need}, which the method needs")
+        found.named.setdefault(need, set()).add(own)
+
+
+def _require(record: Record, needs: Collection[str]) -> None:
+    masks = any("masks" in NEEDS[need].fields for need in needs)
     if "label" not in record:
         raise RecordError(f"{record['id']!a} has no label: index with --label-from, or add it")
     if masks and "pixels" in record:

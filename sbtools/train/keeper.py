@@ -8,6 +8,7 @@ import os
 from sbtools import __version__
 from sbtools.errors import SbtoolsError
 from sbtools.store.output import write_whole
+from sbtools.train.fitting import fitted_of
 from sbtools.train.folder import LOG, STEP
 from sbtools.train.optim import not_finite
 from sbtools.train.outset import Outset
@@ -39,6 +40,9 @@ class Keeper:
             "spec": step.model.spec(),
             "model": step.model.state_dict(),
             "method": step.method.state_dict(),
+            "objective": step.objective.state_dict(),
+            "facts": run.facts,
+            "fitted": fitted_of(step.method),
             "optimizer": run.updates.optimizer.state_dict(),
             "ema": run.average.describe() if run.average else None,
             "progress": run.progress.describe(tally),

@@ -13,6 +13,7 @@ from sbtools.errors import SbtoolsError
 from sbtools.loader import Clips, Failure, batches, load
 from sbtools.methods.base import Batch
 from sbtools.rng import Draws
+from sbtools.train.fitting import Stopped
 from sbtools.train.group import WORDS, Ranks
 from sbtools.train.keeper import Keeper
 from sbtools.train.lead import Lead
@@ -77,7 +78,10 @@ def run_rank(
 
 def _train(folder: str, ranks: Ranks, ask: Callable[[], str | None], options: RankOptions) -> str:
     """`run_rank` within its group, of which nothing is held any more once this returns."""
-    outset = begin(folder, ranks, options.root, options.cache)
+    try:
+        outset = begin(folder, ranks, options.root, options.cache, ask)
+    except Stopped as stop:
+        return stop.word
     try:
         return Training(folder, outset, ranks, ask, options).run()
     finally:
@@ -106,6 +110,7 @@ class Training:
         self._named: set[str] = set()
         self._lead = Lead(options.signal_lead if ranks.rank == 0 else 0)
         self.keeper = Keeper(folder, outset)
+        self._fitted_now = outset.fitted_now
         if ranks.rank == 0 and self.progress.lines:
             self.keeper.write_log()
         track = options.track if ranks.rank == 0 else None
@@ -114,6 +119,8 @@ class Training:
     def run(self) -> str:
         """Train to the end; "done", or the word by which the run was stopped."""
         self.step.train()
+        if self._fitted_now:
+            self._save()
         try:
             while self.progress.epoch < self.settings.epochs:
                 word = self._epoch()
@@ -184,7 +191,7 @@ class Training:
         began = time.monotonic()
         lr = self.schedule.apply(self.updates.optimizer, self.settings.lr, progress.step)
         draws = Draws(self.settings.seed, progress.epoch, progress.step)
-        losses = self.updates(batch, draws, sizes)
+        losses = self.updates(batch, draws, sizes, progress.step / self.schedule.steps)
         norm = losses.pop("norm")
         if self.average:
             self.average.update(self.step)

@@ -107,7 +107,7 @@ def adamw(module: nn.Module, groups: Sequence[Group], settings: Settings) -> tor
     All of what `module` trains must be in one group, and once: SbtoolsError names what is not.
     """
     check(module, groups)
-    filled = [{"lr_scale": 1.0, **group} for group in groups if group["params"]]
+    filled = [{"name": "", "lr_scale": 1.0, **group} for group in groups if group["params"]]
     return torch.optim.AdamW(
         filled,
         lr=settings.lr,

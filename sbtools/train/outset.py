@@ -4,34 +4,40 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import torch
 
 from sbtools import models, records
 from sbtools.errors import DamagedError, SbtoolsError
 from sbtools.loader import Clips, batches
+from sbtools.loader.needs import fields_of
 from sbtools.models.base import Group
+from sbtools.objectives.base import Objective
 from sbtools.rng import generator
 from sbtools.train.average import Average
 from sbtools.train.checkpoint import Checkpoints, State, read
+from sbtools.train.fitting import fit, take_fitted
 from sbtools.train.folder import RECORDS, RUN, VAL, read_run
 from sbtools.train.group import Ranks
+from sbtools.train.opened import open_all
 from sbtools.train.optim import Schedule, adamw
+from sbtools.train.phases import require_phases
 from sbtools.train.settings import Settings
 from sbtools.train.sound import require_fitting, require_sound, restoring
-from sbtools.train.step import Step, Updates
+from sbtools.train.step import Step
 from sbtools.train.tally import Tally
-from sbtools.train.trained import fill, method_of
+from sbtools.train.trained import build_modules, fill, method_of, objective_of
+from sbtools.train.updates import Updates
 
 log = logging.getLogger("sbtools")
 
 FIELDS = (
     "id", "label", "text", "video", "start", "end", "fps", "masks", "pixels", "arrays", "source",
 )  # fmt: skip
-"""Of records, what ranks keep: what the loader and `Method.prepare` look at."""
+"""Of records, what ranks keep for every method; its needs name others."""
 
 
 @dataclass
@@ -81,12 +87,22 @@ class Outset:
     average: Average | None
     progress: Progress
     checkpoints: Checkpoints
+    facts: dict[str, Any]
+    fitted_now: bool
+    """Whether the method was fitted just now, which the next checkpoint keeps."""
 
 
-def begin(folder: str, ranks: Ranks, root: str | None, cache: str | None) -> Outset:
+def begin(
+    folder: str,
+    ranks: Ranks,
+    root: str | None,
+    cache: str | None,
+    ask: Callable[[], str | None] = lambda: None,
+) -> Outset:
     """Read the run in `folder`, and its newest good checkpoint where there is one.
 
-    Raises DamagedError when run.json or every checkpoint is damaged, SbtoolsError without clips.
+    Raises DamagedError when run.json or every checkpoint is damaged, SbtoolsError without clips,
+    and `fitting.Stopped` where `ask` says a word while the method is fitted.
     """
     told = read_run(folder)
     if told is None:
@@ -94,10 +110,12 @@ def begin(folder: str, ranks: Ranks, root: str | None, cache: str | None) -> Out
     settings = Settings.restore(told["settings"])
     checkpoints = Checkpoints(folder)
     state = _newest(checkpoints, folder, ranks)
-    kept = read_records(os.path.join(folder, RECORDS))
+    facts = told.get("facts", {})
+    step, groups = _modules(settings, state, facts, ranks)
+    kept = read_records(os.path.join(folder, RECORDS), step.method.needs)
     if not len(kept):
         raise SbtoolsError(f"{folder}: every clip failed in an earlier stage, none is left")
-    step, groups = _modules(settings, state, kept, ranks)
+    open_all(step.method, told.get("resources", {}), ranks.device)
     optimizer = adamw(step, groups, settings)
     average = Average(step, settings.ema) if settings.ema and ranks.rank == 0 else None
     progress = Progress()
@@ -109,7 +127,12 @@ def begin(folder: str, ranks: Ranks, root: str | None, cache: str | None) -> Out
             progress = Progress.restore(state["progress"], ranks.rank)
             if average:
                 average.restore(state["ema"])
-    clips = _clips(kept, settings, step, root, cache, train=True)
+    clips = _clips(kept, settings, step, root, cache, True, facts)
+    if state is None:
+        fitted = fit(step.method, step.model, clips, ranks, settings.seed, folder, ask)
+    else:
+        fitted = state.get("fitted", {})
+    take_fitted(step.method, fitted, ranks.device)
     each = len(batches(len(clips), settings.seed, 0, settings.batch, ranks.world, ranks.rank))
     return Outset(
         settings,
@@ -120,12 +143,14 @@ def begin(folder: str, ranks: Ranks, root: str | None, cache: str | None) -> Out
         average,
         progress,
         checkpoints,
+        facts,
+        state is None and bool(fitted),
     )
 
 
-def read_records(path: str) -> records.Columns:
+def read_records(path: str, needs: Iterable[str] = ()) -> records.Columns:
     """The records of a run that have not failed, as columns."""
-    kept = records.Columns(FIELDS)
+    kept = records.Columns(tuple(dict.fromkeys([*FIELDS, *fields_of(needs)])))
     with open(path, "rb") as file:
         for record in records.read(file, path):
             if "error" not in record:
@@ -149,9 +174,9 @@ def _newest(checkpoints: Checkpoints, folder: str, ranks: Ranks) -> State | None
 
 
 def _modules(
-    settings: Settings, state: State | None, kept: records.Columns, ranks: Ranks
+    settings: Settings, state: State | None, facts: Mapping[str, Any], ranks: Ranks
 ) -> tuple[Step, list[Group]]:
-    """Model and method on the device, and what of them is trained."""
+    """Model, method and objective on the device, and what of them is trained."""
     torch.manual_seed(int(generator(settings.seed, "", "weights").integers(1 << 62)))
     if state is None:
         model = models.build(
@@ -167,11 +192,21 @@ def _modules(
             model = models.rebuild(state["spec"])
             fill(model, state["model"])
     model.to(ranks.device).checkpoint_activations(settings.checkpoint_activations)
-    method = method_of(settings).to(ranks.device)
-    groups = [*model.parameter_groups(), *method.prepare(model, cast(Any, kept))]
+    method, objective = method_of(settings), objective_of(settings)
+    own = build_modules(model, method, settings, facts)
+    step = Step(model, method, objective, settings.precision)
     if state is not None:
         fill(method, state["method"])
-    return Step(model, method.to(ranks.device), settings.precision), groups
+        fill(objective, state.get("objective", {}))
+    step.to(ranks.device)
+    groups = [*model.groups(), *own, *_objective_group(objective)]
+    require_phases(step, groups)
+    return step, groups
+
+
+def _objective_group(objective: Objective) -> list[Group]:
+    weights = list(objective.parameters())
+    return [{"name": "objective", "params": weights}] if weights else []
 
 
 def _clips(
@@ -181,6 +216,7 @@ def _clips(
     root: str | None,
     cache: str | None,
     train: bool,
+    facts: Mapping[str, Any] | None = None,
 ) -> Clips:
     return Clips(
         kept,
@@ -193,6 +229,7 @@ def _clips(
         seed=settings.seed,
         fixed_frames=settings.fixed_frames,
         cache=cache,
+        facts=facts,
     )
 
 

@@ -15,9 +15,12 @@ from sbtools.backends import parse_settings
 from sbtools.errors import UsageError
 from sbtools.files import sha256_of
 from sbtools.index import labels
+from sbtools.loader.needs import require_known
 from sbtools.methods.base import Method
+from sbtools.methods.several import JOIN
 from sbtools.registry import pick
 from sbtools.train.optim import SCHEDULES, Schedule
+from sbtools.train.phases import require_provided
 from sbtools.train.settings import Settings
 
 log = logging.getLogger("sbtools")
@@ -55,7 +58,12 @@ def settle(asked: Asked) -> tuple[Settings, Method]:
     given = {name: value for name, value in asked.values.items() if value is not None}
     name = asked.objective or defaults.get("objective") or Settings.objective
     objective = objectives.build(name, **parse_settings(asked.objective_pairs))
-    method = methods.build(asked.method, objective, **parse_settings(asked.method_pairs))
+    names = asked.method.split(JOIN)
+    method = methods.build(
+        asked.method, **methods.assigned(names, parse_settings(asked.method_pairs))
+    )
+    require_provided(made.provides, asked.model, method, objective)
+    require_known(method.needs, f"method {asked.method}")
     settings = Settings(
         **{
             **defaults,
@@ -241,7 +249,7 @@ def parameters(settings: Settings) -> str:
     )
     count = sum(value.numel() for value in model.parameters())
     trained = sum(
-        value.numel() for group in model.parameter_groups() for value in group["params"]
+        value.numel() for group in model.groups() for value in group["params"]
         if value.requires_grad
     )  # fmt: skip
     return f"{count:,} parameters, {trained:,} of them trained"

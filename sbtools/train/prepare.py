@@ -18,13 +18,11 @@ from sbtools.store.shards import require_whole
 from sbtools.train import candidates, plan
 from sbtools.train.folder import RECORDS, VAL
 from sbtools.train.gather import Gathered, gather, require_expected
+from sbtools.train.opened import resolve
 from sbtools.train.plan import Asked
 from sbtools.train.settings import Settings
 
 log = logging.getLogger("sbtools")
-
-SHAPES = frozenset({"masks", "boxes", "other"})
-"""Needs of a method that come from a clip's masks."""
 
 Told = dict[str, Any]
 
@@ -87,13 +85,15 @@ def prepared(
         raise UsageError(f"--select {settings.select} chooses by clips to validate on: give --val")
     kept: list[Gathered] = []
     try:
-        kept.append(gather(incoming, folder, RECORDS, bool(method.needs & SHAPES)))
+        resources = resolve(method, request.root)
+        kept.append(gather(incoming, folder, RECORDS, method.needs))
         if stopped():
             yield None
             return
         if request.val is not None:
             kept.append(gather(_val(request, folder, before), folder, VAL))
         told = _described(request, settings, kept, world, before)
+        told |= {"resources": resources} if resources else {}
         paths: list[str | None] = [found.path for found in kept]
         yield Prepared(told, dict(zip((RECORDS, VAL), [*paths, None], strict=False)))
     finally:
@@ -150,6 +150,7 @@ def _described(
         "val": val[0].describe() if val else None,
         "frame_source": {**found.sources, "candidates": drawn_from.usual},
         **({"missing_shards": missing} if missing else {}),
+        **({"facts": found.facts} if found.facts else {}),
         "made": found.made or (before or {}).get("made", {}),
         "command": request.command,
         "host": socket.gethostname(),

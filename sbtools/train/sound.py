@@ -18,7 +18,7 @@ _FAULTS = (TypeError, ValueError, LookupError, AttributeError, RuntimeError, Ass
 def require_sound(state: Mapping[str, Any], path: str) -> None:
     """DamagedError that names the part of a checkpoint that is of another type than ours."""
     for name, right in _PARTS.items():
-        if name == "ema" and name not in state:
+        if name in _LATER and name not in state:
             continue
         if name not in state or not right(state[name]):
             what = f"is {type(state[name]).__name__}" if name in state else "is missing"
@@ -43,6 +43,7 @@ def require_fitting(optimizer: torch.optim.Optimizer, before: list[dict[str, Any
             if not isinstance(value, Tensor) or (value.ndim and value.shape != weight.shape):
                 raise ValueError("the optimizer's state is of other weights")
     for old, group in zip(before, optimizer.param_groups, strict=True):
+        group.setdefault("name", old.get("name", ""))  # runs of before had none
         for name, value in old.items():
             if name != "params" and not _alike(value, group.get(name)):
                 raise ValueError(f"the optimizer's '{name}' is of another type")
@@ -125,4 +126,9 @@ _PARTS: dict[str, Callable[[Any], bool]] = {
     "optimizer": _named,
     "progress": _progress,
     "ema": _average,
+    "objective": _tensors,
+    "facts": _named,
+    "fitted": lambda value: _named(value) and all(map(_tensors, value.values())),
 }
+_LATER = {"ema", "objective", "facts", "fitted"}
+"""Parts that older checkpoints do not have."""

@@ -12,8 +12,10 @@ from torch import nn
 from sbtools import methods, models, objectives
 from sbtools.errors import DamagedError, UsageError
 from sbtools.methods.base import Method
-from sbtools.models.base import VideoModel
+from sbtools.models.base import Group, VideoModel
+from sbtools.objectives.base import Objective
 from sbtools.train.checkpoint import BEST, LAST, read
+from sbtools.train.fitting import take_fitted
 from sbtools.train.settings import Settings
 from sbtools.train.sound import require_sound, restoring
 
@@ -56,10 +58,10 @@ def load(where: str | os.PathLike[str], which: str = "last") -> Trained:
     with restoring(path):
         settings = Settings.restore(state["settings"])
         model, method = models.rebuild(state["spec"]), method_of(settings)
-        if set(method.state_dict()) != set(held["method"]):
-            method.prepare(model, [])
+        build_modules(model, method, settings, state.get("facts", {}))
         fill(model, held["model"])
         fill(method, held["method"])
+        take_fitted(method, state.get("fitted", {}))
     progress = {name: state["progress"].get(name) for name in ("epoch", "step", "best")}
     return Trained(
         model.eval(), method.eval(), settings, state["spec"], digest, path, which, progress
@@ -67,9 +69,27 @@ def load(where: str | os.PathLike[str], which: str = "last") -> Trained:
 
 
 def method_of(settings: Settings) -> Method:
-    """The method that the settings name, with its objective."""
-    objective = objectives.build(settings.objective, **settings.objective_settings)
-    return methods.build(settings.method, objective, **settings.method_settings)
+    """The method, or methods, that the settings name."""
+    return methods.build(settings.method, **settings.method_settings)
+
+
+def objective_of(settings: Settings) -> Objective:
+    """The objective that the settings name."""
+    return objectives.build(settings.objective, **settings.objective_settings)
+
+
+def build_modules(
+    model: VideoModel, method: Method, settings: Settings, facts: Mapping[str, Any]
+) -> list[Group]:
+    """The modules of the method, and their parameter groups."""
+
+    def build(name: str | None = None, **options: Any) -> VideoModel:
+        if name is None:
+            return models.rebuild(model.spec())
+        given = list(settings.classes), list(settings.texts) or None
+        return models.build(name, *given, frames=settings.frames, **options)
+
+    return method.build_modules(model, facts, build)
 
 
 def fill(module: nn.Module, held: Mapping[str, Any]) -> None:

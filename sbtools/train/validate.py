@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sbtools.device import autocast
-from sbtools.methods.base import Batch
+from sbtools.models.outputs import Batch, predicted
 from sbtools.train.group import Ranks
 from sbtools.train.step import Step
 
@@ -44,13 +44,14 @@ def validate(
     step.eval()
     try:
         with torch.no_grad(), autocast(ranks.device, step.precision):
-            text = step.model.text_features()
+            classes = step.model.test_classes()
             for batch, failures in batches:
                 if stop and stop():
                     return None
                 failed += len(failures)
                 if len(batch["id"]):
-                    scores = step.method.predict(step.model, {**batch, "text": text})
+                    video, represent = batch["video"], step.method.represent
+                    scores = predicted(step.model, video, classes, represent)
                     hits += float(correct(scores, batch["label"]).sum())
                     clips += len(batch["id"])
     finally:

@@ -112,13 +112,13 @@ def test_a_label_that_is_no_class_is_an_error(
 
 def test_texts_are_encoded_once(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    plain = faking.Fake.text_features
+    plain = faking.Fake.test_classes
 
     def counted(self: faking.Fake) -> torch.Tensor:
         calls.append(1)
         return plain(self)
 
-    monkeypatch.setattr(faking.Fake, "text_features", counted)
+    monkeypatch.setattr(faking.Fake, "test_classes", counted)
     judged(made, "--views", "plain,static,reversed", "--batch", "2", "val.jsonl")
     assert len(calls) == 1
 
@@ -129,9 +129,9 @@ def test_the_model_runs_without_gradient_in_test_mode(made: Made) -> None:
     seen: list[tuple[bool, bool]] = []
     predict = judged.predict
 
-    def watched(model: Any, batch: Any) -> torch.Tensor:
-        seen.append((model.training, torch.is_grad_enabled()))
-        return predict(model, batch)
+    def watched(batch: Any, classes: Any) -> torch.Tensor:
+        seen.append((judged.model.training, torch.is_grad_enabled()))
+        return predict(batch, classes)
 
     judged.predict = watched
     judge = Judge(judged, choice.build(["plain"], None, "normal", "imagenet"), torch.device("cpu"))

@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy.stats import chi2_contingency, chisquare
 
-from sbtools import methods, objectives, rng
+from sbtools import methods, rng
 from sbtools.errors import SbtoolsError, UsageError
 from sbtools.methods.mask import Mask, parse_ratio
 from sbtools.rng import Draws
@@ -151,7 +151,7 @@ def test_the_loader_is_asked_for_what_the_modes_need() -> None:
         ({"region": "none"}, {"masks"}),
         ({"region": "other", "ratio": "1:1:1:1"}, {"masks", "boxes", "other"}),
     ):
-        assert methods.build("mask", objectives.build("infonce"), **settings).needs == needs
+        assert methods.build("mask", **settings).needs.keys() == needs
 
 
 def test_clips_are_counted_by_mode_and_the_count_starts_again() -> None:
@@ -200,4 +200,4 @@ def test_settings_that_make_no_sense_name_those_that_do(
     settings: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        methods.build("mask", objectives.build("infonce"), **settings)
+        methods.build("mask", **settings)

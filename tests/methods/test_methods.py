@@ -11,8 +11,9 @@ from sbtools import methods, objectives
 from sbtools.errors import UsageError
 from sbtools.methods import METHODS
 from sbtools.rng import Draws
+from sbtools.train.step import Step
 from tests.methods.batches import clips
-from tests.objectives.small import Small
+from tests.objectives.small import Small, said
 
 SETTINGS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in METHODS),
@@ -26,7 +27,7 @@ DRAWS = Draws(seed=3, epoch=2, step=7)
 
 
 def build(name: str, **settings: Any) -> methods.Method:
-    return methods.build(name, objectives.build("infonce"), **settings)
+    return methods.build(name, **settings)
 
 
 @pytest.fixture(params=SETTINGS, ids=lambda pair: "-".join([pair[0], *map(str, pair[1].values())]))
@@ -36,12 +37,18 @@ def method(request: pytest.FixtureRequest) -> methods.Method:
 
 
 def run(method: methods.Method, model: Small) -> dict[str, torch.Tensor]:
-    method.prepare(model, [])
-    batch = method.augment({**clips(6), "draws": DRAWS}, DRAWS)
+    method.build_modules(model, {}, build)
+    batch = method.augment(described(clips(6), model), DRAWS)
+    step = Step(model, method, objectives.build("infonce"))
     found = {}
     for phase in method.phases():
-        found.update(method.losses(model, batch, phase))
+        found.update(step(batch, phase))
     return found
+
+
+def described(batch: dict[str, Any], model: Small) -> dict[str, Any]:
+    target = torch.nn.functional.one_hot(batch["label"], len(model.classes)).to(batch["video"])
+    return {**batch, "draws": DRAWS, "target": target}
 
 
 def test_losses_are_finite_scalars_with_a_gradient_to_the_whole_model(
@@ -59,7 +66,7 @@ def test_losses_are_finite_scalars_with_a_gradient_to_the_whole_model(
 
 
 def test_the_same_draws_give_the_same_losses(method: methods.Method) -> None:
-    again = methods.build(method.name, objectives.build("infonce"), **method.settings())
+    again = build(method.name, **method.settings())
     first, second = run(method, Small(classes=2)), run(again, Small(classes=2))
     assert {name: loss.item() for name, loss in first.items()} == {
         name: loss.item() for name, loss in second.items()
@@ -94,13 +101,13 @@ def test_an_empty_batch_stays_empty(method: methods.Method) -> None:
 
 
 def test_plain_training_is_the_objective_on_the_clips_as_they_are() -> None:
-    model, batch = Small(classes=2), {**clips(6), "draws": DRAWS}
-    method = build("none")
-    assert method.needs == frozenset()
+    model, method = Small(classes=2), build("none")
+    batch = described(clips(6), model)
+    assert not method.needs and not method.fits
     assert method.augment(batch, DRAWS) is batch
-    (name, loss), *others = method.losses(model, batch).items()
+    (name, loss), *others = run(method, model).items()
     assert (name, others) == ("infonce", [])
-    assert loss == objectives.build("infonce")(model, batch)
+    assert loss == said(objectives.build("infonce"), model, batch)
     assert method.tally() == {}
 
 

@@ -16,6 +16,7 @@ from sbtools.objectives import build
 torch = pytest.importorskip("torch")
 
 from tests.models.small_clip import FRAMES, small, videos  # noqa: E402
+from tests.objectives.small import said  # noqa: E402
 
 CLASSES = ["juggling balls", "archery", "tying a tie", "dancing"]
 
@@ -27,9 +28,9 @@ def made(head: str = "Transf", **options: Any) -> ActionCLIP:
 def test_video_features_are_the_head_of_frame_features() -> None:
     model, video = made(), videos()
     frames = torch.stack([model.clip.encode_image(clip) for clip in video])
-    torch.testing.assert_close(model.encode_video(video), model.head(frames))
+    torch.testing.assert_close(model.encode(video).features, model.head(frames))
     averaged = made("meanP")
-    torch.testing.assert_close(averaged.encode_video(video), frames.mean(1))
+    torch.testing.assert_close(averaged.encode(video).features, frames.mean(1))
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -37,25 +38,27 @@ def test_a_frame_is_the_clip_that_repeats_it(head: str) -> None:
     model, frame = made(head), videos()[:, 0]
     seen = []
     model.clip.visual.conv1.register_forward_hook(lambda _, args, out: seen.append(len(out)))
-    features = model.encode_frame(frame)
+    features = model.encode_frame(frame).features
     assert seen == [2]
     repeated = torch.stack([frame] * FRAMES, dim=1)
-    torch.testing.assert_close(features, model.encode_video(repeated), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(features, model.encode(repeated).features, rtol=1e-5, atol=1e-5)
     with torch.no_grad():
-        torch.testing.assert_close(model.encode_frame(frame), features, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(
+            model.encode_frame(frame).features, features, rtol=1e-5, atol=1e-5
+        )
 
 
-def test_label_features_are_those_of_the_picked_prompts() -> None:
+def test_class_embeddings_are_those_of_the_picked_prompts() -> None:
     model = made()
     labels = torch.tensor([2, 0, 2, 3, 2])
     picks = torch.tensor([0.0, 0.99999, 0.51, 0.0624, 0.51], dtype=torch.float64)
     forms = [TEMPLATES[place] for place in (0, 15, 8, 0, 8)]
     prompts = [form.format(CLASSES[k]) for form, k in zip(forms, labels.tolist(), strict=True)]
     expected = torch.cat([model.encode_text(model.clip.tokenize([text])) for text in prompts])
-    torch.testing.assert_close(model.label_features(labels, picks), expected)
+    torch.testing.assert_close(model.class_embeddings(labels, picks), expected)
     first = [TEMPLATES[0].format(CLASSES[k]) for k in labels.tolist()]
     expected = torch.cat([model.encode_text(model.clip.tokenize([text])) for text in first])
-    torch.testing.assert_close(model.label_features(labels), expected)
+    torch.testing.assert_close(model.class_embeddings(labels), expected)
 
 
 def test_what_occurs_twice_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,8 +67,8 @@ def test_what_occurs_twice_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None
     plain = model.clip.encode_text
     monkeypatch.setattr(model.clip, "encode_text", lambda t: read.append(len(t)) or plain(t))
     labels = torch.tensor([2, 0, 2, 3, 2, 2])
-    model.label_features(labels, torch.tensor([0.3, 0.3, 0.3, 0.9, 0.3, 0.9]))
-    model.label_features(labels)
+    model.class_embeddings(labels, torch.tensor([0.3, 0.3, 0.3, 0.9, 0.3, 0.9]))
+    model.class_embeddings(labels)
     assert read == [4, 3]
 
 
@@ -75,7 +78,7 @@ def test_scores_are_log_of_the_average_of_softmaxes() -> None:
         model.clip.logit_scale.fill_(0.5)
         model.clip.text_projection.mul_(0.05).add_(0.1)  # features alike: nothing is certain
         scores = model.scores(video)
-        features = model.encode_video(video).double()
+        features = model.encode(video).features.double()
         texts = model.clip.tokenize([f.format(c) for f in TEMPLATES for c in CLASSES])
         text = model.encode_text(texts).double()
     for clip, row in zip(features, scores, strict=True):
@@ -87,18 +90,18 @@ def test_scores_are_log_of_the_average_of_softmaxes() -> None:
             mean = [p + math.exp(x) / total / 16 for p, x in zip(mean, logits, strict=True)]
         assert max(mean) < 0.99
         assert row.exp().tolist() == pytest.approx(mean, abs=1e-5)
-    torch.testing.assert_close(model.scores(video, model.text_features()), scores)
+    torch.testing.assert_close(model.scores(video, model.test_classes()), scores)
     assert model.kind == "log-probabilities"
     assert model.logit_scale.item() == pytest.approx(math.exp(0.5))
 
 
 def test_text_features_have_a_gradient_in_training_alone() -> None:
     model = made()
-    assert model.text_features().shape == (16, 4, 64)
-    assert not model.text_features().requires_grad
-    assert model.train().text_features().requires_grad
+    assert model.test_classes().shape == (16, 4, 64)
+    assert not model.test_classes().requires_grad
+    assert model.train().test_classes().requires_grad
     with torch.no_grad():
-        assert not model.text_features().requires_grad
+        assert not model.test_classes().requires_grad
 
 
 def test_classes_can_be_changed_and_read_as_other_texts() -> None:
@@ -118,7 +121,7 @@ def test_templates_can_be_others() -> None:
     model = made(templates="a video of {}.|{}")
     assert model.tokens.shape[:2] == (2, 4)
     expected = model.encode_text(model.clip.tokenize(["a video of archery.", "archery"]))
-    found = model.label_features(torch.tensor([1, 1]), torch.tensor([0.49, 0.5]))
+    found = model.class_embeddings(torch.tensor([1, 1]), torch.tensor([0.49, 0.5]))
     torch.testing.assert_close(found, expected)
     with pytest.raises(UsageError, match="template 'no place' has no place for the class"):
         made(templates="{}|no place")
@@ -127,7 +130,7 @@ def test_templates_can_be_others() -> None:
 @pytest.mark.parametrize("head", HEADS)
 def test_the_head_learns_ten_times_as_fast(head: str) -> None:
     model = made(head)
-    groups = {group["lr_scale"]: group["params"] for group in model.parameter_groups()}
+    groups = {group.get("lr_scale", 1.0): group["params"] for group in model.groups()}
     assert {id(p) for p in groups[1.0]} == {id(p) for p in model.clip.parameters()}
     assert {id(p) for p in groups.get(10.0, [])} == {id(p) for p in model.head.parameters()}
     assert (10.0 in groups) == (head != "meanP")
@@ -135,7 +138,7 @@ def test_the_head_learns_ten_times_as_fast(head: str) -> None:
 
 def test_the_text_tower_can_stay_as_it_is() -> None:
     model = made(fix_text=True).train()
-    build("kl")(model, batch()).backward()
+    said(build("kl"), model, batch()).backward()
     moved = {name for name, p in model.named_parameters() if p.grad is not None}
     assert moved == {n for n, p in model.named_parameters() if p.requires_grad}
     assert {name.split(".")[1] for name in moved if name.startswith("clip.")} == (
@@ -151,10 +154,10 @@ def batch() -> dict[str, Any]:
 @pytest.mark.parametrize("objective", ["kl", "infonce", "class_ce"])
 def test_gradients_reach_every_weight_and_are_those_of_double(head: str, objective: str) -> None:
     model, loss = made(head), build(objective)
-    loss(model, batch()).backward()
+    said(loss, model, batch()).backward()
     exact = made(head).double()
     clips = batch()
-    loss(exact, clips | {"video": clips["video"].double()}).backward()
+    said(loss, exact, clips | {"video": clips["video"].double()}).backward()
     for (name, ours), theirs in zip(model.named_parameters(), exact.parameters(), strict=True):
         assert ours.grad is not None and theirs.grad is not None, name
         assert theirs.grad.abs().max() > 0, name
@@ -167,7 +170,7 @@ def test_the_head_is_exact_under_autocast(head: str) -> None:
     model, video = made(head), videos()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         frames = model.clip.encode_image(video.flatten(0, 1)).unflatten(0, (2, FRAMES))
-        features = model.encode_video(video)
+        features = model.encode(video).features
         scores = model.scores(video)
     assert frames.dtype == torch.bfloat16
     assert features.dtype == scores.dtype == torch.float32
@@ -179,7 +182,7 @@ def test_less_memory_gives_the_same_gradients() -> None:
     for on in (False, True):
         model = made().train()
         model.checkpoint_activations(on)
-        build("kl")(model, batch()).backward()
+        said(build("kl"), model, batch()).backward()
         losses.append([p.grad for p in model.parameters()])
     for plain, sparing in zip(*losses, strict=True):
         torch.testing.assert_close(plain, sparing)

@@ -18,6 +18,7 @@ from sbtools.errors import UsageError
 from sbtools.models.actionclip import ActionCLIP
 from sbtools.models.checkpoints import TABLE
 from sbtools.models.heads import HEADS
+from sbtools.models.outputs import Outputs
 from sbtools.models.towers import Clip
 from sbtools.objectives import build
 from sbtools.objectives.pairs import within
@@ -41,6 +42,7 @@ from tests.models.official_actionclip import (  # noqa: E402
     prompts,
     theirs,
 )
+from tests.objectives.small import said  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:enable_nested_tensor:UserWarning")
 
@@ -106,7 +108,7 @@ def test_logits_loss_and_gradients_in_training(official: SimpleNamespace, head: 
     draws = Draws(seed=1, epoch=2, step=3)
     ids = [f"clip {i}" for i in range(B)]
     batch = {"video": frames(), "label": torch.tensor(LABELS), "id": ids, "draws": draws}
-    found = build("kl")(model, batch)
+    found = said(build("kl"), model, batch)
     found.backward()
 
     _, count, by_template = prompts(official)
@@ -125,7 +127,7 @@ def test_logits_loss_and_gradients_in_training(official: SimpleNamespace, head: 
     assert len(set(drawn)) > 1
     assert found.item() == pytest.approx(total.item(), abs=1e-5)
     with torch.no_grad():
-        torch.testing.assert_close(model.encode_video(frames()), video, rtol=0, atol=1e-4)
+        torch.testing.assert_close(model.encode(frames()).features, video, rtol=0, atol=1e-4)
     same = [(p.grad, clip.get_parameter(n).grad) for n, p in model.clip.named_parameters()]
     same += [(p.grad, fusion.get_parameter(n).grad) for n, p in model.head.named_parameters()]
     for gradient, expected in same:
@@ -136,8 +138,14 @@ def test_logits_loss_and_gradients_in_training(official: SimpleNamespace, head: 
 def test_logits_in_training(official: SimpleNamespace) -> None:
     clip, fusion = theirs(official, "Transf")
     model = ours(clip, fusion, "Transf")
-    batch = {"video": frames(), "label": torch.tensor(LABELS)}
-    logits, named, _ = within(model, batch)
+    batch = {
+        "video": frames(),
+        "label": torch.tensor(LABELS),
+        "id": [f"clip {i}" for i in range(B)],
+    }
+    hot = torch.nn.functional.one_hot(batch["label"], len(model.classes)).float()
+    found = within(Outputs(model, {**batch, "target": hot}), hot)
+    logits, named = found.logits, found.named
     video = fusion(clip.encode_image(frames().flatten(0, 1)).view(B, T, -1))
     text = clip.encode_text(prompts(official)[2][0][LABELS])
     per_image, _ = official.tools.create_logits(video, text, clip.logit_scale.exp())
@@ -185,7 +193,7 @@ def test_learning_rates(official: SimpleNamespace, head: str) -> None:
     rate = {id(p): g["lr"] for g in optimiser.param_groups for p in g["params"]}
     model = ours(clip, fusion, head)
     lr = model.defaults["lr"]
-    found = {id(p): g["lr_scale"] * lr for g in model.parameter_groups() for p in g["params"]}
+    found = {id(p): g.get("lr_scale", 1.0) * lr for g in model.groups() for p in g["params"]}
     for part, same in ((model.clip, clip), (model.head, fusion)):
         for name, weight in part.named_parameters():
             assert found[id(weight)] == pytest.approx(rate[id(same.get_parameter(name))]), name

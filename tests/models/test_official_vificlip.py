@@ -158,7 +158,9 @@ def test_prompted_checkpoints_load_and_score_alike(
 
 def _same_gradients(ours: VideoModel, theirs: torch.nn.Module, video: torch.Tensor) -> None:
     theirs(video).sin().sum().backward()
-    ours.scores(video, ours.label_features(torch.arange(len(made.CLASSES)))).sin().sum().backward()
+    ours.scores(
+        video, ours.class_embeddings(torch.arange(len(made.CLASSES)))
+    ).sin().sum().backward()
     trained = {name for name, p in theirs.named_parameters() if p.requires_grad}
     got = {n: p.grad for n, p in ours.named_parameters() if p.requires_grad}
     assert set(got) == {"prompts.vision", "prompts.text"}

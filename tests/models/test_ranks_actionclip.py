@@ -16,6 +16,7 @@ from sbtools.rng import Draws
 from sbtools.train.group import Ranks
 from tests import two_ranks
 from tests.models.small_clip import FRAMES, small, videos
+from tests.objectives.small import said
 
 CLASSES = ["juggling balls", "archery", "tying a tie", "dancing"]
 SHARES = {0: slice(0, 3), 1: slice(3, 5)}
@@ -30,7 +31,7 @@ class Step(torch.nn.Module):
         self.objective = build(objective)
 
     def forward(self, batch: dict[str, Any]) -> Any:
-        return self.objective(self.model, batch)
+        return said(self.objective, self.model, batch)
 
 
 def batch(step: int, share: slice) -> dict[str, Any]:

@@ -45,11 +45,11 @@ def test_scores_are_scaled_cosines_of_the_mean_frame(weights: str) -> None:
     mean = frames.mean(dim=1)
     expected = scale * F.normalize(mean, dim=1) @ F.normalize(prompts, dim=1).T
     model = built(weights)
-    torch.testing.assert_close(model.encode_video(video), mean, atol=1e-11, rtol=0)
+    torch.testing.assert_close(model.encode(video).features, mean, atol=1e-11, rtol=0)
     torch.testing.assert_close(model.scores(video), expected, atol=1e-10, rtol=0)
     early = F.normalize(frames, dim=2).mean(dim=1)
     assert (F.normalize(early, dim=1) - F.normalize(mean, dim=1)).abs().max() > 1e-4
-    given = model.scores(video, model.text_features()[:2])
+    given = model.scores(video, model.test_classes()[:2])
     torch.testing.assert_close(given, expected[:, :2], atol=1e-10, rtol=0)
 
 
@@ -59,9 +59,9 @@ def test_a_frame_is_the_clip_that_repeats_it(weights: str, options: dict[str, in
     frames = made.images(2)
     ran: list[int] = []
     model.clip.visual.conv1.register_forward_pre_hook(lambda _, given: ran.append(len(given[0])))
-    ours = model.encode_frame(frames)
+    ours = model.encode_frame(frames).features
     assert ran == [2]
-    torch.testing.assert_close(ours, model.encode_video(repeated(frames, 3)), atol=1e-12, rtol=0)
+    torch.testing.assert_close(ours, model.encode(repeated(frames, 3)).features, atol=1e-12, rtol=0)
 
 
 def test_prompts_replace_the_tokens_of_each_block(weights: str) -> None:
@@ -72,7 +72,7 @@ def test_prompts_replace_the_tokens_of_each_block(weights: str) -> None:
         )
     frames = made.images(2)
     torch.testing.assert_close(
-        model.encode_frame(frames), _prompted_images(model, frames), atol=1e-11, rtol=0
+        model.encode_frame(frames).features, _prompted_images(model, frames), atol=1e-11, rtol=0
     )
     tokens = open_clip.get_tokenizer("ViT-B-32")([f"X X X X X {n}." for n in ("archery", "a dog")])
     torch.testing.assert_close(
@@ -120,8 +120,8 @@ def test_only_prompts_are_trained_where_there_are_any(weights: str) -> None:
     assert torch.equal(model.prompts["text"], again.prompts["text"])
     assert not torch.equal(model.prompts["text"], other.prompts["text"])
     assert abs(float(model.prompts["text"].detach().std()) - 0.02) < 0.002
-    (group,) = model.parameter_groups()
-    assert len(group["params"]) == 2 and group["lr_scale"] == 1
+    (group,) = model.groups()
+    assert len(group["params"]) == 2 and group["name"] == "model"
 
 
 def test_prompts_stand_for_words_or_placeholders(weights: str) -> None:
@@ -151,7 +151,7 @@ def test_texts_are_read_in_place_of_names(weights: str) -> None:
     model = built(weights)
     model.set_classes(["a", "b"], ["someone juggling", "ApplyEyeMakeup"])
     expected = texts(["a photo of a someone juggling.", "a photo of a ApplyEyeMakeup."])
-    torch.testing.assert_close(model.text_features(), expected, atol=1e-11, rtol=0)
+    torch.testing.assert_close(model.test_classes(), expected, atol=1e-11, rtol=0)
     assert (model.classes, model.texts) == (["a", "b"], ["someone juggling", "ApplyEyeMakeup"])
     with pytest.raises(models.UsageError, match="2 classes and 1 texts"):
         model.set_classes(["a", "b"], ["c"])
@@ -165,16 +165,16 @@ def test_a_label_that_occurs_twice_is_read_once(weights: str) -> None:
     handle = model.clip.token_embedding.register_forward_hook(
         lambda _, given, __: ran.append(len(given[0]))
     )
-    found = model.label_features(torch.tensor([2, 0, 2, 2]), torch.tensor([0.1, 0.9, 0.5, 0.0]))
+    found = model.class_embeddings(torch.tensor([2, 0, 2, 2]), torch.tensor([0.1, 0.9, 0.5, 0.0]))
     handle.remove()
     assert sum(ran) == 2
-    every = model.text_features()
+    every = model.test_classes()
     torch.testing.assert_close(found, every[[2, 0, 2, 2]], atol=1e-12, rtol=0)
     found.sum().backward()
     own = model.clip.text_projection.grad
     model.zero_grad()
     model.train()
-    model.text_features()[[2, 0, 2, 2]].sum().backward()
+    model.test_classes()[[2, 0, 2, 2]].sum().backward()
     wanted = model.clip.text_projection.grad
     assert own is not None and wanted is not None
     torch.testing.assert_close(own, wanted, atol=1e-10, rtol=0)
@@ -182,10 +182,10 @@ def test_a_label_that_occurs_twice_is_read_once(weights: str) -> None:
 
 def test_texts_have_no_gradient_in_tests(weights: str) -> None:
     model = built(weights)
-    assert not model.text_features().requires_grad
-    assert model.train().text_features().requires_grad
+    assert not model.test_classes().requires_grad
+    assert model.train().test_classes().requires_grad
     with torch.no_grad():
-        assert not model.text_features().requires_grad
+        assert not model.test_classes().requires_grad
 
 
 @pytest.mark.parametrize("train", ["both", "image", "text"])
@@ -289,7 +289,7 @@ def test_scores_keep_full_precision_under_autocast(weights: str) -> None:
     video = made.images(3, 2).float()
     exact = model.scores(video)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        features, text = model.encode_video(video), model.text_features()
+        features, text = model.encode(video).features, model.test_classes()
         scores = model.scores(video)
     assert features.dtype == torch.bfloat16 and scores.dtype == torch.float32
     by_hand = 1.0 * model.logit_scale * F.normalize(features.float(), dim=1)

@@ -12,8 +12,10 @@ from sbtools.objectives import OBJECTIVES, build
 
 torch = pytest.importorskip("torch")
 
+from sbtools.models.base import Encoded  # noqa: E402
+from sbtools.models.outputs import Outputs  # noqa: E402
 from tests.objectives.slow import class_ce, infonce, kl, numbers, turned  # noqa: E402
-from tests.objectives.small import Small, batch  # noqa: E402
+from tests.objectives.small import Small, batch, said  # noqa: E402
 
 LABELS = [2, 0, 2, 1, 2]
 
@@ -22,10 +24,10 @@ LABELS = [2, 0, 2, 1, 2]
 def test_infonce_is_its_equation(labels: list[int]) -> None:
     model, clips = Small(), batch(labels)
     rows = numbers(model, clips)
-    one_way = build("infonce", symmetric=False)(model, clips).item()
+    one_way = said(build("infonce", symmetric=False), model, clips).item()
     assert one_way == pytest.approx(infonce(rows, labels), abs=1e-12)
     both = (infonce(rows, labels) + infonce(turned(rows), labels)) / 2
-    assert build("infonce")(model, clips).item() == pytest.approx(both, abs=1e-12)
+    assert said(build("infonce"), model, clips).item() == pytest.approx(both, abs=1e-12)
 
 
 @pytest.mark.parametrize("factor", [10.0, 2.0])
@@ -34,13 +36,13 @@ def test_kl_is_its_equation(labels: list[int], factor: float) -> None:
     model, clips = Small(), batch(labels)
     rows = numbers(model, clips)
     both = (kl(rows, labels, factor) + kl(turned(rows), labels, factor)) / 2
-    assert build("kl", factor=factor)(model, clips).item() == pytest.approx(both, abs=1e-12)
+    assert said(build("kl", factor=factor), model, clips).item() == pytest.approx(both, abs=1e-12)
 
 
 @pytest.mark.parametrize("smoothing", [0.1, 0.0])
 def test_class_ce_is_its_equation(smoothing: float) -> None:
     model, clips = Small(classes=4), batch(LABELS)
-    loss = build("class_ce", smoothing=smoothing)(model, clips).item()
+    loss = said(build("class_ce", smoothing=smoothing), model, clips).item()
     assert loss == pytest.approx(class_ce(model, clips, smoothing), abs=1e-12)
     reference = torch.nn.CrossEntropyLoss(label_smoothing=smoothing)
     every = {"video": clips["video"], "label": torch.arange(4)}
@@ -57,13 +59,15 @@ def test_two_clips_by_hand() -> None:
         model.log_scale.fill_(math.log(math.log(3)))
     clips = batch([0, 1])
     clips["video"] = torch.eye(3, dtype=torch.float64)[:2].reshape(2, 1, 3, 1, 1)
-    assert build("infonce")(model, clips).item() == pytest.approx(math.log(4 / 3))
-    assert build("infonce", symmetric=False)(model, clips).item() == pytest.approx(math.log(4 / 3))
-    ce = build("class_ce", smoothing=0.2)(model, clips).item()
+    assert said(build("infonce"), model, clips).item() == pytest.approx(math.log(4 / 3))
+    assert said(build("infonce", symmetric=False), model, clips).item() == pytest.approx(
+        math.log(4 / 3)
+    )
+    ce = said(build("class_ce", smoothing=0.2), model, clips).item()
     assert ce == pytest.approx(0.9 * math.log(4 / 3) + 0.1 * math.log(4))
     q = 1 / (1 + math.exp(-10))
     by_hand = q * math.log(q / 0.75) + (1 - q) * math.log((1 - q) / 0.25)
-    assert build("kl")(model, clips).item() == pytest.approx(by_hand)
+    assert said(build("kl"), model, clips).item() == pytest.approx(by_hand)
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
@@ -87,7 +91,7 @@ class Both(torch.nn.Module):
         self.objective, self.model = objective, model
 
     def forward(self, clips: dict[str, Any]) -> Any:
-        return self.objective(self.model, clips)
+        return said(self.objective, self.model, clips)
 
 
 def prefixed(values: dict[str, Any]) -> dict[str, Any]:
@@ -95,25 +99,26 @@ def prefixed(values: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_given_features_are_used(name: str) -> None:
-    model, clips = Small(), batch(LABELS)
-    objective = build(name)
-    said = objective(model, clips)
-    features = model.encode_video(clips["video"])
-    without = {key: value for key, value in clips.items() if key != "video"}
-    assert objective(model, without, features=features).item() == said.item()
-    assert objective(model, clips, features=features + 1).item() != said.item()
-
-
-@pytest.mark.parametrize("name", OBJECTIVES)
 def test_losses_are_full_precision_under_autocast(name: str) -> None:
     model, clips = Small(), batch(LABELS)
-    features = model.encode_video(clips["video"]).detach()
-    said = build(name)(model.float(), clips, features=features.float())
+    clips["video"] = clips["video"].float()
+    plain = said(build(name), model.float(), clips)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        cast = build(name)(model, clips, features=features.float())
+        cast = said(build(name), model, clips)
     assert cast.dtype == torch.float32
-    assert cast.item() == said.item()
+    assert cast.item() == pytest.approx(plain.item(), rel=0.05)
+    halves = Outputs(model, {**clips, "target": target(clips)}, precision="bfloat16")
+    assert halves.features.dtype == halves.logits.dtype == torch.float32
+    assert not torch.equal(halves.features, model.encode(clips["video"]).features)
+    rounded = halves.features.detach()
+    model.encode = lambda video: Encoded(rounded)  # type: ignore[method-assign]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        under = build(name)(halves, target(clips)).item()
+    assert under == build(name)(halves, target(clips)).item()
+
+
+def target(clips: dict[str, Any]) -> Any:
+    return torch.nn.functional.one_hot(clips["label"], 3).float()
 
 
 def test_settings_of_the_papers_are_the_defaults() -> None:

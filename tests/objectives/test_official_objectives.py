@@ -17,7 +17,7 @@ from sbtools.objectives import build
 
 torch = pytest.importorskip("torch")
 
-from tests.objectives.small import Small, batch  # noqa: E402
+from tests.objectives.small import Small, batch, said  # noqa: E402
 
 LABELS = [2, 0, 2, 1, 2]
 
@@ -39,10 +39,10 @@ def test_infonce_without_repeated_classes_is_clips_loss() -> None:
     from open_clip.loss import ClipLoss
 
     model, clips = Small(classes=6), batch([4, 0, 5, 2])
-    video = unit(model.encode_video(clips["video"]))
-    text = unit(model.label_features(clips["label"]))
+    video = unit(model.encode(clips["video"]).features)
+    text = unit(model.class_embeddings(clips["label"]))
     expected = ClipLoss()(video, text, model.logit_scale).item()
-    assert build("infonce")(model, clips).item() == pytest.approx(expected, abs=1e-10)
+    assert said(build("infonce"), model, clips).item() == pytest.approx(expected, abs=1e-10)
 
 
 def test_class_ce_is_timms_label_smoothing() -> None:
@@ -50,7 +50,7 @@ def test_class_ce_is_timms_label_smoothing() -> None:
 
     model, clips = Small(classes=4), batch(LABELS)
     expected = LabelSmoothingCrossEntropy(0.1)(logits(model, clips), clips["label"]).item()
-    assert build("class_ce")(model, clips).item() == pytest.approx(expected, abs=1e-10)
+    assert said(build("class_ce"), model, clips).item() == pytest.approx(expected, abs=1e-10)
 
 
 @pytest.mark.parametrize("kind", ["MixupBlending", "CutmixBlending"])
@@ -65,17 +65,17 @@ def test_class_ce_is_vifi_clips(blending: Any, kind: str) -> None:
         torch.manual_seed(2)
         mixed.append(getattr(blending, kind)(4, 1.0, smoothing)(images, label)[1].double())
     expected = SoftTargetCrossEntropy()(logits(model, clips), mixed[0]).item()
-    found = build("class_ce")(model, clips | {"target": mixed[1]}).item()
+    found = said(build("class_ce"), model, clips, mixed[1]).item()
     assert ((mixed[1] > 0) & (mixed[1] < 1)).any()
     assert found == pytest.approx(expected, abs=1e-6)
-    plain = build("class_ce")(model, clips | {"target": mixed[0]}).item()
+    plain = said(build("class_ce"), model, clips, mixed[0]).item()
     assert plain != pytest.approx(expected, abs=1e-6)
 
 
 def logits(model: Small, clips: dict[str, Any]) -> Any:
     """As trainers/vificlip.py of ViFi-CLIP has them."""
-    video = model.encode_video(clips["video"])
-    text = model.label_features(torch.arange(len(model.classes)))
+    video = model.encode(clips["video"]).features
+    text = model.class_embeddings(torch.arange(len(model.classes)))
     video = video / video.norm(dim=-1, keepdim=True)
     text = text / text.norm(dim=-1, keepdim=True)
     return model.logit_scale * video @ text.t()

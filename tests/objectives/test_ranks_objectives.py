@@ -13,7 +13,7 @@ from sbtools.objectives import OBJECTIVES, build
 from sbtools.rng import Draws
 from sbtools.train.group import Ranks
 from tests import two_ranks
-from tests.objectives.small import Small, batch
+from tests.objectives.small import Small, batch, said
 
 LABELS = [2, 0, 2, 1, 2]
 SHARES = {0: slice(0, 3), 1: slice(3, 5)}
@@ -22,9 +22,8 @@ SHARES = {0: slice(0, 3), 1: slice(3, 5)}
 def clips(mix: bool) -> dict[str, Any]:
     made = batch(LABELS)
     made["draws"] = Draws(seed=1, epoch=1, step=1)
-    if mix:
-        hot = torch.nn.functional.one_hot(made["label"], 3).double()
-        made["target"] = 0.6 * hot + 0.4 * hot[[1, 2, 0, 4, 3]]
+    hot = torch.nn.functional.one_hot(made["label"], 3).double()
+    made["target"] = 0.6 * hot + 0.4 * hot[[1, 2, 0, 4, 3]] if mix else hot
     return made
 
 
@@ -35,7 +34,7 @@ def share(whole: dict[str, Any], rank: int) -> dict[str, Any]:
 def losses(name: str, made: dict[str, Any]) -> tuple[Any, list[Any]]:
     """The loss, and its gradient to each parameter."""
     model = Small(templates=4)
-    loss = build(name)(model, made)
+    loss = said(build(name), model, made, made["target"])
     return loss.detach(), list(torch.autograd.grad(loss, list(model.parameters())))
 
 

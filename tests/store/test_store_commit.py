@@ -261,6 +261,7 @@ def test_other_files_and_live_temporaries_of_other_shards_stay(tmp_path: Path) -
         ".000of002-00004.h5.tmp-99-ab",
         ".000of002-made.json.tmp-9-b",
         ".lock-000of002.tmp-1-c",
+        ".lock-000of002.over-793096c919145734.tmp-27212-d0b1e5db",
     ]
     for name in kept + swept:
         (tmp_path / name).write_bytes(b"x")

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from sbtools.methods import METHODS
-from sbtools.methods.base import Batch, Method
+from sbtools.methods.base import Batch, Method, Phase
 from sbtools.models import MODELS
-from sbtools.models.base import VideoModel, repeated, unit
+from sbtools.models.base import Encoded, VideoModel, scaled_cosines
+from sbtools.models.outputs import Outputs
 from sbtools.models.recipe import Recipe
 from sbtools.train.loop import RankOptions, run_rank
 from sbtools.train.settings import Settings
@@ -28,6 +29,7 @@ class Fake(VideoModel):
     """Mean colour of each quarter of each frame, a linear map, dropout; a table of texts."""
 
     name: ClassVar[str] = "fake"
+    provides = frozenset({"texts", "cosine"})
 
     def __init__(
         self,
@@ -48,38 +50,34 @@ class Fake(VideoModel):
         self.log_scale = nn.Parameter(torch.tensor(1.0))
         self.unused = nn.Parameter(torch.ones(2))
 
-    def encode_video(self, video: Tensor) -> Tensor:
+    def encode(self, video: Tensor) -> Encoded:
         quarters = nn.functional.adaptive_avg_pool2d(video.flatten(0, 1), 2).flatten(1)
         frames = self.drop(self.visual(quarters))
-        return frames.unflatten(0, video.shape[:2]).mean(1)
-
-    def encode_frame(self, frame: Tensor) -> Tensor:
-        return self.encode_video(repeated(frame, self.frames))
-
-    def encode_text(self, tokens: Tensor) -> Tensor:
-        return self.table[tokens[:, 0]]
+        return Encoded(frames.unflatten(0, video.shape[:2]).mean(1))
 
     def set_classes(self, classes: Sequence[str], texts: Sequence[str] | None = None) -> None:
         self.classes, self.texts = list(classes), list(texts or classes)
 
-    def label_features(self, labels: Tensor, picks: Tensor | None = None) -> Tensor:
+    def class_embeddings(self, labels: Tensor, picks: Tensor | None = None) -> Tensor:
         return self.table[labels]
 
-    def text_features(self) -> Tensor:
+    def test_classes(self) -> Tensor:
         return self.table
 
-    def scores(self, video: Tensor, text: Tensor | None = None) -> Tensor:
-        text = self.table if text is None else text
-        return self.logit_scale * unit(self.encode_video(video)) @ unit(text).T
+    def logits(self, encoded: Encoded, classes: Any = None) -> Tensor:
+        return scaled_cosines(self.logit_scale, encoded.features, classes)
 
     @property
     def logit_scale(self) -> Tensor:
         return self.log_scale.exp()
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
+    def groups(self) -> list[dict[str, Any]]:
         table = [self.table]
         rest = [self.visual.weight, self.visual.bias, self.log_scale, self.unused]
-        return [{"params": rest}, {"params": table, "lr_scale": 10.0}]
+        return [
+            {"name": "towers", "params": rest},
+            {"name": "table", "params": table, "lr_scale": 10.0},
+        ]
 
     def spec(self) -> dict[str, Any]:
         options = {"width": self.width, "dropout": self.drop.p}
@@ -96,10 +94,9 @@ class Two(Method):
         super().__init__()
         self.weight, self.poison = weight, poison
 
-    def prepare(self, model: VideoModel, records: Any) -> list[dict[str, Any]]:
-        if not hasattr(self, "head"):
-            self.head = nn.Linear(model.width, len(model.classes))
-        return super().prepare(model, records)
+    def build_modules(self, model: VideoModel, facts: Any, build: Any) -> list[dict[str, Any]]:
+        self.head = nn.Linear(model.width, len(model.classes))
+        return [{"name": "two.head", "params": list(self.head.parameters())}]
 
     def augment(self, batch: Batch, rng: Any) -> Batch:
         if self.poison in batch["id"]:
@@ -108,15 +105,14 @@ class Two(Method):
             return {**batch, "video": video}
         return batch
 
-    def phases(self) -> tuple[str, ...]:
-        return ("head", "main")
+    def phases(self) -> tuple[Phase, ...]:
+        return (Phase("head", trains=("two.head",), objective=False), Phase())
 
-    def losses(self, model: VideoModel, batch: Batch, phase: str = "main") -> dict[str, Tensor]:
-        features = model.encode_video(batch["video"])
-        if phase == "head":
-            return {"head": self._cross(self.head(features.detach()), batch)}
-        fooled = -self._cross(self.head(features), batch)
-        return {"loss": self.objective(model, batch, features), "fooled": self.weight * fooled}
+    def losses(self, outputs: Outputs, phase: Phase) -> dict[str, Tensor]:
+        if phase.name == "head":
+            return {"head": self._cross(self.head(outputs.features.detach()), outputs.batch)}
+        fooled = -self._cross(self.head(outputs.features), outputs.batch)
+        return {"fooled": self.weight * fooled}
 
     def _cross(self, logits: Tensor, batch: Batch) -> Tensor:
         from sbtools.distributed import mean

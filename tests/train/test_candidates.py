@@ -25,7 +25,7 @@ from sbtools.train.folder import RunFolder, read_run
 from sbtools.train.gather import gather
 from sbtools.train.plan import Asked
 from sbtools.train.prepare import Request, prepared
-from sbtools.train.step import Updates
+from sbtools.train.updates import Updates
 from tests.loader.made import make
 from tests.store.stored import WHAT, add
 from tests.train import faking

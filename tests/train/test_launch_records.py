@@ -66,7 +66,12 @@ def test_a_record_that_no_training_can_use_is_named(
     bad: Record, masks: bool, told: str, tmp_path: Path
 ) -> None:
     with pytest.raises(RecordError, match=told):
-        gather([record(0, masks="m.h5::clips/b"), bad], str(tmp_path), "records.jsonl", masks)
+        gather(
+            [record(0, masks="m.h5::clips/b"), bad],
+            str(tmp_path),
+            "records.jsonl",
+            ["masks"] if masks else [],
+        )
     assert not list(tmp_path.iterdir())
 
 

@@ -19,12 +19,11 @@ import torch
 from sbtools.errors import DamagedError, OutputError, SbtoolsError, UsageError
 from sbtools.methods import build as build_method
 from sbtools.methods.mask import Mask
-from sbtools.objectives import build as build_objective
 from sbtools.rng import Draws
 from sbtools.train import load
 from sbtools.train.checkpoint import Checkpoints, read
 from sbtools.train.loop import RankOptions, run_rank
-from sbtools.train.step import Updates
+from sbtools.train.updates import Updates
 from tests.loader.made import make as make_videos
 from tests.train.faking import (
     CLASSES,
@@ -310,7 +309,7 @@ def test_masked_clips_are_told_by_mode(tmp_path: Path) -> None:
     train(stopped, tmp_path, Stop(2))
     train(stopped, tmp_path)
     assert lines(whole_) == lines(stopped)
-    method = build_method("mask", build_objective("infonce"), **asked.method_settings)
+    method = build_method("mask", **asked.method_settings)
     assert isinstance(method, Mask)
     ids = [record["id"] for record in made]
     drawn = [Counter(method.mode(Draws(asked.seed, e), id) for id in ids) for e in (0, 1)]

@@ -19,7 +19,7 @@ from sbtools.train.group import Ranks
 from sbtools.train.loop import RankOptions, Training, run_rank
 from sbtools.train.outset import begin
 from sbtools.train.settings import Settings
-from sbtools.train.step import Updates
+from sbtools.train.updates import Updates
 from tests import two_ranks
 from tests.loader.made import make as make_videos
 from tests.train.faking import Stop, make_run, register, registered, settings

@@ -10,13 +10,15 @@ import torch
 
 from sbtools.errors import SbtoolsError
 from sbtools.methods import build as build_method
+from sbtools.models import build as build_model
 from sbtools.objectives import build as build_objective
 from sbtools.rng import Draws
 from sbtools.train.average import Average
 from sbtools.train.group import Ranks
 from sbtools.train.optim import adamw
 from sbtools.train.settings import Settings
-from sbtools.train.step import Step, Updates, split
+from sbtools.train.step import Step, split
+from sbtools.train.updates import Updates
 from tests.train.faking import CLASSES, Fake, registered, settings
 
 CPU = torch.device("cpu")
@@ -33,9 +35,9 @@ def updates(asked: Settings, seed: int = 0) -> Updates:
     torch.manual_seed(seed)
     model = Fake(CLASSES, frames=2, **asked.model_settings)
     objective = build_objective(asked.objective, **asked.objective_settings)
-    method = build_method(asked.method, objective, **asked.method_settings)
-    groups = [*model.parameter_groups(), *method.prepare(model, [])]
-    step = Step(model, method, asked.precision)
+    method = build_method(asked.method, **asked.method_settings)
+    groups = [*model.groups(), *method.build_modules(model, {}, build_model)]
+    step = Step(model, method, objective, asked.precision)
     step.train()
     return Updates(step, adamw(step, groups, asked), asked, Ranks(0, 1, CPU))
 
@@ -119,9 +121,10 @@ def test_clipping() -> None:
 def test_phases_train_one_after_the_other() -> None:
     made = updates(settings(method="two"))
     told = made(batch(), Draws(3), [6])
-    assert set(told) == {"norm", "head/head", "loss", "fooled"}
+    assert set(told) == {"norm", "head/head", "infonce", "fooled"}
     own = updates(settings(method="two"))
-    own.step.method.phases = lambda: ("head",)  # type: ignore[method-assign]
+    head = own.step.method.phases()[0]
+    own.step.method.phases = lambda: (head,)  # type: ignore[method-assign]
     before = copy.deepcopy(own.step.model.state_dict())
     own(batch(), Draws(3), [6])
     for name, value in own.step.model.state_dict().items():
@@ -192,10 +195,10 @@ def test_out_of_memory_names_what_fits(
     made = updates(settings(accumulate=parts, method="two"))
     plain, before = made.step.method.losses, weights(made)
 
-    def limited(model: Any, batch: Any, phase: str = "main") -> Any:
-        if len(batch["video"]) > room:
+    def limited(outputs: Any, phase: Any) -> Any:
+        if len(outputs.batch["video"]) > room:
             raise torch.OutOfMemoryError
-        return plain(model, batch, phase)
+        return plain(outputs, phase)
 
     monkeypatch.setattr(made.step.method, "losses", limited)
     with pytest.raises(SbtoolsError, match=f"cpu is out of memory with {text}"):
@@ -206,7 +209,7 @@ def test_out_of_memory_names_what_fits(
 def test_a_loss_is_a_scalar(monkeypatch: pytest.MonkeyPatch) -> None:
     made = updates(settings())
     monkeypatch.setattr(
-        made.step.method, "losses", lambda model, batch, phase: {"x": model.table.sum(1)}
+        made.step.method, "losses", lambda outputs, phase: {"x": outputs.model.table.sum(1)}
     )
     with pytest.raises(SbtoolsError, match=r"loss x of phase main is \[3\], not a scalar"):
         made(batch(), Draws(3), [6])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,8 +32,8 @@ def test_a_constant_model_is_at_chance() -> None:
 
 def made(dropout: float = 0.0) -> Step:
     torch.manual_seed(0)
-    method = build_method("none", build_objective("infonce"))
-    return Step(Fake(CLASSES, frames=2, dropout=dropout), method).train()
+    model = Fake(CLASSES, frames=2, dropout=dropout)
+    return Step(model, build_method("none"), build_objective("infonce")).train()
 
 
 def batches(count: int = 3, size: int = 4) -> list[tuple[dict[str, Any], list[str]]]:
@@ -65,19 +66,37 @@ def test_share_of_the_clips() -> None:
 def test_leaves_the_model_in_training_and_without_gradients() -> None:
     step = made(dropout=0.5)
     modes: list[bool] = []
-    texts: list[Tensor] = []
-    plain = step.method.predict
+    made_of: list[Any] = []
+    plain, classes = step.model.logits, step.model.test_classes
 
-    def noted(model: Any, batch: Any) -> Tensor:
-        modes.append(model.training)
-        texts.append(batch["text"])
-        return plain(model, batch)
+    def noted(encoded: Any, classes: Any = None) -> Tensor:
+        modes.append(step.model.training)
+        return plain(encoded, classes)
 
-    step.method.predict = noted  # type: ignore[method-assign]
+    def counted() -> Any:
+        made_of.append(1)
+        return classes()
+
+    step.model.logits = noted  # type: ignore[method-assign]
+    step.model.test_classes = counted  # type: ignore[method-assign]
     validate(step, batches(), RANKS)
     assert modes == [False] * 3 and step.model.training and step.model.drop.training
-    assert all(text is texts[0] for text in texts)
+    assert len(made_of) == 1
     assert all(p.grad is None for p in step.parameters())
+
+
+def test_goes_through_what_the_method_represents() -> None:
+    """Features turned round are answered the other way round."""
+    step = made()
+    found = validate(step, batches(), RANKS)
+    step.method.represent = lambda e: replace(e, features=-e.features)  # type: ignore[method-assign]
+    other = validate(step, batches(), RANKS)
+    hits = 0.0
+    for batch, _ in batches():
+        if len(batch["id"]):
+            scores = -step.model.scores(batch["video"])
+            hits += float((scores.argmax(1) == batch["label"]).sum())
+    assert found and other and other.hits == hits != found.hits
 
 
 def test_stops_between_batches_and_has_no_result() -> None:
