@@ -88,6 +88,8 @@ def told(slurm: Path, tmp_path: Path, number: int | None, **env: str) -> Told:
 
 
 AGAIN = (75, "requeue 71\n")
+BOTH = "until [ -e $LOGS/ready.0 ]; do sleep 0.05; done"
+"""The second node waits: what is struck down before its shell can listen says 143."""
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ def test_usr1_before_a_node_can_listen_is_a_requeue(slurm: Path, tmp_path: Path)
         ("exit 2", "", 2),
         ("", "exit 5", 5),
         ("", "kill -9 $$", 137),
-        ("", "kill -9 $PPID; kill -9 $$", 137),
+        ("", f"{BOTH}; kill -9 $PPID; kill -9 $$", 137),
         ("kill -USR1 $$", "exit 75", 75),
     ],
 )
