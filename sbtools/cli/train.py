@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from sbtools import records
+from sbtools.allocator import keep_memory
 from sbtools.cli import messages, options
 from sbtools.cli.options import Tolerance
 from sbtools.cli.process import INTERRUPTED, REQUEUE, TERMINATED, ReaderGone, StopFlag
@@ -160,6 +161,7 @@ def _pretrain(flags: dict[str, Any], stop: StopFlag) -> int:
     from sbtools.device import resolve
     from sbtools.train.pretrain import pretrain
 
+    keep_memory()
     _require_pretraining(flags)
     incoming = _inputs(flags, stop, False)
     if incoming is None:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from sbtools.allocator import keep_memory
 from sbtools.errors import SbtoolsError
 from sbtools.registry import load
 from sbtools.signals import hold
@@ -186,6 +187,7 @@ def rank(told: str, parent: int) -> str:
     _log_to(voice, number, spec.level)
     asked = Asked(spec.stop)
     asked.listen()
+    keep_memory()
     code, word = _run(spec, number, asked, voice)
     if word is not None and number % spec.ranks == 0:
         voice("outcome", word)
