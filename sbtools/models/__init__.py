@@ -103,6 +103,13 @@ def takes(name: str, option: str) -> bool:
     return option in known or ("clip" in known and option in TOWERS)
 
 
+def default_of(name: str, option: str) -> Any:
+    """The default of a model's option; None where it has no such option, or no default."""
+    known = inspect.signature(pick(MODELS, "sbtools.models", name, "model")).parameters
+    found = known[option].default if option in known else None
+    return None if found is inspect.Parameter.empty else found
+
+
 def _checked(made: Any, options: Mapping[str, Any], name: str) -> dict[str, Any]:
     from sbtools.backends import checked
 

@@ -23,8 +23,9 @@ from sbtools.train.fitting import fit, take_fitted
 from sbtools.train.folder import RECORDS, RUN, VAL, read_run
 from sbtools.train.group import Ranks
 from sbtools.train.opened import open_all
-from sbtools.train.optim import Schedule, adamw
+from sbtools.train.optim import optimizer_of
 from sbtools.train.phases import require_phases
+from sbtools.train.schedules import Schedule
 from sbtools.train.settings import Settings
 from sbtools.train.sound import require_fitting, require_sound, restoring
 from sbtools.train.step import Step
@@ -116,7 +117,7 @@ def begin(
     if not len(kept):
         raise SbtoolsError(f"{folder}: every clip failed in an earlier stage, none is left")
     open_all(step.method, told.get("resources", {}), ranks.device)
-    optimizer = adamw(step, groups, settings)
+    optimizer = optimizer_of(step, groups, settings)
     average = Average(step, settings.ema) if settings.ema and ranks.rank == 0 else None
     progress = Progress()
     if state is not None:

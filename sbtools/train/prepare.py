@@ -20,6 +20,7 @@ from sbtools.train.folder import RECORDS, VAL
 from sbtools.train.gather import Gathered, gather, require_expected
 from sbtools.train.opened import resolve
 from sbtools.train.plan import Asked
+from sbtools.train.sampled import require_neighbours
 from sbtools.train.settings import Settings
 
 log = logging.getLogger("sbtools")
@@ -136,6 +137,7 @@ def _described(
     for other in val:
         _require_apart(other, found, settings)
     drawn_from = candidates.look_at(found, request.root, settings.frames)
+    require_neighbours(settings, drawn_from.uneven)
     settings = candidates.with_fixed_frames(settings, drawn_from, before)
     old = Settings.restore(before["settings"]) if before else None
     settings = plan.with_weights(settings, old)
@@ -145,6 +147,7 @@ def _described(
     plan.warn_of_rate(settings, plan.steps_of(settings, found.clips, world))
     return {
         "sbtools": __version__,
+        **({"preset": request.asked.preset} if request.asked.preset else {}),
         "settings": settings.describe(),
         "records": found.describe(),
         "val": val[0].describe() if val else None,
