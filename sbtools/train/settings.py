@@ -20,6 +20,7 @@ class Settings:
     schedule: of `sbtools.train.optim.SCHEDULES`; a run that names none has the one given here.
     precision: auto, float32 or bfloat16. ema: decay of the averaged weights, 0 for none.
     clip_grad: the largest gradient norm, 0 for any. select: last, val or eval-as-published.
+    freeze: train the model's head alone.
     """
 
     model: str
@@ -50,6 +51,7 @@ class Settings:
     checkpoint_activations: bool = False
     select: str = "last"
     seed: int = 0
+    freeze: bool = False
 
     def describe(self) -> dict[str, Any]:
         """JSON-ready; tuples become lists."""
