@@ -35,7 +35,8 @@ WORDS = {code: word for word, code in STATUS.items()}
 
 SETTINGS = ("frames", "fixed_frames", "epochs", "batch", "accumulate", "lr", "weight_decay",
             "optimiser", "betas", "eps", "groups", "warmup", "lr_floor", "schedule", "clip_grad",
-            "ema", "precision", "checkpoint_activations", "select", "seed", "weights")  # fmt: skip
+            "ema", "precision", "checkpoint_activations", "select", "seed", "weights",
+            "freeze")  # fmt: skip
 GIVEN = ("classes", "val", "expect", "overwrite", "take_over", "rendezvous_timeout",
          "allow_missing")  # fmt: skip
 PAIRS = ("model_pairs", "method_pairs", "objective_pairs", "optimiser_pairs",

@@ -22,6 +22,7 @@ from sbtools.train.opened import resolve
 from sbtools.train.plan import Asked
 from sbtools.train.sampled import require_neighbours
 from sbtools.train.settings import Settings
+from sbtools.train.start import run_of
 
 log = logging.getLogger("sbtools")
 
@@ -144,6 +145,7 @@ def _described(
     settings = plan.with_schedule(settings, request.asked, before and before["settings"])
     if before is None and settings.weights is not None:
         models.require_weights(settings.model, settings.weights)
+        run_of(settings)
     plan.warn_of_rate(settings, plan.steps_of(settings, found.clips, world))
     return {
         "sbtools": __version__,
