@@ -222,12 +222,13 @@ def test_a_fit_that_must_not_be_is_refused(
 def test_what_was_fitted_does_not_move_with_the_model(
     clips: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = begun(clips, "centred", SETTINGS["centred"], "kept")
     monkeypatch.setitem(METHODS, "centred", f"{__name__}:Keeping")
-    assert train(str(run), clips[0], Stop(1))[0] == "term"
-    first = state(run)
-    assert train(str(run), clips[0], Stop(3))[0] == "term"
-    later = state(run)
+    held = []
+    for stop in (1, 3):
+        run = begun(clips, "centred", SETTINGS["centred"], f"kept {stop}")
+        assert train(str(run), clips[0], Stop(stop))[0] == "term"
+        held.append(state(run))
+    first, later = held
     assert torch.equal(first["/fitted/centred/mean"], later["/fitted/centred/mean"])
     assert torch.equal(first["/fitted/centred/mean"], first["/model/visual.weight"][:, 0])
     assert not torch.equal(first["/model/visual.weight"], later["/model/visual.weight"])
