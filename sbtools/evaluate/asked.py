@@ -45,7 +45,6 @@ class Kept:
         self.labels: Counter[str] = Counter()
         self.texts: dict[str, str] = {}
         self.sources: Counter[str] = Counter()
-        self.unlabelled = 0
         self.seen = 0
         self.masked: Record | None = None
         self.pixels = False
@@ -75,8 +74,6 @@ class Kept:
         self.sources[source_of(record)] += 1
         if "label" in record:
             self.labels[record["label"]] += 1
-        else:
-            self.unlabelled += 1
 
     def __len__(self) -> int:
         return len(self._columns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
@@ -70,6 +71,19 @@ class VideoModel(nn.Module):
     recipe: Recipe
     classes: list[str]
     texts: list[str]
+
+    @cached_property
+    def width(self) -> int:
+        """D, of `Encoded.features`: worked out from a clip, unless the model sets it."""
+        modes = {module: module.training for module in self.modules()}
+        weight = next(self.parameters())
+        size = self.recipe.size
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            self.eval()
+            found = self.encode(weight.new_zeros(1, self.frames, 3, size, size)).features.shape[1]
+        for module, mode in modes.items():
+            module.training = mode
+        return found
 
     @abstractmethod
     def encode(self, video: Tensor) -> Encoded:

@@ -191,6 +191,8 @@ def require_same(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> N
         if was.get("sha256") != now.get("sha256"):
             differ.append(f"{name} of {_clips(was)}, not of these {_clips(now)}")
     differ += _other_resources(old.get("resources", {}), new.get("resources", {}))
+    if old.get("ranks") != new.get("ranks"):
+        differ.append(f"{old.get('ranks')} ranks, not {new.get('ranks')}, which mix clips apart")
     if old.get("facts", {}) != new.get("facts", {}):
         differ.append("other names in the records")
     if differ:

@@ -96,6 +96,7 @@ def prepared(
             kept.append(gather(_val(request, folder, before), folder, VAL))
         told = _described(request, settings, kept, world, before)
         told |= {"resources": resources} if resources else {}
+        told |= {"ranks": world} if method.mixes else {}
         paths: list[str | None] = [found.path for found in kept]
         yield Prepared(told, dict(zip((RECORDS, VAL), [*paths, None], strict=False)))
     finally:
