@@ -6,12 +6,10 @@ import os
 import re
 import socket
 import struct
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
-SECONDS = 20.0
-"""Within which scontrol answers."""
+from sbtools.slurm import said
 
 _SIOCGIFADDR = 0x8915
 
@@ -58,7 +56,7 @@ def interface(hosts: Sequence[str]) -> str | None:
 def node_names(count: int, environment: Mapping[str, str] = os.environ) -> list[str]:
     """The nodes of the Slurm step, in its order; "node 0", "node 1" where it does not tell."""
     listed = environment.get("SLURM_STEP_NODELIST") or environment.get("SLURM_JOB_NODELIST", "")
-    names = _scontrol("show", "hostnames", listed).split() if listed else []
+    names = said("show", "hostnames", listed).split() if listed else []
     return names if len(names) == count else [f"node {index}" for index in range(count)]
 
 
@@ -88,20 +86,8 @@ def _interface_of(address: str) -> str | None:
 
 
 def _node_address(name: str) -> str:
-    found = re.search(r"\bNodeAddr=(\S+)", _scontrol("show", "node", name))
+    found = re.search(r"\bNodeAddr=(\S+)", said("show", "node", name))
     return found[1] if found else ""
-
-
-def _scontrol(*words: str) -> str:
-    """What scontrol prints; nothing where it cannot be run."""
-    try:
-        done = subprocess.run(
-            ["scontrol", *words], stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS,
-            text=True, errors="replace", check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout if done.returncode == 0 else ""
 
 
 def _is_mine(address: str) -> bool:
