@@ -11,9 +11,10 @@ from contextlib import suppress
 from typing import Any
 
 from sbtools.errors import LockedError
+from sbtools.slurm import Jobs
 from sbtools.store.layout import Shard, shard_name
 from sbtools.store.output import link, read_regular, write_synced, writing
-from sbtools.store.owner import alive, myself, requeued
+from sbtools.store.owner import alive, gone, myself, requeued
 
 _NAME = re.compile(r"\.lock-(\d{3,})of(\d{3,})")
 _ATTEMPTS = 100
@@ -26,14 +27,14 @@ def lock_name(shard: tuple[int, int]) -> str:
 
 def held_shards(folder: str) -> set[Shard]:
     """The shards of a store that have a writer which is not seen to be gone."""
-    found = set()
+    found, me, jobs = set(), myself(), Jobs()
     for name in os.listdir(folder):
         if match := _NAME.fullmatch(name):
             try:
                 content = _read(os.path.join(folder, name))
             except OSError:
                 continue
-            if content is not None and alive(_parse(content), myself()) is not False:
+            if content is not None and gone(_parse(content), me, jobs) is not True:
                 found.add((int(match[1]), int(match[2])))
     return found
 
@@ -41,8 +42,8 @@ def held_shards(folder: str) -> set[Shard]:
 class Lock:
     """Held from construction to `release`; LockedError when another process holds it.
 
-    It is taken from an owner that is dead on this host, from the same Slurm task before it was
-    requeued, and with `take_over` from any owner that is not seen alive.
+    It is taken from an owner that is dead on this host, or whose Slurm job has ended, from the same
+    Slurm task before it was requeued, and with `take_over` from any owner that is not seen alive.
     """
 
     def __init__(self, folder: str, shard: tuple[int, int], take_over: bool = False) -> None:
@@ -139,13 +140,16 @@ def _parse(content: bytes) -> dict[str, Any]:
 
 def _refuse_unless_free(path: str, owner: dict[str, Any], take_over: bool) -> None:
     me = myself()
-    runs = alive(owner, me)
-    if runs is False or requeued(owner, me):
+    if requeued(owner, me):
+        return
+    ended = gone(owner, me, Jobs())
+    if ended:
         return
     by = f"pid {owner.get('pid')} on {owner.get('host')} since {owner.get('time')}"
     if owner.get("job"):
         by += f" (Slurm job {owner.get('job')}, task {owner.get('task')})"
-    if runs:
+    if alive(owner, me):
         raise LockedError(f"{path}: {by} is still writing: wait for it, or stop it first")
     if not take_over:
-        raise LockedError(f"{path}: held by {by}: --take-over if that process is gone")
+        way = "" if ended is None else "scancel that job, which has not ended, or "
+        raise LockedError(f"{path}: held by {by}: {way}--take-over if that process is gone")

@@ -39,7 +39,8 @@ class Spec:
     """What the ranks of one node are to do: JSON-ready.
 
     ranks: of this node. endpoint: "host:port" of the first node, where there are several, which
-    wait for one another for rendezvous_timeout seconds. stop: the path of the sign that says when
+    wait for one another for rendezvous_timeout seconds, and talk over the network `interface`,
+    None for that of the node's own name. stop: the path of the sign that says when
     to stop. run: "module:attribute" of `run_rank`; options: the fields of its RankOptions. level:
     of the log. parent: the pid that the process dies with.
     """
@@ -52,6 +53,7 @@ class Spec:
     nodes: int = 1
     node: int = 0
     endpoint: str | None = None
+    interface: str | None = None
     rendezvous_timeout: float = 600.0
     run: str = "sbtools.train.loop:run_rank"
     options: dict[str, Any] = field(default_factory=dict)
