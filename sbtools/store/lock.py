@@ -13,7 +13,7 @@ from typing import Any
 from sbtools.errors import LockedError
 from sbtools.slurm import Jobs
 from sbtools.store.layout import Shard, shard_name
-from sbtools.store.output import link, read_regular, write_synced, writing
+from sbtools.store.output import failpoint, link, read_regular, write_synced, writing
 from sbtools.store.owner import alive, gone, myself, requeued
 
 _NAME = re.compile(r"\.lock-(\d{3,})of(\d{3,})")
@@ -53,10 +53,24 @@ class Lock:
         with writing(folder):
             _acquire(self.path, self._content, take_over)
         try:
+            self._sweep()
             self._clear_other_counts(folder, shard[1], take_over)
         except BaseException:
             self.release()
             raise
+
+    def _sweep(self) -> None:
+        """Remove what processes left that were killed while they took the lock.
+
+        A claim to this very content stays: it is of one who is about to see that we are alive. No
+        other can succeed any more.
+        """
+        folder, name = os.path.split(self.path)
+        ours = os.path.basename(_claim(self.path, self._content))
+        for other in os.listdir(folder or "."):
+            if other.startswith((f"{name}.tmp-", f"{name}.over-")) and not other.startswith(ours):
+                with suppress(FileNotFoundError):
+                    os.unlink(os.path.join(folder, other))
 
     def _clear_other_counts(self, folder: str, count: int, take_over: bool) -> None:
         """No two shard counts at once: their shards overlap."""
@@ -95,22 +109,31 @@ def _acquire(path: str, content: bytes, take_over: bool) -> None:
 
 def _replace(path: str, found: bytes, content: bytes, take_over: bool) -> bool:
     """Take the place of one owner, of whom only the holder of this claim can."""
-    claim = f"{path}.over-{hashlib.sha256(found).hexdigest()[:16]}"
+    claim = _claim(path, found)
     _acquire(claim, content, take_over)
     try:
         if _read(path) != found:
             return False
         os.replace(_write_beside(path, content), path)
+        failpoint("lock_replaced")
         return True
     finally:
-        os.unlink(claim)
+        with suppress(FileNotFoundError):  # who has the lock by now may have removed it
+            os.unlink(claim)
+
+
+def _claim(path: str, content: bytes) -> str:
+    """The name under which one process at a time takes the place of the owner of this content."""
+    return f"{path}.over-{hashlib.sha256(content).hexdigest()[:16]}"
 
 
 def _create(path: str, content: bytes) -> bool:
     """Make the lock file, whole at once; False when one stands there, or may do so soon."""
     temporary = _write_beside(path, content)
+    failpoint("lock_written")
     try:
         link(temporary, path)
+        failpoint("lock_taken")
         return True
     except (FileExistsError, FileNotFoundError):
         return False

@@ -32,6 +32,7 @@ class Part:
         self._kind = kind
         self._compress = compress
         self._index: list[bytes] = []
+        self._index_bytes = 0
         self._keys: set[str] = set()
         self._temporary = temporary_of(folder, name)
         with writing(self.path):
@@ -47,7 +48,7 @@ class Part:
     @property
     def full(self) -> bool:
         """Whether the index is as long as readers like it to be."""
-        return sum(map(len, self._index)) > BYTES_LIMIT // 4
+        return self._index_bytes > BYTES_LIMIT // 4
 
     def __len__(self) -> int:
         return len(self._index)
@@ -73,12 +74,17 @@ class Part:
         group = self._clips.create_group(key)
         try:
             self._fill(group, record, attrs, chunks, arrays, boxes)
-            self._index.append(index_line(record, attrs.get("digest"), supersedes))
+            line = index_line(record, attrs.get("digest"), supersedes)
         except BaseException:
             self._check()
             del self._clips[key]
             raise
         self._check()
+        self._list(key, line)
+
+    def _list(self, key: str, line: bytes) -> None:
+        self._index.append(line)
+        self._index_bytes += len(line)
         self._keys.add(key)
 
     def _fill(

@@ -125,8 +125,7 @@ class RowsPart(Part):
             held["scores"].append(rows[view])
             held["covered"].append(covered.get(view, np.nan))
             held["area"].append(area.get(view, np.nan))
-        self._index.append(line)
-        self._keys.add(key_of(record["id"]))
+        self._list(key_of(record["id"]), line)
 
     def _finish(self) -> None:
         for view, held in self._rows.items():
