@@ -125,12 +125,11 @@ class Part:
     def commit(self, made: Mapping[str, Any], guard: Callable[[], None]) -> None:
         """Finish the file, bring it to the disk and give it its name; `guard` may still object."""
         try:
-            self._finish()
-            write_small(
-                self._h5, "index", np.frombuffer(b"".join(self._index), np.uint8), gzip=True
-            )
+            index, text = b"".join(self._index), json.dumps(made, allow_nan=False)
+            seal = self._finish(text, index)
+            write_small(self._h5, "index", np.frombuffer(index, np.uint8), gzip=True)
             write_attributes(self._h5, {"format": self._kind.format, "version": VERSION})
-            write_attributes(self._h5, {"made": json.dumps(made, allow_nan=False)})
+            write_attributes(self._h5, {"made": text, **seal})
             self._h5.flush()
             write_attributes(self._h5, {"complete": 1})
             self._h5.close()
@@ -146,8 +145,9 @@ class Part:
             self._check()
             raise
 
-    def _finish(self) -> None:
-        """Write what was held back until now."""
+    def _finish(self, made: str, index: bytes) -> dict[str, str]:
+        """Write what was held back until now; more attributes of the part are returned."""
+        return {}
 
     def _rename(self) -> None:
         if os.path.lexists(self.path):
