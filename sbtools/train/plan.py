@@ -19,12 +19,11 @@ from sbtools.loader.needs import require_known
 from sbtools.methods.base import Method
 from sbtools.methods.several import JOIN
 from sbtools.models.base import VideoModel
-from sbtools.models.external import is_external
 from sbtools.registry import pick
 from sbtools.train.optim import SCHEDULES, Schedule
 from sbtools.train.phases import require_provided
 from sbtools.train.settings import Settings
-from sbtools.train.start import new_model, start_of
+from sbtools.train.start import model_of, new_model, start_of
 
 log = logging.getLogger("sbtools")
 
@@ -50,55 +49,42 @@ class Asked:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-def settle(asked: Asked) -> tuple[Settings, Method]:
+def settle(asked: Asked, before: Mapping[str, Any] | None = None) -> tuple[Settings, Method]:
     """The settings but for classes and weights, and the method, which says what it needs.
 
-    Raises UsageError for a name, a setting or a number that cannot be.
+    `before` are the settings of a run that is to go on. Raises UsageError for a name, a setting or
+    a number that cannot be.
     """
-    asked = _over_backbone(asked)
-    made = pick(models.MODELS, "sbtools.models", asked.model, "model")
+    model, options, suited = model_of(asked.model, parse_settings(asked.model_pairs), before)
+    made = pick(models.MODELS, "sbtools.models", model, "model")
     known = {field.name for field in fields(Settings)}
-    options, suited = made.settled(parse_settings(asked.model_pairs))
     defaults = {name: value for name, value in suited.items() if name in known}
     given = {name: value for name, value in asked.values.items() if value is not None}
+    own = {"seed": given.get("seed", Settings.seed)} if models.takes(model, "seed") else {}
     name = asked.objective or defaults.get("objective") or Settings.objective
     objective = objectives.build(name, **parse_settings(asked.objective_pairs))
     names = asked.method.split(JOIN)
     method = methods.build(
         asked.method, **methods.assigned(names, parse_settings(asked.method_pairs))
     )
-    require_provided(made.provides, asked.model, method, objective)
+    require_provided(made.provides, model, method, objective)
     require_known(method.needs, f"method {asked.method}")
     settings = Settings(
         **{
             **defaults,
             **given,
-            "model": asked.model,
+            "model": model,
             "method": asked.method,
             "objective": name,
-            "model_settings": _seeded(asked.model, options, given.get("seed", Settings.seed)),
+            "model_settings": {**own, **options},
             "method_settings": dict(method.settings()),
             "objective_settings": dict(objective.settings()),
         }
     )
     require_sound(settings)
     if settings.freeze and made.freeze is VideoModel.freeze:
-        raise UsageError(f"--freeze trains a head alone, and model {asked.model} has none")
+        raise UsageError(f"--freeze trains a head alone, and model {model} has none")
     return settings, method
-
-
-def _over_backbone(asked: Asked) -> Asked:
-    """torchvision:NAME, hf:FOLDER and package.module:factory are backbones of model linear."""
-    if not is_external(asked.model):
-        return asked
-    pairs = [f"backbone={asked.model}", *asked.model_pairs]
-    return replace(asked, model="linear", model_pairs=pairs)
-
-
-def _seeded(model: str, options: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """The options; new weights, where there are any, have the seed of the run."""
-    own = {"seed": seed} if models.takes(model, "seed") else {}
-    return {**own, **options}
 
 
 def require_sound(settings: Settings) -> None:

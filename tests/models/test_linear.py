@@ -121,9 +121,12 @@ def test_a_motionless_clip_costs_an_image_network_one_frame(backbone: str, train
 def test_features_of_frames_are_averaged() -> None:
     model = moved(linear("resnet18"))
     seen = video()
+    images: list[int] = []
+    model.network.register_forward_pre_hook(lambda layer, given: images.append(len(given[0])))
     with torch.no_grad():
         frames = [model.encode_frame(seen[:, place]).features for place in range(FRAMES)]
         assert torch.allclose(model.encode(seen).features, torch.stack(frames).mean(0), atol=1e-5)
+    assert images == [2] * FRAMES + [2 * FRAMES]
 
 
 @pytest.mark.parametrize("backbone", ["conv3d", "frame_cnn", "VideoMAE", "VJEPA2"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,23 @@ def test_what_evaluation_opens_is_a_backbone(tmp_path: Path) -> None:
     assert model.recipe.size == 8 and model.frames == 4
 
 
+def test_a_run_goes_on_when_its_folder_is_gone(
+    clips: tuple[Path, list[Any]], tmp_path: Path
+) -> None:
+    huggingface("VideoMAE", tmp_path / "it")
+    what = Asked(f"hf:{tmp_path / 'it'}", values={"epochs": 2, "batch": 3})
+    first = replace(settle(what)[0], classes=CLASSES)
+    folder = make_run(tmp_path / "run", clips[1], first)
+    assert train(folder, clips[0], Stop(4))[0] == "term"
+    shutil.rmtree(tmp_path / "it")
+    assert replace(settle(what, first.describe())[0], classes=CLASSES) == first
+    other = replace(what, model_pairs=["crop=centre"])
+    with pytest.raises(UsageError, match="it has no config"):
+        settle(other, first.describe())
+    assert train(folder, clips[0])[0] == "done"
+    assert load(folder).model.frames == 4
+
+
 def own(width: int = 3) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.LazyLinear(width), nn.Tanh())
 
@@ -155,7 +173,7 @@ def own(width: int = 3) -> nn.Module:
     [
         (("linear",), "needs a backbone"),
         (("torchvision:r3d_19",), "no backbone 'r3d_19'"),
-        (("torchvision:r3d_18", "backbone=conv3d"), "'backbone' is set twice"),
+        (("torchvision:r3d_18", "backbone=conv3d"), "gives no other"),
         (("hf:no/such/folder",), "no model of transformers"),
     ],
 )
