@@ -227,6 +227,14 @@ def test_what_an_encoders_folder_lacks_is_trained_beside_the_head(tmp_path: Path
     assert not any("predictor" in name for name in model.state_dict())
 
 
+def test_weights_of_half_precision_are_trained_in_full(tmp_path: Path) -> None:
+    huggingface("VideoMAE", tmp_path).half().save_pretrained(tmp_path)
+    model = linear(f"hf:{tmp_path}", size=0)
+    for each in (model, models.rebuild(model.spec())):
+        assert {weight.dtype for weight in each.parameters()} == {torch.float32}
+        assert scored(each, video()).dtype == torch.float32
+
+
 def test_a_damaged_folder_is_said(tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
