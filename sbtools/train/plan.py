@@ -211,7 +211,7 @@ def tell(settings: Settings, told: Mapping[str, Any], ranks: int, where: str) ->
     if told.get("val"):
         yield f"{told['val']['clips']} clips to validate on, select {settings.select}"
     yield (
-        f"{settings.model} ({settings.weights or 'random weights'}), method {settings.method}"
+        f"{_model(settings)}, method {settings.method}"
         f"{_pairs(settings.method_settings)}, objective {settings.objective}, "
         f"{settings.frames} frames from {_frame_source(settings, told['frame_source'])}"
     )
@@ -225,6 +225,15 @@ def tell(settings: Settings, told: Mapping[str, Any], ranks: int, where: str) ->
         f"{settings.lr * settings.lr_floor:g} by schedule {settings.schedule}; "
         f"weight decay {settings.weight_decay:g}"
     )
+
+
+def _model(settings: Settings) -> str:
+    """The model, what it stands upon, what it starts from, and how much of it is trained."""
+    backbone = str(settings.model_settings.get("backbone", ""))
+    own = "the folder's weights" if backbone.startswith("hf:") else "random weights"
+    over = f" over {backbone}" if backbone else ""
+    frozen = ", the head alone" if settings.freeze else ""
+    return f"{settings.model}{over} ({settings.weights or own}{frozen})"
 
 
 def _pairs(settings: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from sbtools.methods import METHODS
 from sbtools.methods.base import Method
 from sbtools.models.base import Encoded
 from sbtools.train import load
-from sbtools.train.plan import Asked, parameters, settle, with_weights
+from sbtools.train.plan import Asked, parameters, settle, tell, with_weights
 from sbtools.train.settings import Settings
 from sbtools.train.start import new_model, run_of
 from tests.models.linear_made import huggingface
@@ -74,6 +74,9 @@ def test_a_run_that_was_stopped_goes_on_alike(
 
 
 def test_the_head_alone_is_counted(run: str) -> None:
+    known = {"records": {"clips": 6, "failed": 0}, "frame_source": {"video": 6}}
+    lines = list(tell(asked(freeze=True), known, 1, "CPU rank"))
+    assert "linear over conv3d (random weights, the head alone), method none" in " ".join(lines)
     told = parameters(asked(freeze=True))
     assert told.endswith(f" {256 * 3 + 3} of them trained")
 
