@@ -20,13 +20,13 @@ from sbtools.methods.base import Method
 from sbtools.methods.several import JOIN
 from sbtools.models.base import VideoModel
 from sbtools.registry import pick
-from sbtools.train.asked import Asked, with_backbone, with_preset
+from sbtools.train.asked import Asked, with_preset
 from sbtools.train.phases import require_provided
 from sbtools.train.rates import pairs, tell_rates, with_rates
 from sbtools.train.sampled import frames_told, require_frames
 from sbtools.train.schedules import Schedule
 from sbtools.train.settings import Settings
-from sbtools.train.start import new_model, start_of
+from sbtools.train.start import model_of, new_model, start_of
 
 log = logging.getLogger("sbtools")
 
@@ -35,25 +35,28 @@ _AT_LEAST = {"frames": 1, "epochs": 1, "batch": 1, "accumulate": 1}
 _NOT_BELOW_0 = ("weight_decay", "warmup", "lr_floor", "clip_grad")
 
 
-def settle(asked: Asked) -> tuple[Settings, Method]:
+def settle(asked: Asked, before: Mapping[str, Any] | None = None) -> tuple[Settings, Method]:
     """The settings but for classes and weights, and the method, which says what it needs.
 
-    Raises UsageError for a name, a setting or a number that cannot be.
+    `before` are the settings of a run that is to go on. Raises UsageError for a name, a setting or
+    a number that cannot be.
     """
-    asked = with_backbone(with_preset(asked))
-    model, chosen = str(asked.model), str(asked.method)
+    asked = with_preset(asked)
+    given_options = parse_settings(asked.model_pairs)
+    model, options, suited = model_of(str(asked.model), given_options, before)
+    chosen = str(asked.method)
     made = pick(models.MODELS, "sbtools.models", model, "model")
     known = {field.name for field in fields(Settings)}
-    options, suited = made.settled(parse_settings(asked.model_pairs))
     defaults = {name: value for name, value in suited.items() if name in known}
     given = {name: value for name, value in asked.values.items() if value is not None}
+    own = {"seed": given.get("seed", Settings.seed)} if models.takes(model, "seed") else {}
     name = asked.objective or defaults.get("objective") or Settings.objective
     objective = objectives.build(name, **parse_settings(asked.objective_pairs))
     names = chosen.split(JOIN)
     method = methods.build(chosen, **methods.assigned(names, parse_settings(asked.method_pairs)))
     require_provided(made.provides, model, method, objective)
     require_known(method.needs, f"method {chosen}")
-    own = _seeded(model, options, given.get("seed", Settings.seed))
+    own |= options
     settings = Settings(
         **{
             **defaults,
@@ -72,12 +75,6 @@ def settle(asked: Asked) -> tuple[Settings, Method]:
     if settings.freeze and made.freeze is VideoModel.freeze:
         raise UsageError(f"--freeze trains a head alone, and model {model} has none")
     return with_rates(settings, asked), method
-
-
-def _seeded(model: str, options: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """The options; new weights, where there are any, have the seed of the run."""
-    own = {"seed": seed} if models.takes(model, "seed") else {}
-    return {**own, **options}
 
 
 def require_sound(settings: Settings) -> None:
@@ -203,7 +200,7 @@ def tell(settings: Settings, told: Mapping[str, Any], ranks: int, where: str) ->
     if told.get("val"):
         yield f"{told['val']['clips']} clips to validate on, select {settings.select}"
     yield (
-        f"{settings.model} ({settings.weights or 'random weights'}), method {settings.method}"
+        f"{_model(settings)}, method {settings.method}"
         f"{pairs(settings.method_settings)}, objective {settings.objective}, "
         f"{settings.frames} frames from {_frame_source(settings, told['frame_source'])}"
     )
@@ -213,6 +210,15 @@ def tell(settings: Settings, told: Mapping[str, Any], ranks: int, where: str) ->
         f"{ranks} {where}{'s' if ranks > 1 else ''}"
     )
     yield from tell_rates(settings, steps)
+
+
+def _model(settings: Settings) -> str:
+    """The model, what it stands upon, what it starts from, and how much of it is trained."""
+    backbone = str(settings.model_settings.get("backbone", ""))
+    own = "the folder's weights" if backbone.startswith("hf:") else "random weights"
+    over = f" over {backbone}" if backbone else ""
+    frozen = ", the head alone" if settings.freeze else ""
+    return f"{settings.model}{over} ({settings.weights or own}{frozen})"
 
 
 def _frame_source(settings: Settings, told: Mapping[str, Any]) -> str:

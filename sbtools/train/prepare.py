@@ -82,7 +82,7 @@ def prepared(
     Raises UsageError for what does not go together, RecordError for a record that no training can
     use, SbtoolsError where there are no records.
     """
-    settings, method = plan.settle(request.asked)
+    settings, method = plan.settle(request.asked, before and before["settings"])
     if settings.select != "last" and request.val is None:
         raise UsageError(f"--select {settings.select} chooses by clips to validate on: give --val")
     kept: list[Gathered] = []

@@ -3,18 +3,45 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from sbtools import models
 from sbtools.errors import UsageError
 from sbtools.methods.base import Method
 from sbtools.methods.several import members_of
 from sbtools.models.base import VideoModel
+from sbtools.models.external import is_external
 from sbtools.models.tensors import Run
 from sbtools.registry import pick
 from sbtools.train.checkpoint import BEST, LAST, PREVIOUS, read
 from sbtools.train.folder import RUN, read_run
 from sbtools.train.settings import Settings
 from sbtools.train.trained import method_of
+
+
+def model_of(
+    name: str, options: Mapping[str, Any], before: Mapping[str, Any] | None = None
+) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """The model that is asked for, its options, and the defaults of Settings that suit it.
+
+    torchvision:NAME, hf:FOLDER and package.module:factory are backbones of model linear. `before`
+    are the settings of a run that is to go on, which needs no such folder any more. Raises
+    UsageError for a model or options that cannot be.
+    """
+    if is_external(name):
+        if "backbone" in options:
+            raise UsageError(f"--model {name} is a backbone, so --set-model gives no other")
+        name, options = "linear", {"backbone": name, **options}
+    made = pick(models.MODELS, "sbtools.models", name, "model")
+    try:
+        return name, *made.settled(options)
+    except UsageError:
+        begun = (before or {}).get("model_settings", {})
+        if any(begun.get(key) != value for key, value in options.items()) or not begun:
+            raise
+        kept = {key: value for key, value in begun.items() if key in options or key == "settings"}
+        return name, kept, {**made.defaults, "frames": (before or {})["frames"]}
 
 
 def new_model(settings: Settings) -> VideoModel:
@@ -58,7 +85,8 @@ def run_of(settings: Settings) -> Run | None:
         return None
     if not able:
         raise UsageError(
-            f"--weights {weights} is a run, and model {settings.model} starts from weights in a file"
+            f"--weights {weights} is a run, and model {settings.model} starts from a file of "
+            "weights"
         )
     state = read(path)[0]
     for member in members_of(method_of(Settings.restore(state["settings"]))):

@@ -49,16 +49,22 @@ class Training:
     """The library's own step with torch's SGD, on this rank."""
 
     def __init__(self, case: Case, rank: int = 0) -> None:
+        from sbtools import methods, models, objectives
         from sbtools.train.group import Ranks
         from sbtools.train.settings import Settings
-        from sbtools.train.step import Step, Updates
+        from sbtools.train.step import Step
+        from sbtools.train.updates import Updates
 
         model = _model(case)
-        method = _method(case)
-        groups = [*model.parameter_groups(), *method.prepare(model, [])]
-        step = Step(model, method.to(dtype=model.logit_scale.dtype), "float32").train()
+        method = methods.build(case.method, **case.method_settings)
+        objective = objectives.build(case.objective, **case.objective_settings)
+        groups = [*model.groups(), *method.build_modules(model, {}, models.build)]
+        step = Step(model, method.to(dtype=model.logit_scale.dtype), objective, "float32").train()
         groups = [g for g in groups if g["params"]]
-        rates = [{"params": g["params"], "lr": RATE * g.get("lr_scale", 1.0)} for g in groups]
+        rates = [
+            {"name": g["name"], "params": g["params"], "lr": RATE * g.get("lr_scale", 1.0)}
+            for g in groups
+        ]
         optimizer = torch.optim.SGD(rates, lr=RATE)
         settings = Settings(model=case.model, accumulate=case.accumulate, precision="float32")
         ranks = Ranks(rank, case.ranks, torch.device("cpu"))
@@ -142,10 +148,3 @@ def _model(case: Case) -> Any:
     model = kind(towers, CLASSES, frames=FRAMES).to(getattr(torch, case.dtype))
     model.checkpoint_activations(case.checkpointed)
     return model
-
-
-def _method(case: Case) -> Any:
-    from sbtools import methods, objectives
-
-    objective = objectives.build(case.objective, **case.objective_settings)
-    return methods.build(case.method, objective, **case.method_settings)

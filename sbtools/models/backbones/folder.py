@@ -87,7 +87,7 @@ def _again(built: Mapping[str, Any], classes: Sequence[str], frames: int, seed: 
     config = transformers.AutoConfig.for_model(kind, **told)
     made = _classifiers() if built["kind"] == "classifier" else transformers.AutoModel
     with drawn_by(seed, kind):
-        network = made.from_config(config).eval()
+        network = made.from_config(config).float().eval()
     head = _cut(network, config, built["kind"], len(classes), False, [], seed)
     drawn = tuple(f"network.{name}." for name in built["drawn"])
     whole = Pooled(network) if built["kind"] == "encoder" else Classifier(network)
@@ -128,7 +128,7 @@ def _loaded(folder: str, config: Any) -> tuple[Any, list[str], str]:
     if within or (missing and not known):
         lost = within or missing
         raise DamagedError(f"{folder} lacks {len(lost)} tensors of the model, as {lost[0]}")
-    return network, missing, "classifier" if known else "encoder"
+    return network.float(), missing, "classifier" if known else "encoder"
 
 
 def _same(config: Any, classes: Sequence[str]) -> bool:

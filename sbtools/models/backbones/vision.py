@@ -21,7 +21,7 @@ SIZED = {"vit_": "image_size", "maxvit": "input_size"}
 """Beginnings of names of networks that are built for a size -> how it is told to them."""
 
 MVIT_SIZE = 224
-LEAST = {"s3d": (14, 224)}
+LEAST = {"s3d": (13, 224)}
 """Frames and pixels that a network cannot do with less of; one of MViT takes its own alone."""
 
 
