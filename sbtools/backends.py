@@ -7,10 +7,25 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sbtools.detect import DETECTORS
 from sbtools.errors import UsageError
 from sbtools.registry import pick
-from sbtools.segment import SEGMENTERS
+
+DETECTORS = {
+    "grounding-dino": "sbtools.detect.grounding_dino:GroundingDinoDetector",
+    "classic": "sbtools.detect.classic:ClassicDetector",
+    "hog": "sbtools.detect.hog:HogDetector",
+    "haar": "sbtools.detect.haar:HaarDetector",
+    "motion": "sbtools.detect.motion:MotionDetector",
+}
+"""Name -> class; other packages add to it through the entry-point group sbtools.detectors."""
+
+SEGMENTERS = {
+    "grabcut": "sbtools.segment.grabcut:GrabCutSegmenter",
+    "png": "sbtools.segment.png:PngSegmenter",
+    "rle": "sbtools.segment.rle:RleSegmenter",
+    "sam": "sbtools.segment.sam:SamSegmenter",
+}
+"""Name -> class; other packages add to it through the entry-point group sbtools.segmenters."""
 
 TABLES = {"detector": DETECTORS, "segmenter": SEGMENTERS}
 

@@ -13,10 +13,10 @@ from typing import IO
 import numpy as np
 
 from sbtools import records, rng
-from sbtools.detect.base import Image
 from sbtools.errors import ClipError
 from sbtools.records import Record
 from sbtools.video import FrameRule, Video, digest, open_video
+from sbtools.video.base import Image
 
 Context = Callable[[Sequence[int], int, float], Sequence[int]]
 DEFAULT_FRAMES = "8"

@@ -116,11 +116,6 @@ class Halving:
         self.size = failed // 2
 
 
-def halving(batch: int, items: Sequence[T], run: Callable[[Sequence[T]], R]) -> Iterator[R]:
-    """`Halving` for one clip."""
-    return Halving(batch)(items, run)
-
-
 def _tried(run: Callable[[Sequence[T]], R], batch: Sequence[T]) -> tuple[bool, Any]:
     """Whether `run` had enough memory, and its result. What it held is free on return."""
     import torch

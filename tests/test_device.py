@@ -78,7 +78,7 @@ class Memory:
 
 def test_enough_memory_leaves_the_batches_alone() -> None:
     memory = Memory(4)
-    found = list(device.halving(4, range(10), memory))
+    found = list(device.Halving(4)(range(10), memory))
     assert found == [[0, 2, 4, 6], [8, 10, 12, 14], [16, 18]]
     assert memory.tried == [4, 4, 2]
 
@@ -97,7 +97,7 @@ def test_too_little_memory_halves_them_and_loses_nothing(
 
 def test_the_last_short_batch_is_halved_by_its_own_length() -> None:
     memory = Memory(1)
-    assert len(list(device.halving(8, range(3), memory))) == 3
+    assert len(list(device.Halving(8)(range(3), memory))) == 3
     assert memory.tried == [3, 1, 1, 1]
 
 
@@ -113,7 +113,7 @@ def test_what_is_batched_is_named(
 
 def test_one_frame_that_does_not_fit_fails_the_clip() -> None:
     with pytest.raises(ClipError, match="one frame") as caught:
-        list(device.halving(2, range(4), Memory(0)))
+        list(device.Halving(2)(range(4), Memory(0)))
     assert caught.value.kind == "memory"
 
 
@@ -122,4 +122,4 @@ def test_another_error_is_not_hidden() -> None:
         raise RuntimeError("shapes do not match")
 
     with pytest.raises(RuntimeError, match="shapes"):
-        list(device.halving(2, range(4), broken))
+        list(device.Halving(2)(range(4), broken))

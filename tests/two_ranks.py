@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import socket
 import sys
@@ -21,8 +22,9 @@ def start(work: Work, *given: Any) -> None:
     with socket.socket() as found:
         found.bind(("localhost", 0))
         port = found.getsockname()[1]
+    multiprocessing.set_forkserver_preload(["torch._dynamo", "sbtools.train.loop"])
     torch.multiprocessing.start_processes(
-        _rank, (port, work, given), nprocs=2, start_method="spawn"
+        _rank, (port, work, given), nprocs=2, start_method="forkserver"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from sbtools import __version__
-from sbtools.cli import COMMANDS
+from sbtools.cli.commands import COMMANDS
 from sbtools.registry import load, merged
 
 EPILOG = """\b

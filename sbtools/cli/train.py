@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from sbtools import records
+from sbtools.allocator import keep_memory
 from sbtools.cli import messages, options
 from sbtools.cli.options import Tolerance
 from sbtools.cli.process import INTERRUPTED, REQUEUE, TERMINATED, ReaderGone, StopFlag
@@ -34,7 +35,8 @@ WORDS = {code: word for word, code in STATUS.items()}
 
 SETTINGS = ("frames", "fixed_frames", "epochs", "batch", "accumulate", "lr", "weight_decay",
             "optimiser", "betas", "eps", "groups", "warmup", "lr_floor", "schedule", "clip_grad",
-            "ema", "precision", "checkpoint_activations", "select", "seed", "weights")  # fmt: skip
+            "ema", "precision", "checkpoint_activations", "select", "seed", "weights",
+            "freeze")  # fmt: skip
 GIVEN = ("classes", "val", "expect", "overwrite", "take_over", "rendezvous_timeout",
          "allow_missing")  # fmt: skip
 PAIRS = ("model_pairs", "method_pairs", "objective_pairs", "optimiser_pairs",
@@ -163,6 +165,7 @@ def _pretrain(flags: dict[str, Any], stop: StopFlag) -> int:
     from sbtools.device import resolve
     from sbtools.train.pretrain import pretrain
 
+    keep_memory()
     _require_pretraining(flags)
     incoming = _inputs(flags, stop, False)
     if incoming is None:

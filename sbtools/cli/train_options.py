@@ -34,10 +34,14 @@ WHAT = (
                  help="The folder of the run; with --pretrain the file to write."),
     click.option("--preset", metavar="NAME", help="A published training: sets what is not given; "
                  "--help-preset prints it."),
-    click.option("--model", metavar="NAME", help="vificlip, actionclip, or one that a package "
-                 "adds.  [default: vificlip]"),
+    click.option("--model", metavar="NAME",
+                 help="vificlip, actionclip, linear, or one that a package adds; "
+                 "torchvision:NAME, hf:FOLDER or package.module:factory for linear over that.  "
+                 "[default: vificlip]"),
     click.option("--weights", metavar="FILE", help="What the model starts from: weights of CLIP, "
-                 "or a checkpoint; a file, or a name of open_clip.  [default: random]"),
+                 "or a checkpoint; a file, or a name of open_clip; of linear, its backbone's file, "
+                 "or a run.  [default: random]"),
+    click.option("--freeze", is_flag=True, help="Train the head alone."),
     click.option("--set-model", "model_pairs", multiple=True, metavar="NAME=VALUE",
                  help="A setting of the model; repeatable."),
     click.option("--method", "methods", multiple=True, metavar="NAME",

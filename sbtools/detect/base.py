@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+from sbtools.video.base import Image as Image
 
-Image = NDArray[np.uint8]
 PERSON, OBJECT = "person", "object"
 
 

@@ -73,14 +73,6 @@ def raster(box: Xyxy, height: int, width: int) -> tuple[slice, slice]:
     return slice(y0, y1), slice(x0, x1)
 
 
-def of_mask(mask: NDArray[np.bool_]) -> Xyxy | None:
-    """The smallest box around the True pixels of bool [H, W]; None where there are none."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
-        return None
-    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
-
-
 def core(weights: NDArray[np.float32]) -> Xyxy:
     """The box that leaves TAIL of the weights, float [h, w], beyond each side."""
     x0, x1 = _spread(weights.sum(0))

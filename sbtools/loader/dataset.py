@@ -25,7 +25,7 @@ from sbtools.models.recipe import Recipe
 from sbtools.store import Stores
 
 if TYPE_CHECKING:
-    from sbtools.loader.feed import Crew
+    from sbtools.loader.crew import Crew
 
 TRIES = 8
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sbtools.mask.fill import NORMALISE
-from sbtools.methods.base import Batch
+from sbtools.models.outputs import Batch
 from sbtools.models.recipe import Recipe
 
 STRENGTH = (0.4, 0.4, 0.2, 0.1)

@@ -65,6 +65,8 @@ class Method(nn.Module):
         """The resources by setting, during training; empty in a run that is only evaluated."""
         self.fitted: dict[str, Tensor] = {}
         """What `fit` returned, on every rank."""
+        self.fits = type(self).fit is not Method.fit
+        """Whether `fit` is to be called; to be set where that depends on settings."""
 
     def settings(self) -> Mapping[str, Any]:
         """The hyper-parameters as `build` takes them again: JSON."""
@@ -114,8 +116,3 @@ class Method(nn.Module):
         The names are the same on every rank; the loop adds the numbers up.
         """
         return {}
-
-    @property
-    def fits(self) -> bool:
-        """Whether `fit` is to be called."""
-        return type(self).fit is not Method.fit

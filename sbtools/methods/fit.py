@@ -43,4 +43,4 @@ def require_fitted(found: object, name: str) -> dict[str, Tensor]:
     size = sum(value.numel() * value.element_size() for value in found.values())
     if size > MOST:
         raise SbtoolsError(f"method {name}: fit returned {size:,} bytes, at most {MOST:,} are kept")
-    return {key: value.detach().cpu() for key, value in found.items()}
+    return {key: value.detach().cpu().clone() for key, value in found.items()}

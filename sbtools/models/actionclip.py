@@ -110,7 +110,7 @@ class ActionCLIP(VideoModel):
         )
         self.templates = _templates(templates)
         self.options = {"head": head, "templates": templates, "fix_text": fix_text}
-        self.clip = clip
+        self.clip, self.width = clip, clip.embed_dim
         self.head = self._head(head, seed)
         self.static_gradient = "mean" if head == "meanP" else "tiled"
         if fix_text:

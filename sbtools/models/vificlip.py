@@ -101,7 +101,7 @@ class ViFiCLIP(VideoModel):
             "text_tokens": text_tokens,
             "text_depth": text_depth,
         }
-        self.clip = clip
+        self.clip, self.width = clip, clip.embed_dim
         self.prompts = nn.ParameterDict(
             prompts.learned(clip, self._before() if text_tokens else "", self.options, seed)
         )

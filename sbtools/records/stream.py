@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import select
-from array import array
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -13,7 +12,6 @@ from sbtools.errors import ClipError, OutputError, RecordError
 from sbtools.records.mend import mended_line
 from sbtools.records.parse import LINE_LIMIT, Record, parse
 
-_64_BITS = (1 << 64) - 1
 _ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False)
 
 
@@ -26,13 +24,13 @@ def read(stream: BinaryIO, name: str, stage: str | None = None) -> Iterator[Reco
     Ids are remembered by their 64-bit hash: one false alarm in 30,000,000 streams of a million
     clips.
     """
-    seen = _Seen()
+    seen: dict[int, int] = {}
     number = 0
     while line := stream.readline(LINE_LIMIT + 2):
         number += 1
         record = _record(line, f"{name}:{number}", stage)
-        first = seen.add(hash(record["id"]), number)
-        if first:
+        first = seen.setdefault(hash(record["id"]), number)
+        if first != number:
             raise RecordError(
                 f"{name}:{number}: id {record['id']!a} already stands on line {first}"
             )
@@ -46,40 +44,6 @@ def _record(line: bytes, where: str, stage: str | None) -> Record:
         if stage is None:
             raise
         return mended_line(line, where, stage)
-
-
-class _Seen:
-    """Numbers below 2**64 and the line where each came first: 25 to 50 bytes a number."""
-
-    def __init__(self) -> None:
-        self._slots = array("Q", bytes(8 << 10))
-        self._lines = array("I", bytes(4 << 10))
-        self._used = 0
-
-    def add(self, number: int, line: int) -> int:
-        """The line where the number came before; 0 when it is new."""
-        if 2 * self._used >= len(self._slots):
-            self._grow()
-        slots, last = self._slots, len(self._slots) - 1
-        number = number & _64_BITS or 1
-        place = number & last
-        while slots[place]:
-            if slots[place] == number:
-                return self._lines[place]
-            place = place + 1 & last
-        slots[place] = number
-        self._lines[place] = line
-        self._used += 1
-        return 0
-
-    def _grow(self) -> None:
-        slots, lines = self._slots, self._lines
-        self._slots = array("Q", bytes(16 * len(slots)))
-        self._lines = array("I", bytes(8 * len(slots)))
-        self._used = 0
-        for number, line in zip(slots, lines, strict=True):
-            if number:
-                self.add(number, line)
 
 
 def dump(record: Record) -> bytes:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-SEGMENTERS = {
-    "grabcut": "sbtools.segment.grabcut:GrabCutSegmenter",
-    "png": "sbtools.segment.png:PngSegmenter",
-    "rle": "sbtools.segment.rle:RleSegmenter",
-    "sam": "sbtools.segment.sam:SamSegmenter",
-}
-"""Name -> class; other packages add to it through the entry-point group sbtools.segmenters."""
+from sbtools.backends import SEGMENTERS
+
+__all__ = ["AUTO", "SEGMENTERS"]
 
 AUTO = "grabcut"

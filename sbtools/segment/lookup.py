@@ -13,7 +13,7 @@ from sbtools.errors import ClipError
 from sbtools.records import Record
 from sbtools.segment.base import FrameMasks
 from sbtools.segment.given import GivenMasks, boxes_of
-from sbtools.segment.task import packed
+from sbtools.segment.packing import packed
 from sbtools.video import FrameRule, Video
 
 

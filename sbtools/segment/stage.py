@@ -15,7 +15,8 @@ from sbtools.detect.task import to_json
 from sbtools.job import Job
 from sbtools.records import Record
 from sbtools.segment.base import Segmenter
-from sbtools.segment.task import looks_up, packed
+from sbtools.segment.packing import packed
+from sbtools.segment.task import looks_up
 from sbtools.stage import attributes, into_store, items_of
 from sbtools.store import StoreWriter
 from sbtools.work import Chunks, Work

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
-
-import numpy as np
 
 from sbtools.backends import Choice
 from sbtools.clip import Context, FrameBuffer, Look
 from sbtools.detect.base import Box
 from sbtools.detect.task import Chunk, DetectTask, check_boxes, fitted, frame_chunks, from_json
 from sbtools.records import Record
-from sbtools.segment.base import FrameMasks, Segmenter
-
-GROUP = 16
+from sbtools.segment.base import Segmenter
+from sbtools.segment.packing import packed
 
 
 class SegmentTask(DetectTask):
@@ -69,21 +66,3 @@ def make(segmenter: Choice, **settings: Any) -> Callable[[Record], Any]:
 def looks_up(segmenter: Choice) -> bool:
     """Whether the segmenter brings masks that exist already, and needs no boxes."""
     return hasattr(segmenter.type, "masks")
-
-
-def packed(masks: Iterable[FrameMasks]) -> Iterator[Chunk]:
-    """Masks in groups of frames, bit-packed: {"person", "object"} uint8 [t, H, ceil(W/8)]."""
-    group: list[FrameMasks] = []
-    for entry in masks:
-        group.append(entry)
-        if len(group) == GROUP:
-            yield _pack(group)
-            group = []
-    if group:
-        yield _pack(group)
-
-
-def _pack(group: Sequence[FrameMasks]) -> Chunk:
-    person = np.stack([entry.person for entry in group])
-    objects = np.stack([entry.object for entry in group]) & ~person
-    return {"person": np.packbits(person, axis=-1), "object": np.packbits(objects, axis=-1)}

@@ -8,6 +8,7 @@ from typing import Any
 
 from sbtools import presets
 from sbtools.backends import parse_settings
+from sbtools.models.external import is_external
 from sbtools.presets import PARTS, Preset
 
 MODEL, METHOD = "vificlip", "none"
@@ -59,6 +60,14 @@ def with_preset(asked: Asked) -> Asked:
     merged = replace(asked, **told, values=values)
     pairs: dict[str, Any] = {f"{part}_pairs": _pairs(part, merged, preset) for part in PARTS}
     return replace(merged, **pairs)
+
+
+def with_backbone(asked: Asked) -> Asked:
+    """torchvision:NAME, hf:FOLDER and package.module:factory are backbones of model linear."""
+    if not is_external(str(asked.model)):
+        return asked
+    pairs = [f"backbone={asked.model}", *asked.model_pairs]
+    return replace(asked, model="linear", model_pairs=pairs)
 
 
 def field_of(name: str) -> str:

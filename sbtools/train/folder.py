@@ -14,7 +14,7 @@ from sbtools import __version__
 from sbtools.errors import DamagedError, UsageError
 from sbtools.records.parse import strict_json
 from sbtools.store.lock import Lock
-from sbtools.store.output import read_regular, write_json, writing
+from sbtools.store.output import failpoint, read_regular, write_json, writing
 from sbtools.store.owner import slurm_task
 from sbtools.train.settings import Settings
 
@@ -103,6 +103,7 @@ class RunFolder:
             with writing(self.at(name)):
                 if path is not None:
                     os.replace(path, self.at(name))
+                    failpoint("records_moved")
                 elif self.has(name):
                     os.unlink(self.at(name))
         if not self.begun:
@@ -191,6 +192,8 @@ def require_same(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> N
         if was.get("sha256") != now.get("sha256"):
             differ.append(f"{name} of {_clips(was)}, not of these {_clips(now)}")
     differ += _other_resources(old.get("resources", {}), new.get("resources", {}))
+    if old.get("ranks") != new.get("ranks"):
+        differ.append(f"{old.get('ranks')} ranks, not {new.get('ranks')}, which mix clips apart")
     if old.get("facts", {}) != new.get("facts", {}):
         differ.append("other names in the records")
     if differ:

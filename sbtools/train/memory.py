@@ -3,41 +3,38 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import torch
 
 from sbtools.methods.base import Batch
-from sbtools.train.step import piece, total
-
-if TYPE_CHECKING:
-    from sbtools.train.updates import Updates
+from sbtools.train.group import Ranks
+from sbtools.train.step import Step, piece, total
 
 
-def out_of_memory(updates: Updates, batch: Batch) -> str:
+def out_of_memory(step: Step, batch: Batch, accumulate: int, ranks: Ranks) -> str:
     """The line that says so, with a number of clips at once that has room."""
-    clips, device = len(batch["id"]), updates.ranks.device
-    parts = max(1, min(updates.settings.accumulate, clips))
+    clips, device = len(batch["id"]), ranks.device
+    parts = max(1, min(accumulate, clips))
     at_once = -(-clips // parts)
-    fit = _fit(updates, batch, at_once) if updates.ranks.world == 1 else at_once // 2
+    fit = _fit(step, batch, at_once, device) if ranks.world == 1 else at_once // 2
     if not fit:
         return f"{device} is out of memory with one clip at a time: fewer --frames"
-    fits = f"; {fit} at a time fit" if updates.ranks.world == 1 else ""
+    fits = f"; {fit} at a time fit" if ranks.world == 1 else ""
     return (
         f"{device} is out of memory with {at_once} clips at a time{fits}: "
         f"--accumulate {-(-clips // fit)}, --checkpoint-activations, or a smaller --batch"
     )
 
 
-def _fit(updates: Updates, batch: Batch, clips: int) -> int:
+def _fit(step: Step, batch: Batch, clips: int, device: torch.device) -> int:
     """How many clips at once have room, of those halvings of `clips`; 0 for none."""
     while clips := clips // 2:
-        updates.optimizer.zero_grad(set_to_none=True)
-        if updates.ranks.device.type == "cuda":
+        step.zero_grad(set_to_none=True)
+        if device.type == "cuda":
             torch.cuda.empty_cache()
         some = piece(batch, 0, clips)
         with suppress(torch.OutOfMemoryError):
-            for phase in updates.step.method.phases():
-                total(updates.step(some, phase), phase.name).backward()
+            for phase in step.method.phases():
+                total(step(some, phase), phase.name).backward()
             return clips
     return 0

@@ -28,6 +28,7 @@ from sbtools.train.phases import require_phases
 from sbtools.train.schedules import Schedule
 from sbtools.train.settings import Settings
 from sbtools.train.sound import require_fitting, require_sound, restoring
+from sbtools.train.start import new_model
 from sbtools.train.step import Step
 from sbtools.train.tally import Tally
 from sbtools.train.trained import build_modules, fill, method_of, objective_of
@@ -180,18 +181,13 @@ def _modules(
     """Model, method and objective on the device, and what of them is trained."""
     torch.manual_seed(int(generator(settings.seed, "", "weights").integers(1 << 62)))
     if state is None:
-        model = models.build(
-            settings.model,
-            classes=list(settings.classes),
-            texts=list(settings.texts) or None,
-            weights=settings.weights,
-            frames=settings.frames,
-            **settings.model_settings,
-        )
+        model = new_model(settings)
     else:
         with restoring("the checkpoint"):
             model = models.rebuild(state["spec"])
             fill(model, state["model"])
+            if settings.freeze:
+                model.freeze()
     model.to(ranks.device).checkpoint_activations(settings.checkpoint_activations)
     method, objective = method_of(settings), objective_of(settings)
     own = build_modules(model, method, settings, facts)

@@ -18,13 +18,15 @@ from sbtools.index import labels
 from sbtools.loader.needs import require_known
 from sbtools.methods.base import Method
 from sbtools.methods.several import JOIN
+from sbtools.models.base import VideoModel
 from sbtools.registry import pick
-from sbtools.train.asked import Asked, with_preset
+from sbtools.train.asked import Asked, with_backbone, with_preset
 from sbtools.train.phases import require_provided
 from sbtools.train.rates import pairs, tell_rates, with_rates
 from sbtools.train.sampled import frames_told, require_frames
 from sbtools.train.schedules import Schedule
 from sbtools.train.settings import Settings
+from sbtools.train.start import new_model, start_of
 
 log = logging.getLogger("sbtools")
 
@@ -38,11 +40,12 @@ def settle(asked: Asked) -> tuple[Settings, Method]:
 
     Raises UsageError for a name, a setting or a number that cannot be.
     """
-    asked = with_preset(asked)
+    asked = with_backbone(with_preset(asked))
     model, chosen = str(asked.model), str(asked.method)
     made = pick(models.MODELS, "sbtools.models", model, "model")
     known = {field.name for field in fields(Settings)}
-    defaults = {name: value for name, value in made.defaults.items() if name in known}
+    options, suited = made.settled(parse_settings(asked.model_pairs))
+    defaults = {name: value for name, value in suited.items() if name in known}
     given = {name: value for name, value in asked.values.items() if value is not None}
     name = asked.objective or defaults.get("objective") or Settings.objective
     objective = objectives.build(name, **parse_settings(asked.objective_pairs))
@@ -50,7 +53,7 @@ def settle(asked: Asked) -> tuple[Settings, Method]:
     method = methods.build(chosen, **methods.assigned(names, parse_settings(asked.method_pairs)))
     require_provided(made.provides, model, method, objective)
     require_known(method.needs, f"method {chosen}")
-    own = _model_settings(model, asked, given.get("seed", Settings.seed))
+    own = _seeded(model, options, given.get("seed", Settings.seed))
     settings = Settings(
         **{
             **defaults,
@@ -66,13 +69,15 @@ def settle(asked: Asked) -> tuple[Settings, Method]:
     )
     require_sound(settings)
     require_frames(settings)
+    if settings.freeze and made.freeze is VideoModel.freeze:
+        raise UsageError(f"--freeze trains a head alone, and model {model} has none")
     return with_rates(settings, asked), method
 
 
-def _model_settings(model: str, asked: Asked, seed: int) -> dict[str, Any]:
-    """Those that were asked for; new weights, where there are any, have the seed of the run."""
+def _seeded(model: str, options: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """The options; new weights, where there are any, have the seed of the run."""
     own = {"seed": seed} if models.takes(model, "seed") else {}
-    return {**own, **parse_settings(asked.model_pairs)}
+    return {**own, **options}
 
 
 def require_sound(settings: Settings) -> None:
@@ -149,15 +154,15 @@ def with_weights(settings: Settings, before: Settings | None = None) -> Settings
 
     A file that is gone is taken to be what `before`, the run's own settings, says of it.
     """
-    path = settings.weights
-    if path is None:
+    if settings.weights is None:
         return settings
+    path = start_of(settings.weights)
     if os.path.isfile(path):
         try:
             return replace(settings, weights_sha256=sha256_of(path))
         except OSError as error:
             raise UsageError(f"--weights {path}: {error.strerror}") from None
-    if before is not None and before.weights == path:
+    if before is not None and before.weights == settings.weights:
         return replace(settings, weights_sha256=before.weights_sha256)
     return settings
 
@@ -219,14 +224,7 @@ def _frame_source(settings: Settings, told: Mapping[str, Any]) -> str:
 
 def parameters(settings: Settings) -> str:
     """How large the model is; it is built for this."""
-    model = models.build(
-        settings.model,
-        list(settings.classes) or None,
-        list(settings.texts) or None,
-        settings.weights,
-        settings.frames,
-        **settings.model_settings,
-    )
+    model = new_model(settings)
     count = sum(value.numel() for value in model.parameters())
     trained = sum(
         value.numel() for group in model.groups() for value in group["params"]

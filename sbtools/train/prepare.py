@@ -22,6 +22,7 @@ from sbtools.train.opened import resolve
 from sbtools.train.plan import Asked
 from sbtools.train.sampled import require_neighbours
 from sbtools.train.settings import Settings
+from sbtools.train.start import run_of
 
 log = logging.getLogger("sbtools")
 
@@ -95,6 +96,7 @@ def prepared(
             kept.append(gather(_val(request, folder, before), folder, VAL))
         told = _described(request, settings, kept, world, before)
         told |= {"resources": resources} if resources else {}
+        told |= {"ranks": world} if method.mixes else {}
         paths: list[str | None] = [found.path for found in kept]
         yield Prepared(told, dict(zip((RECORDS, VAL), [*paths, None], strict=False)))
     finally:
@@ -144,6 +146,7 @@ def _described(
     settings = plan.with_schedule(settings, request.asked, before and before["settings"])
     if before is None and settings.weights is not None:
         models.require_weights(settings.model, settings.weights)
+        run_of(settings)
     plan.warn_of_rate(settings, plan.steps_of(settings, found.clips, world))
     return {
         "sbtools": __version__,

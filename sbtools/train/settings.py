@@ -22,6 +22,7 @@ class Settings:
     here.
     precision: auto, float32 or bfloat16. ema: decay of the averaged weights, 0 for none.
     clip_grad: the largest gradient norm, 0 for any. select: last, val or eval-as-published.
+    freeze: train the model's head alone.
     """
 
     model: str
@@ -56,6 +57,7 @@ class Settings:
     checkpoint_activations: bool = False
     select: str = "last"
     seed: int = 0
+    freeze: bool = False
 
     def describe(self) -> dict[str, Any]:
         """JSON-ready; tuples become lists."""

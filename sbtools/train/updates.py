@@ -59,7 +59,8 @@ class Updates:
         with suppress(torch.OutOfMemoryError):
             told = self._phases(batch, sizes)
         if told is None:  # what the failed step held is free by now
-            raise SbtoolsError(out_of_memory(self, batch))
+            accumulate = self.settings.accumulate
+            raise SbtoolsError(out_of_memory(self.step, batch, accumulate, self.ranks))
         return told
 
     def _phases(self, batch: Batch, sizes: Sequence[int]) -> dict[str, float]:

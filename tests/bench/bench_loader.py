@@ -28,7 +28,8 @@ import numpy as np
 import torch
 
 from sbtools.loader import Clips, batches, sampling
-from sbtools.loader.feed import Batches, Crew
+from sbtools.loader.crew import Crew
+from sbtools.loader.feed import Batches
 from sbtools.models.recipe import Recipe
 from sbtools.records import Record
 from sbtools.rng import generator

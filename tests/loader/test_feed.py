@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from sbtools.errors import OutputError, SbtoolsError, UsageError
-from sbtools.loader import Clips, Failure, batches, feed, load, order
+from sbtools.loader import Clips, Failure, batches, crew, feed, load, order
+from sbtools.loader.crew import Crew
 from sbtools.models.recipe import Recipe
 from sbtools.records import Record
 from sbtools.signals import GROUP
@@ -144,11 +145,11 @@ def test_a_worker_that_dies_while_it_sends(
     """Its end shows as a broken connection before torch sees that the process is gone."""
     made = build(known)
 
-    def broken_off(crew: feed.Crew) -> Iterator[Any]:
+    def broken_off(own: Crew) -> Iterator[Any]:
         raise error
         yield
 
-    monkeypatch.setattr(feed.DataLoader, "__iter__", broken_off)
+    monkeypatch.setattr(crew.DataLoader, "__iter__", broken_off)
     with pytest.raises(SbtoolsError, match="a worker that loads clips died: "):
         list(load(made, STEPS, 0, workers=1))
 
@@ -175,7 +176,7 @@ def test_a_cache_that_cannot_be_written_ends_it(known: Known, tmp_path: Path) ->
 
 def test_workers_are_started_with_the_signals_of_a_job_held_back() -> None:
     """One that struck a worker before it ignores them would end the run."""
-    crew = feed.Crew(feed.Batches(None, "omit"), 1, 9.0, "cpu", "omit")  # type: ignore[arg-type]
+    made = Crew(feed.Batches(None, "omit"), 1, 9.0, "cpu", "omit")  # type: ignore[arg-type]
     masks: list[set[int]] = []
 
     class Loader:
@@ -183,7 +184,7 @@ def test_workers_are_started_with_the_signals_of_a_job_held_back() -> None:
             masks.append(set(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
             return iter([1])
 
-    crew._loader = Loader()  # type: ignore[assignment]
-    assert list(crew.run([])) == [1]
+    made._loader = Loader()  # type: ignore[assignment]
+    assert list(made.run([])) == [1]
     assert masks[0] >= GROUP
     assert not signal.pthread_sigmask(signal.SIG_BLOCK, []) & GROUP

@@ -19,8 +19,8 @@ from sbtools.job import Job
 from sbtools.segment import SEGMENTERS
 from sbtools.segment.base import FrameMasks
 from sbtools.segment.grabcut import GrabCutSegmenter
+from sbtools.segment.packing import packed
 from sbtools.segment.stage import Segmentation, segment
-from sbtools.segment.task import packed
 from sbtools.store import Stores
 from tests.making import make_clips
 
