@@ -144,7 +144,7 @@ def _multiscale(
     sides = _sides(min(size))
     pairs = [(w, h) for i, h in enumerate(sides) for j, w in enumerate(sides) if abs(i - j) <= 1]
     width, height = (_snapped(each, side) for each in pairs[draw.integers(len(pairs))])
-    across, down = places[draw.integers(len(places))]
+    across, down = places[int(draw.integers(len(places)))]
     x, y = ((size[1] - width) // 4 * across, (size[0] - height) // 4 * down)
     return Crop(x, y, width, height)
 

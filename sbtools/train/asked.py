@@ -52,15 +52,12 @@ def with_preset(asked: Asked) -> Asked:
     if given.get("optimiser", values.get("optimiser")) != values.get("optimiser"):
         values = {name: value for name, value in values.items() if name not in ("betas", "eps")}
     values |= given
-    model, method = preset.value("model") or MODEL, preset.value("method") or METHOD
-    merged = replace(
-        asked,
-        model=asked.model or str(model),
-        method=asked.method or str(method),
-        objective=asked.objective or preset.value("objective"),
-        values=values,
-    )
-    pairs = {f"{part}_pairs": _pairs(part, merged, preset) for part in PARTS}
+    usual = {"model": MODEL, "method": METHOD, "objective": None}
+    told: dict[str, Any] = {
+        part: getattr(asked, part) or preset.value(part) or usual[part] for part in usual
+    }
+    merged = replace(asked, **told, values=values)
+    pairs: dict[str, Any] = {f"{part}_pairs": _pairs(part, merged, preset) for part in PARTS}
     return replace(merged, **pairs)
 
 

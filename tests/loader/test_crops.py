@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,9 +14,11 @@ import pytest
 import torch
 from torchvision.transforms import RandomCrop, RandomResizedCrop, transforms
 
+from sbtools.loader import Clips, Sample
 from sbtools.loader.geometry import CROPS, Crop, random_crop
 from sbtools.models import recipe
 from sbtools.models.recipe import Recipe
+from tests.loader.made import PLAIN, make
 
 SIZES = [(256, 341), (300, 256), (40, 400), (64, 64), (900, 50)]
 
@@ -88,3 +92,21 @@ def test_every_crop_lies_in_the_frame_and_half_are_mirrored(name: str) -> None:
 
 def test_recipes_know_the_same_crops() -> None:
     assert tuple(CROPS) == recipe._WORDS["crop"]
+
+
+def test_masks_follow_resized_crops_of_dense_frames(tmp_path: Path) -> None:
+    """What is white in the pixels is what the mask says, and frames are two apart."""
+    shown = replace(PLAIN, crop="resized", sampling="dense:6x2", flip="always")
+    records = make(tmp_path, ["a", "b"], 24)
+    clips = Clips(records, (), shown, frames=6, needs={"masks"}, root=tmp_path)
+    starts = set()
+    for epoch in range(8):
+        for place in range(2):
+            sample = clips[place, epoch]
+            assert isinstance(sample, Sample)
+            white = sample.frames.min(-1) > 128
+            assert (white ^ sample.masks["person"]).mean() < 0.02
+            blue = [np.median(f[..., 2][f[..., 0] < 60]) / 4 for f in sample.frames]
+            assert np.allclose(np.diff(blue), 2, atol=0.3)
+            starts.add(round(blue[0]))
+    assert len(starts) > 4

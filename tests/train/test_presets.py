@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import shlex
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
-from sbtools import presets
+from sbtools import __version__, presets
 from sbtools.cli import train_help
 from sbtools.cli.group import group
 from sbtools.errors import UsageError
@@ -19,8 +19,8 @@ from sbtools.models import MODELS
 from sbtools.presets import PARTS, PRESETS, Preset
 from sbtools.train import plan
 from sbtools.train.asked import Asked, field_of, with_preset
-from sbtools.train.folder import read_run
-from sbtools.train.prepare import Request
+from sbtools.train.folder import read_run, require_same
+from sbtools.train.prepare import Request, prepared
 from sbtools.train.settings import Settings
 from sbtools.train.stage import dry_run
 from tests.train import faking
@@ -30,12 +30,8 @@ KNOWN = {field.name for field in fields(Settings)}
 
 def flags_of(lines: list[str]) -> dict[str, Any]:
     """What `sbtools train` makes of the options that a preset prints."""
-    words = [
-        word
-        for line in lines
-        if line.startswith("  --")
-        for word in shlex.split(line, comments=False)[:2]
-    ]
+    options = [line.strip().split("  ")[0] for line in lines if line.startswith("  --")]
+    words = [word for option in options for word in shlex.split(option)]
     command = group.get_command(click.Context(group), "train")
     assert command is not None
     return command.make_context("train", words).params
@@ -155,6 +151,33 @@ def test_a_dry_run_tells_preset_and_optimiser(
     )
     assert "lr 0.25, with 0 epochs of warm-up, to 0.025 by schedule steps (at=2)" in told
     assert read_run(str(tmp_path / "run")) is None
+
+
+def test_run_json_keeps_the_name_and_only_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PRESETS, "fake", "tests.train.test_presets:FAKE")
+    records, kept = faking.make_arrays(tmp_path, 6), []
+    with faking.registered():
+        for asked in (Asked(preset="fake"), Asked("fake", values={"frames": 3})):
+            request = Request(str(tmp_path / "run"), asked, str(tmp_path))
+            with prepared(request, records, str(tmp_path), 1) as ready:
+                assert ready is not None
+                kept.append(ready.told)
+    assert kept[0]["preset"] == "fake" and "preset" not in kept[1]
+    assert kept[0]["settings"]["groups"] == ["biases:weight_decay=0"]
+
+
+def test_runs_of_before_are_of_adamw_and_the_same_run() -> None:
+    now = Settings("vificlip", lr=0.5)
+    later = ("optimiser", "optimiser_settings", "schedule_settings", "groups")
+    old = {name: value for name, value in now.describe().items() if name not in later}
+    assert Settings.restore(old) == now and now.optimiser == "adamw" and now.groups == ()
+    told = {"settings": now.describe(), "records": {}}
+    require_same("run", {**told, "settings": old, "sbtools": __version__}, told)
+    other = {**told, "settings": replace(now, optimiser="sgd").describe()}
+    with pytest.raises(UsageError, match='optimiser "adamw", not "sgd"'):
+        require_same("run", {**told, "settings": old}, other)
 
 
 FAKE = Preset(
