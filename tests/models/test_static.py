@@ -110,8 +110,9 @@ def slopes(model: VideoModel, step: float = 1e-5) -> tuple[float, float]:
     return ours, (ends[0] - ends[1]) / (2 * step)
 
 
-@pytest.mark.parametrize("saving", [False, True], ids=["kept", "recomputed"])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    ("case", "saving"), [*((case, False) for case in CASES), *((case, True) for case in CASES[:3])]
+)
 def test_second_derivatives_are_those_of_differences(case: str, saving: bool) -> None:
     model = made(case)
     for layer in model.modules():
