@@ -41,19 +41,27 @@ def assigned(names: Sequence[str], settings: Mapping[str, Any]) -> dict[str, Any
     A bare name is the setting of the one method that has it. Raises UsageError where several have
     it, and where METHOD is none of `names`.
     """
-    if len(names) == 1:
-        return {key.removeprefix(f"{names[0]}."): value for key, value in settings.items()}
     found: dict[str, Any] = {name: {} for name in names}
     for key, value in settings.items():
-        owner, dot, bare = key.partition(".")
-        owners = [owner] if dot else [name for name in names if key in _signature(name)]
-        if len(owners) > 1:
-            told = " or ".join(f"{name}.{key}" for name in owners)
-            raise UsageError(f"several methods have a setting '{key}': write {told}")
-        if not owners or owners[0] not in found:
-            raise UsageError(f"none of the methods {', '.join(names)} has a setting '{key}'")
-        found[owners[0]][bare if dot else key] = value
-    return found
+        owner, name = _owner(names, key)
+        if name in found[owner]:
+            raise UsageError(f"setting {name} of method {owner} is given twice")
+        found[owner][name] = value
+    return found if len(names) > 1 else dict(found[names[0]])
+
+
+def _owner(names: Sequence[str], key: str) -> tuple[str, str]:
+    """The method whose setting `key` is, and what it is called there."""
+    owner, dot, bare = key.partition(".")
+    if len(names) == 1 and owner != names[0]:
+        return names[0], key
+    owners = [owner] if dot else [name for name in names if key in _signature(name)]
+    if len(owners) > 1:
+        told = " or ".join(f"{name}.{key}" for name in owners)
+        raise UsageError(f"several methods have a setting '{key}': write {told}")
+    if not owners or owners[0] not in names:
+        raise UsageError(f"none of the methods {', '.join(names)} has a setting '{key}'")
+    return owners[0], bare if dot else key
 
 
 def _one(name: str, settings: Mapping[str, Any]) -> Method:

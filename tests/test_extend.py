@@ -1,0 +1,129 @@
+"""The examples of sbtools-extend(7), as a package that is installed beside sbtools."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.running import SBTOOLS, environment
+from tests.making import make_clips
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PAGE = Path(__file__).resolve().parent.parent / "man" / "sbtools-extend.7"
+GROUPS = {"models", "objectives", "methods", "detectors", "segmenters", "commands"}
+
+
+def blocks() -> list[str]:
+    """What stands between .EX and .EE, as it is read."""
+    found = re.findall(r"^\.EX\n(.*?)^\.EE", PAGE.read_text("utf-8"), flags=re.M | re.S)
+    for roff, plain in (("\\(aq", "'"), ("\\-", "-"), ("\\&", ""), ("\\e", "\\")):
+        found = [block.replace(roff, plain) for block in found]
+    return found
+
+
+BLOCKS = blocks()
+
+
+def files() -> dict[str, str]:
+    """The files on the page, by the name in their first line."""
+    named = [re.match(r"# (\S+\.(?:py|toml))\n", block) for block in BLOCKS]
+    return {match[1]: match.string for match in named if match}
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what pip makes of the package there."""
+    folder = tmp_path_factory.mktemp("site")
+    shown = files()
+    told = tomllib.loads(shown.pop("pyproject.toml"))["project"]
+    for name, text in shown.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    (folder / "my_bias" / "__init__.py").touch()
+    about = folder / f"my_bias-{told['version']}.dist-info"
+    about.mkdir()
+    head = f"Metadata-Version: 2.1\nName: {told['name']}\nVersion: {told['version']}\n"
+    (about / "METADATA").write_text(head)
+    lines = [
+        line
+        for group, entries in told["entry-points"].items()
+        for line in (f"[{group}]", *(f"{name} = {value}" for name, value in entries.items()))
+    ]
+    (about / "entry_points.txt").write_text("\n".join(lines) + "\n")
+    make_clips(folder / "clips", 4, frames=12)
+    return folder
+
+
+def shown_lines() -> list[str]:
+    """The commands of the page."""
+    (block,) = (block for block in BLOCKS if block.startswith("sbtools "))
+    return re.sub(r" *\\\n *", " ", block).splitlines()
+
+
+def run(folder: Path, line: str) -> None:
+    """A line of the page in a shell; no workers, which would only cost time."""
+    env = environment({"OMP_NUM_THREADS": "1"})
+    env["PYTHONPATH"] = os.pathsep.join([str(folder), env["PYTHONPATH"]])
+    line = re.sub(r"sbtools (segment|train)", r"sbtools \1 --workers 0", line)
+    words = f'sbtools() {{ {shlex.join(SBTOOLS)} "$@"; }}; {line}'
+    done = subprocess.run(["bash", "-c", words], cwd=folder, env=env, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=300)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (folder / "out").write_text(done.stdout)
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_each_example_is_whole_in_at_most_40_lines() -> None:
+    shown = files()
+    told = tomllib.loads(shown["pyproject.toml"])["project"]["entry-points"]
+    assert {group.removeprefix("sbtools.") for group in told} == GROUPS
+    values = [value for entries in told.values() for value in entries.values()]
+    modules = {f"{value.partition(':')[0].replace('.', '/')}.py" for value in values}
+    assert modules == shown.keys() - {"pyproject.toml"} and len(modules) == len(GROUPS)
+    for name, text in shown.items():
+        assert len(text.splitlines()) <= 40, name
+
+
+def test_the_examples_run_from_outside_the_package(installed: Path) -> None:
+    for line in shown_lines():
+        run(installed, line)
+    found = read(installed / "masks.jsonl")
+    assert len(found) == 4 and not any("error" in record for record in found)
+    kept = read(installed / "walk.jsonl")
+    assert kept == [record for record in found if record["label"] == "walk"] and len(kept) == 2
+    epochs = read(installed / "out")
+    assert [line["epoch"] for line in epochs] == [1, 2, 3, 4, 5]
+    assert epochs[0]["losses"].keys() == {"hinge", "still"}
+    settings = json.loads((installed / "runs/still/run.json").read_text())["settings"]
+    assert settings["method_settings"] == {"weight": 0.25}
+    assert settings["objective_settings"] == {"margin": 2.0}
+    boxes = [line for line in (installed / "masks.jsonl").read_text().splitlines()]
+    assert all("centre" in line and "oval" in line for line in boxes)
+
+
+def test_masks_are_the_ovals_of_the_boxes(installed: Path) -> None:
+    """Of a 100 x 80 frame and a share of .5: an ellipse with axes of 50 and 40 pixels."""
+    sys.path.insert(0, str(installed))
+    try:
+        from my_bias.oval import Oval  # type: ignore[import-not-found]
+
+        found = Oval().ellipse((25.0, 20.0, 75.0, 60.0), 80, 100)
+    finally:
+        sys.path.remove(str(installed))
+    assert found.shape == (80, 100) and found[40, 50] and not found[21, 26]
+    assert abs(int(found.sum()) - 3.14159 * 25 * 20) < 20
