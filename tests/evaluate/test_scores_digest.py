@@ -67,7 +67,7 @@ def test_what_was_changed_is_noticed(change: str, tmp_path: Path) -> None:
     store(tmp_path / "s", ids(6))
     with h5py.File(tmp_path / "s" / PART, "r+") as part:
         CHANGES[change](part)
-    with pytest.raises(DamagedError, match="was changed since it was written|is not made from"):
+    with pytest.raises(DamagedError, match=r"was changed since it was written|is not made from"):
         list(read_rows(str(tmp_path / "s")))
     found = list(check_store(str(tmp_path / "s")))
     assert any(f"{PART} was changed since it was written" in line for line in found), found
