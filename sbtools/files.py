@@ -17,7 +17,8 @@ from typing import BinaryIO
 
 from sbtools.errors import OutputError, UsageError
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""What a disk says that takes nothing more, be it full or broken."""
 _LEFT = re.compile(r"\.sbtools-[0-9a-f]{16}\.tmp-\d+-[0-9a-f]{8}")
 _DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d{1,6})|(stdin|stdout|stderr))|/proc/self/fd/(\d{1,6})")
 _STANDARD = {"stdin": 0, "stdout": 1, "stderr": 2}
@@ -54,7 +55,7 @@ def writing(path: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as fault:
-        kind = OutputError if fault.errno in _FULL else UsageError
+        kind = OutputError if fault.errno in FULL else UsageError
         raise kind(f"cannot write {path}: {fault.strerror or fault}") from fault
 
 
