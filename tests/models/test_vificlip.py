@@ -244,7 +244,7 @@ WRONG = {
     "template 'x' has no place for the class": {"template": "x"},
     "vision_depth is 1 to 3": {"vision_tokens": 2, "vision_depth": 4},
     "text_tokens is 0 or more": {"text_tokens": -1},
-    "recipe: crop is": {"crop": "random"},
+    "recipe: crop is": {"crop": "oval"},
     "gelu is auto, quick or plain": {"gelu": "new"},
     "a clip has 1 frame or more": {"frames": 0},
     "'a' has fewer than 3 words": {"template": "a {}", "text_tokens": 3},
@@ -259,7 +259,7 @@ def test_a_wrong_option_is_one_line(weights: str, message: str) -> None:
 
 
 def test_an_unknown_model_is_named_with_those_there_are() -> None:
-    with pytest.raises(models.UsageError, match="no model 'clip'; there are actionclip, vificlip"):
+    with pytest.raises(models.UsageError, match="no model 'clip'; there are actionclip, linear, vificlip"):
         models.build("clip", ["a"])
     with pytest.raises(models.UsageError, match="does not fit this sbtools"):
         models.rebuild({"name": "vificlip"})
