@@ -124,6 +124,13 @@ KINDS: dict[str, tuple[Callable[..., Any], Callable[..., Any], dict[str, Any], s
         transformers.VivitConfig, transformers.VivitForVideoClassification,
         common(tubelet_size=[2, 16, 16], **named()), "half",
     ),
+    "vjepa2": (
+        transformers.VJEPA2Config, transformers.VJEPA2ForVideoClassification,
+        {"crop_size": 32, "patch_size": 16, "frames_per_clip": 4, "hidden_size": 24,
+         "num_hidden_layers": 1, "num_attention_heads": 2, "num_pooler_layers": 1,
+         "pred_hidden_size": 24, "pred_num_attention_heads": 2, "pred_num_hidden_layers": 1,
+         **named()}, "imagenet",
+    ),
 }  # fmt: skip
 
 
@@ -135,7 +142,7 @@ def test_classifiers_of_transformers(kind: str, tmp_path: Path) -> None:
     model = open_model(f"hf:{tmp_path}")
     seen = video(4, 32)
     with torch.no_grad():
-        expected = network(pixel_values=seen).logits
+        expected = network(**{network.main_input_name: seen}).logits
     assert torch.allclose(scored(model, seen), expected, atol=1e-6)
     assert model.classes == ABC and model.frames == 4
     assert model.recipe.size == 32 and model.recipe.normalise == constants

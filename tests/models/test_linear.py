@@ -17,8 +17,8 @@ from sbtools import models
 from sbtools.errors import DamagedError, UsageError
 from sbtools.models.backbones import vision
 from sbtools.models.base import repeated
-from sbtools.models.kernels import twice_differentiable
 from sbtools.models.linear import Linear
+from sbtools.models.outputs import Outputs
 from tests.models.linear_made import (
     ABC,
     FRAMES,
@@ -145,13 +145,13 @@ def test_gradients_are_differences(backbone: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("backbone", ["VideoMAE", "Timesformer", "VJEPA2"])
 def test_activations_computed_twice_have_second_derivatives(backbone: str, tmp_path: Path) -> None:
     model = directions(backbone, tmp_path).train()
-    seen = video(side=model.recipe.size).double().requires_grad_()
+    batch = {"video": video(side=model.recipe.size).double()}
     weights = [p for p in model.parameters() if p.requires_grad]
 
     def penalty() -> Tensor:
-        with twice_differentiable():
-            logits = model.logits(model.encode(seen))
-        slope = torch.autograd.grad(logits.square().sum(), seen, create_graph=True)[0]
+        static = Outputs(model, batch).static(torch.tensor([1, 3]), leaf=True)
+        energy = static.logits.square().sum()
+        slope = torch.autograd.grad(energy, static.pixels, create_graph=True)[0]
         return slope.square().sum()
 
     plain = torch.autograd.grad(penalty(), weights, allow_unused=True)
