@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sbtools.errors import UsageError
 from sbtools.models.backbones import canonical, is_factory, open_backbone, usual_frames
 from sbtools.models.backbones.base import fill
+from sbtools.models.backbones.drop import set_drop_path
 from sbtools.models.backbones.recompute import recompute
 from sbtools.models.base import Encoded, Group, VideoModel
 from sbtools.models.tensors import Run
@@ -33,6 +34,9 @@ class Linear(VideoModel):
     settings    of a user's factory
     size        pixels of a side; 0 for the backbone's own
     seed        of what is drawn
+    drop_path   how probably training leaves the last block out (stochastic depth), those before it
+                in proportion; below 0: as the backbone's library has it
+    dropout     the share of features that training hides from the last layer
     built       `spec()["built"]`, in place of weights
     others      fields of `Recipe`; empty for the backbone's own
     """
@@ -65,6 +69,8 @@ class Linear(VideoModel):
         settings: Mapping[str, Any] | None = None,
         size: int = 0,
         seed: int = 0,
+        drop_path: float = -1.0,
+        dropout: float = 0.0,
         normalise: str = "",
         short: int = 0,
         sampling: str = "vifi",
@@ -86,6 +92,12 @@ class Linear(VideoModel):
             built=built, settings=settings,
         )  # fmt: skip
         self.network, self.head = opened.network, opened.head
+        if drop_path >= 0:
+            set_drop_path(self.network, drop_path, self.backbone)
+        if not 0 <= dropout < 1:
+            raise UsageError(f"dropout is a share below 1, not {dropout:g}")
+        self.dropout = nn.Dropout(dropout)
+        self._dropped = {"drop_path": drop_path, "dropout": dropout}
         self.drawn, self._built, self._sha256 = opened.drawn, opened.built, opened.sha256
         self._per_frame, self._frozen = opened.per_frame, False
         self.provides = frozenset({"one_frame"} if opened.per_frame else ())
@@ -146,7 +158,7 @@ class Linear(VideoModel):
 
     def logits(self, encoded: Encoded, classes: Any = None) -> Tensor:
         """Float [B, K] of the classes that were chosen; there are no texts."""
-        found: Tensor = self.head(encoded.features)
+        found: Tensor = self.head(self.dropout(encoded.features))
         return found if self._places is None else found[:, self._places]
 
     def groups(self) -> list[Group]:
@@ -198,6 +210,7 @@ class Linear(VideoModel):
                 "backbone": self.backbone,
                 **own,
                 "seed": self._seed,
+                **self._dropped,
                 **self.recipe.describe(),
             },
             "built": self._built,
