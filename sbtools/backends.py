@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,9 +48,15 @@ class Choice:
         return self.type(**checked(self.type, self.settings, f"{self.what} {self.name}"))
 
 
-def checked(made: Any, settings: Mapping[str, Any], whose: str) -> dict[str, Any]:
-    """`settings` as the signature of `made` wants them; text becomes the type of the default."""
-    known = inspect.signature(made).parameters
+def checked(
+    made: Any, settings: Mapping[str, Any], whose: str, given: Collection[str] = ()
+) -> dict[str, Any]:
+    """`settings` as the signature of `made` wants them; text becomes the type of the default.
+
+    given: arguments that are no settings.
+    """
+    parameters = inspect.signature(made).parameters
+    known = {name: each for name, each in parameters.items() if name not in given}
     out = {}
     for name, value in settings.items():
         if name not in known:

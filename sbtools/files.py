@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
@@ -16,11 +17,22 @@ from typing import BinaryIO
 
 from sbtools.errors import OutputError, UsageError
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""What a disk says that takes nothing more, be it full or broken."""
 _LEFT = re.compile(r"\.sbtools-[0-9a-f]{16}\.tmp-\d+-[0-9a-f]{8}")
 _DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d{1,6})|(stdin|stdout|stderr))|/proc/self/fd/(\d{1,6})")
 _STANDARD = {"stdin": 0, "stdout": 1, "stderr": 2}
 _swept: set[str] = set()
+_reached: Counter[str] = Counter()
+
+
+def failpoint(name: str) -> None:
+    """Die here, as by kill -9, when $SBTOOLS_FAIL says "NAME" or "NAME:N" (the Nth time)."""
+    wanted, _, count = os.environ.get("SBTOOLS_FAIL", "").partition(":")
+    if wanted == name:
+        _reached[name] += 1
+        if _reached[name] == int(count or 1):
+            os._exit(137)
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
@@ -43,7 +55,7 @@ def writing(path: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as fault:
-        kind = OutputError if fault.errno in _FULL else UsageError
+        kind = OutputError if fault.errno in FULL else UsageError
         raise kind(f"cannot write {path}: {fault.strerror or fault}") from fault
 
 
@@ -176,7 +188,9 @@ class WholeFile:
         try:
             self.file.flush()
             os.fsync(self.file.fileno())
+            failpoint("file_written")
             put_in_place(self.temporary, self.path)
+            failpoint("file_renamed")
             self.file.close()
             if self._durable:
                 sync_folder(self._folder)

@@ -35,9 +35,14 @@ def merged(table: Mapping[str, str], group: str) -> dict[str, str]:
     return found
 
 
-def pick(table: Mapping[str, str], group: str, name: str, what: str) -> Any:
-    """The entry called `name`; UsageError that lists the names when there is none."""
+def named(table: Mapping[str, str], group: str, name: str, what: str) -> str:
+    """The "module:attribute" called `name`; UsageError that lists the names when there is none."""
     known = merged(table, group)
     if name not in known:
         raise UsageError(f"there is no {what} '{name}'; there are {', '.join(sorted(known))}")
-    return load(known[name])
+    return known[name]
+
+
+def pick(table: Mapping[str, str], group: str, name: str, what: str) -> Any:
+    """The entry called `name`; UsageError that lists the names when there is none."""
+    return load(named(table, group, name, what))

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from sbtools.allocator import keep_memory
 from sbtools.cli import messages, options, shards
 from sbtools.cli.eval_options import eval_options
 from sbtools.cli.eval_output import require_writable, write
@@ -143,6 +144,7 @@ def judge(request: Any, incoming: Inputs, flags: Mapping[str, Any], stop: StopFl
     from sbtools.evaluate.stage import evaluate
     from sbtools.train.prepare import read_file
 
+    keep_memory()
     tally = Progress(None if flags["limit"] else incoming.total, flags["quiet"])
     expected = read_file(flags["expect"], "--expect") if flags["expect"] else None
     try:

@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from sbtools import records
+from sbtools.allocator import keep_memory
 from sbtools.cli import messages, options
 from sbtools.cli.options import Tolerance
 from sbtools.cli.process import INTERRUPTED, REQUEUE, TERMINATED, ReaderGone, StopFlag
@@ -33,11 +34,13 @@ WORDS = {code: word for word, code in STATUS.items()}
 
 
 SETTINGS = ("frames", "fixed_frames", "epochs", "batch", "accumulate", "lr", "weight_decay",
-            "betas", "eps", "warmup", "lr_floor", "schedule", "clip_grad", "ema", "precision",
-            "checkpoint_activations", "select", "seed", "weights")  # fmt: skip
+            "optimiser", "betas", "eps", "groups", "warmup", "lr_floor", "schedule", "clip_grad",
+            "ema", "precision", "checkpoint_activations", "select", "seed", "weights",
+            "freeze")  # fmt: skip
 GIVEN = ("classes", "val", "expect", "overwrite", "take_over", "rendezvous_timeout",
          "allow_missing")  # fmt: skip
-PAIRS = ("model_pairs", "method_pairs", "objective_pairs")
+PAIRS = ("model_pairs", "method_pairs", "objective_pairs", "optimiser_pairs",
+         "schedule_pairs")  # fmt: skip
 
 
 @click.command("train", short_help="Train a model on clips.", context_settings=options.CONTEXT)
@@ -51,6 +54,7 @@ def command(**flags: Any) -> int:
     Examples:
       sbtools train --weights ViT-B-32.pt -o runs/plain masks.jsonl
       sbtools train --weights ViT-B-32.pt --method mask --set ratio=0.5:0.5 -o runs/bg50 masks.jsonl
+      sbtools train --preset vificlip --epochs 10 --weights ViT-B-16.pt -o runs/vifi clips.jsonl
       sbtools train --model actionclip --gpus 4 --val val.jsonl --select val -o runs/a masks.jsonl
       sbtools train --pretrain captions -o tiny.pt captions.jsonl
     """
@@ -121,12 +125,13 @@ def _request(flags: dict[str, Any], foreign: bool) -> Any:
     workers = flags["workers"]
     if workers is None:
         workers = max(1, available_cores() // ranks)
-    values = {name: flags[name] for name in SETTINGS}
+    values = {name: flags[name] for name in SETTINGS if flags[name] != ()}
     given = {name: flags[name] for name in GIVEN}
     return Request(
         folder=os.path.abspath(flags["output"]),
-        asked=Asked(flags["model"], "+".join(flags["methods"]) or "none", flags["objective"],
-                    **{name: flags[name] for name in PAIRS}, values=values),
+        asked=Asked(flags["model"], "+".join(flags["methods"]) or None, flags["objective"],
+                    **{name: flags[name] for name in PAIRS}, values=values,
+                    preset=flags["preset"]),
         root=str(flags["root"]),
         device=device,
         ranks=ranks,
@@ -160,6 +165,7 @@ def _pretrain(flags: dict[str, Any], stop: StopFlag) -> int:
     from sbtools.device import resolve
     from sbtools.train.pretrain import pretrain
 
+    keep_memory()
     _require_pretraining(flags)
     incoming = _inputs(flags, stop, False)
     if incoming is None:
@@ -185,7 +191,20 @@ def _pretrain(flags: dict[str, Any], stop: StopFlag) -> int:
 
 
 def _require_pretraining(flags: dict[str, Any]) -> None:
-    meant = {"gpus", "ranks", "weights", "val", "cache", "method_pairs", "objective_pairs"}
+    meant = {
+        "gpus",
+        "ranks",
+        "weights",
+        "val",
+        "cache",
+        "method_pairs",
+        "objective_pairs",
+        "preset",
+        "optimiser",
+        "optimiser_pairs",
+        "groups",
+        "schedule_pairs",
+    }
     strange = sorted(name for name in meant if flags[name])
     if strange or set(flags["methods"]) - {"none"}:
         raise UsageError(f"--pretrain takes no --{(strange or ['method'])[0]}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sbtools.cli import options
+from sbtools.cli import options, train_help
 
 
 class Betas(click.ParamType):
@@ -32,10 +32,16 @@ def _number(flag: str, kind: Any, help: str) -> Any:
 WHAT = (
     click.option("-o", "--output", metavar="RUN", type=click.Path(path_type=str),
                  help="The folder of the run; with --pretrain the file to write."),
-    click.option("--model", default="vificlip", show_default=True, metavar="NAME",
-                 help="vificlip, actionclip, or one that a package adds."),
+    click.option("--preset", metavar="NAME", help="A published training: sets what is not given; "
+                 "--help-preset prints it."),
+    click.option("--model", metavar="NAME",
+                 help="vificlip, actionclip, linear, or one that a package adds; "
+                 "torchvision:NAME, hf:FOLDER or package.module:factory for linear over that.  "
+                 "[default: vificlip]"),
     click.option("--weights", metavar="FILE", help="What the model starts from: weights of CLIP, "
-                 "or a checkpoint; a file, or a name of open_clip.  [default: random]"),
+                 "or a checkpoint; a file, or a name of open_clip; of linear, its backbone's file, "
+                 "or a run.  [default: random]"),
+    click.option("--freeze", is_flag=True, help="Train the head alone."),
     click.option("--set-model", "model_pairs", multiple=True, metavar="NAME=VALUE",
                  help="A setting of the model; repeatable."),
     click.option("--method", "methods", multiple=True, metavar="NAME",
@@ -67,13 +73,23 @@ HOW = (
     _number("--batch", click.IntRange(1), "Clips of a step, on all ranks together."),
     _number("--accumulate", click.IntRange(1), "Parts in which each rank goes through its share."),
     _number("--lr", float, "Learning rate."),
-    _number("--weight-decay", float, "Of AdamW."),
-    click.option("--betas", type=Betas(), help="Of AdamW."),
-    _number("--eps", float, "Of AdamW."),
+    click.option("--optimiser", metavar="NAME",
+                 help="adamw, adam, sgd, or one that a package adds.  [default: adamw]"),
+    click.option("--set-optimiser", "optimiser_pairs", multiple=True, metavar="NAME=VALUE",
+                 help="A setting of the optimiser, as momentum of sgd; repeatable."),
+    _number("--weight-decay", float, "Of the optimiser."),
+    click.option("--betas", type=Betas(), help="Of adamw and adam."),
+    _number("--eps", float, "Of adamw and adam."),
+    click.option("--group", "groups", multiple=True, metavar="WHICH:NAME=VALUE",
+                 help="lr_scale and weight_decay of some parameters, as in norms:weight_decay=0; "
+                 "repeatable."),
     _number("--warmup", float, "Epochs in which the learning rate rises from 0."),
     _number("--lr-floor", float, "Learning rate in the end, as a share of --lr."),
     click.option("--schedule", metavar="NAME",
-                 help="How the rate goes: vifi, actionclip or cosine.  [default: the model's]"),
+                 help="How the rate goes: vifi, actionclip, cosine, steps, mmcv, albar, or one "
+                 "that a package adds.  [default: the model's]"),
+    click.option("--set-schedule", "schedule_pairs", multiple=True, metavar="NAME=VALUE",
+                 help="A setting of the schedule, as at=20,40 of steps; repeatable."),
     _number("--clip-grad", float, "Largest norm of the gradient; 0 for any."),
     _number("--ema", float, "Decay of averaged weights, as in 0.9999; 0 for none."),
     click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]),
@@ -115,6 +131,6 @@ SHARED = (options.ROOT, options.SEED, options.LIMIT, options.LABEL_FROM, options
 
 def train_options(function: Any) -> Any:
     """Add them all; the command receives them as they are."""
-    for option in reversed([options.INPUTS, *WHAT, *HOW, *WHERE, *SHARED]):
+    for option in reversed([options.INPUTS, *WHAT, *HOW, *WHERE, *SHARED, *train_help.OPTIONS]):
         function = option(function)
     return function

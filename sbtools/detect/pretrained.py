@@ -111,6 +111,14 @@ def load(made: Any, folder: Path) -> Any:
 
     Raises DamagedError when a file is torn, or holds another model's weights.
     """
+    model, missing = opened(made, folder)
+    if missing:
+        raise DamagedError(f"{folder} lacks {len(missing)} tensors of the model, as {missing[0]}")
+    return model
+
+
+def opened(made: Any, folder: Path) -> tuple[Any, list[str]]:
+    """As `load`; and the names of the tensors that the folder does not hold, which are drawn."""
     import transformers
 
     transformers.utils.logging.set_verbosity_error()
@@ -125,10 +133,7 @@ def load(made: Any, folder: Path) -> Any:
             weights_only=True,
             output_loading_info=True,
         )
-    if found["missing_keys"]:
-        missing = sorted(found["missing_keys"])
-        raise DamagedError(f"{folder} lacks {len(missing)} tensors of the model, as {missing[0]}")
-    return model.eval()
+    return model.eval(), sorted(found["missing_keys"])
 
 
 @contextmanager

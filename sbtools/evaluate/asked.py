@@ -6,11 +6,12 @@ import hashlib
 import json
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from sbtools import records
 from sbtools.errors import RecordError, SbtoolsError
+from sbtools.job import never
 from sbtools.records import Record
 from sbtools.rng import shard_of
 from sbtools.train.gather import LEFT_OUT, source_of
@@ -113,10 +114,12 @@ def read(
     shard: tuple[int, int] = (0, 1),
     limit: int | None = None,
     group_by: str | None = None,
+    stop: Callable[[], bool] = never,
 ) -> Kept:
     """Keep the records of a shard, the first `limit` of them; texts are those of all records.
 
-    Raises SbtoolsError where there is no record, RecordError where a class has two texts.
+    Raises SbtoolsError where there is no record, unless `stop` turned true and cut the input short,
+    RecordError where a class has two texts.
     """
     kept = Kept(group_by, shard[1] > 1)
     for record in incoming:
@@ -133,7 +136,7 @@ def read(
             kept.failed.append({name: record[name] for name in record if name not in LEFT_OUT})
         else:
             kept.append(record)
-    if not kept.seen:
+    if not kept.seen and not stop():
         raise SbtoolsError("there are no records in the input")
     return kept
 

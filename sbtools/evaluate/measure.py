@@ -111,10 +111,10 @@ def _counterparts(clips: Clips) -> tuple[Clips, tuple[Clips, Clips] | None]:
     A counterpart whose original failed has nothing to be compared with, and is excluded.
     """
     place = {id: at for at, id in enumerate(clips.ids)}
-    gone = {clip["id"] for clip in (*clips.failed, *clips.excluded)}
+    known = {*place, *(clip["id"] for clip in (*clips.failed, *clips.excluded))}
     main, ours, theirs = [], [], []
     for at, (id, source) in enumerate(zip(clips.ids, clips.sources, strict=True)):
-        if source == id or source not in place.keys() | gone:
+        if source == id or source not in known:
             main.append(at)
         elif source in place:
             ours.append(at)

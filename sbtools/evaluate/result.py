@@ -43,6 +43,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from copy import copy
 from datetime import datetime, timezone
 from typing import Any
 
@@ -174,14 +175,24 @@ def read(path: str) -> dict[str, Any]:
     if FIELD in found or not unchecked(found):
         _require_digest(found, text, path)
         consistency.check(found, path)
-    return _with_schedule({name: value for name, value in found.items() if name != FIELD})
+    return _with_usual({name: value for name, value in found.items() if name != FIELD})
 
 
-def _with_schedule(found: dict[str, Any]) -> dict[str, Any]:
-    """Before trainings had a choice of it, their learning rate went by `cosine`."""
+_USUAL: dict[str, Any] = {
+    "schedule": "cosine",
+    "schedule_settings": {},
+    "optimiser": "adamw",
+    "optimiser_settings": {},
+    "groups": [],
+}
+
+
+def _with_usual(found: dict[str, Any]) -> dict[str, Any]:
+    """What trainings did before they had a choice of it."""
     training = found["training"]
     if isinstance(training, dict) and isinstance(training.get("settings"), dict):
-        training["settings"].setdefault("schedule", "cosine")
+        for name, value in _USUAL.items():
+            training["settings"].setdefault(name, copy(value))
     return found
 
 

@@ -34,7 +34,7 @@ def evaluate(
     Raises UsageError for what does not go together, a label that is none of the classes among it,
     and SbtoolsError where there is no record, or none that can be judged.
     """
-    kept = asked.read(incoming, request.shard, request.limit, request.group_by)
+    kept = asked.read(incoming, request.shard, request.limit, request.group_by, stop)
     if stop():
         return Outcome(stopped=True)
     if expected is not None:

@@ -23,6 +23,7 @@ class Files:
         self.inputs = list(inputs)
         self.unnamed = 0
         self._by_stem: dict[str, list[Found]] = defaultdict(list)
+        self._by_end: dict[tuple[str, int], dict[tuple[str, ...], list[Found]]] = {}
         wanted = {name for clip in clips for name in _names(clip)}
         for found in folder.find(self.inputs):
             stem = _stem(found)
@@ -41,13 +42,25 @@ class Files:
         for name in _names(clip):
             found = self._by_stem.get(name, [])
             if clip.exact:
-                found = [each for each in found if _tail(each, clip) == len(_parts(clip.path))]
+                found = self._ending(name, _parts(clip.path))
             if found:
                 cut = clip.recording if clip.recording and name == clip.recording.name else None
                 return _best(found, clip), cut
         where = ", ".join(self.inputs)
         name = clip.path if clip.exact else stem_of(clip.path)
         raise ClipError("missing", f"there is no video '{name}' under {where}")
+
+    def _ending(self, name: str, parts: list[str]) -> list[Found]:
+        """The files of this name whose path ends in these parts."""
+        found = self._by_stem.get(name, [])
+        if len(found) < 2:
+            return [each for each in found if _end(each, len(parts)) == tuple(parts)]
+        key = name, len(parts)
+        if key not in self._by_end:
+            self._by_end[key] = defaultdict(list)
+            for each in found:
+                self._by_end[key][_end(each, len(parts))].append(each)
+        return self._by_end[key].get(tuple(parts), [])
 
     def expected(self, clip: Annotated) -> str:
         """Where a clip that is missing would be."""
@@ -91,6 +104,10 @@ def _tail(found: Found, clip: Annotated) -> int:
             break
         count += 1
     return count
+
+
+def _end(found: Found, length: int) -> tuple[str, ...]:
+    return tuple(_parts(os.path.abspath(found.path))[-length:])
 
 
 def _parts(path: str) -> list[str]:

@@ -96,6 +96,7 @@ class Clips(Dataset[Sample | Failure]):
             raise UsageError("masks of another clip need masks or boxes as well")
         if self.frames < 1 or self.clips < 1:
             raise UsageError(f"frames {self.frames} and clips {self.clips} are at least 1")
+        sampling.require_frames(self.recipe.sampling, self.frames)
         geometry.check_crops(self.crops)
         if self.train and self.views > 1:
             raise UsageError("several clips or crops of one record are for tests only")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +20,7 @@ from sbtools.models.recipe import Recipe
 Size = tuple[int, int]
 
 SCALES = (1, 0.875, 0.75, 0.66)
+AREAS, RATIOS, ATTEMPTS = (0.08, 1.0), (3 / 4, 4 / 3), 10
 _QUARTERS = ((0, 0), (4, 0), (0, 4), (4, 4), (2, 2))
 _MORE = ((0, 2), (4, 2), (2, 4), (2, 0), (1, 1), (3, 1), (1, 3), (3, 3))
 _SIDES = re.compile(r"(?<![a-z])(left|right)(?![a-z])", re.IGNORECASE)
@@ -75,23 +78,75 @@ def scale_mask(mask: NDArray[Any], size: Size) -> NDArray[np.uint8]:
 
 
 def random_crop(size: Size, recipe: Recipe, flips: bool, draw: np.random.Generator) -> Crop:
-    """A crop of training frames of that height and width.
+    """A crop of training frames of that height and width, by `CROPS[recipe.crop]`."""
+    flip = bool(draw.random() < 0.5) and flips and recipe.flip != "never"
+    return replace(CROPS[recipe.crop](size, recipe.size, draw), flip=flip)
 
-    multiscale: sides of 1, .875, .75 or .66 of the shorter one, height and width at most one step
-    apart, snapped to the input size from less than 3 pixels, at one of 5 or 13 fixed places.
+
+def multiscale5(size: Size, side: int, draw: np.random.Generator) -> Crop:
+    """Of sides of 1, .875, .75 or .66 of the shorter one, height and width at most one step apart,
+    snapped to the input size from less than 3 pixels, at one of 5 fixed places.
+
     Source: ViFi-CLIP datasets/pipeline.py MultiScaleCrop and ActionCLIP GroupMultiScaleCrop, which
     crop frames of any size; here their shorter side is always `recipe.short_side`.
     """
-    flip = bool(draw.random() < 0.5) and flips and recipe.flip != "never"
-    if recipe.crop == "centre":
-        return centre_crop(size, recipe.size, flip)
+    return _multiscale(size, side, draw, _QUARTERS)
+
+
+def multiscale13(size: Size, side: int, draw: np.random.Generator) -> Crop:
+    """`multiscale5` at one of 13 fixed places."""
+    return _multiscale(size, side, draw, _QUARTERS + _MORE)
+
+
+def resized(size: Size, side: int, draw: np.random.Generator) -> Crop:
+    """Of .08 to 1 of the area, with a ratio of width to height of 3/4 to 4/3, anywhere.
+
+    Source: torchvision.transforms.RandomResizedCrop.get_params; mmaction2's draws alike.
+    """
+    height, width = size
+    low, high = (math.log(ratio) for ratio in RATIOS)
+    for _ in range(ATTEMPTS):
+        area = height * width * draw.uniform(*AREAS)
+        ratio = math.exp(draw.uniform(low, high))
+        w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < w <= width and 0 < h <= height:
+            y = int(draw.integers(height - h + 1))
+            return Crop(int(draw.integers(width - w + 1)), y, w, h)
+    ratio = min(max(width / height, RATIOS[0]), RATIOS[1])
+    w, h = min(width, round(height * ratio)), min(height, round(width / ratio))
+    return Crop((width - w) // 2, (height - h) // 2, w, h)
+
+
+def random(size: Size, side: int, draw: np.random.Generator) -> Crop:
+    """The input's size, anywhere: torchvision.transforms.RandomCrop."""
+    y = int(draw.integers(size[0] - side + 1))
+    return Crop(int(draw.integers(size[1] - side + 1)), y, side, side)
+
+
+def centre(size: Size, side: int, draw: np.random.Generator) -> Crop:
+    """The input's size, in the middle."""
+    return centre_crop(size, side)
+
+
+CROPS: dict[str, Callable[[Size, int, np.random.Generator], Crop]] = {
+    "multiscale5": multiscale5,
+    "multiscale13": multiscale13,
+    "resized": resized,
+    "random": random,
+    "centre": centre,
+}
+"""Name of a training crop -> of a frame's size and the input's, a crop that is not mirrored."""
+
+
+def _multiscale(
+    size: Size, side: int, draw: np.random.Generator, places: Sequence[tuple[int, int]]
+) -> Crop:
     sides = _sides(min(size))
     pairs = [(w, h) for i, h in enumerate(sides) for j, w in enumerate(sides) if abs(i - j) <= 1]
-    width, height = (_snapped(side, recipe.size) for side in pairs[draw.integers(len(pairs))])
-    places = _QUARTERS + (_MORE if recipe.crop == "multiscale13" else ())
-    across, down = places[draw.integers(len(places))]
+    width, height = (_snapped(each, side) for each in pairs[draw.integers(len(pairs))])
+    across, down = places[int(draw.integers(len(places)))]
     x, y = ((size[1] - width) // 4 * across, (size[0] - height) // 4 * down)
-    return Crop(x, y, width, height, flip)
+    return Crop(x, y, width, height)
 
 
 def centre_crop(size: Size, side: int, flip: bool = False, how: str = "bilinear") -> Crop:

@@ -7,13 +7,21 @@ from itertools import pairwise
 
 import numpy as np
 
+from sbtools.errors import UsageError
+from sbtools.models.recipe import Segments, segments_of
+
 
 def training(rule: str, count: int, frames: int, draw: np.random.Generator) -> list[int]:
-    """Places [T], each in [0, N), as training draws them; `rule` is vifi or actionclip.
+    """Places [T], each in [0, N), as training draws them; `rule` as `Recipe.sampling`.
 
     Source: ViFi-CLIP datasets/pipeline.py SampleFrames (N mod T frames at the end are never drawn;
-    clips shorter than T wrap round), ActionCLIP datasets/datasets.py _sample_indices.
+    clips shorter than T wrap round), ActionCLIP datasets/datasets.py _sample_indices. segments:TxK
+    and dense:TxS are mmaction2's SampleFrames with num_clips T and clip_len K, and with clip_len T
+    and frame_interval S; what is behind the end begins anew ("loop"). segments:Tx1 is vifi.
     """
+    segments = segments_of(rule)
+    if segments is not None:
+        return _shown(segments, _starts(segments, count, draw), count)
     if rule == "vifi":
         return _vifi(count, frames, draw)
     return _actionclip(count, frames, draw)
@@ -24,8 +32,13 @@ def test(rule: str, count: int, frames: int, clip: int = 0, clips: int = 1) -> l
 
     Of several `clips`, each takes every so-manieth of T times as many places: the official code
     draws them at random. ViFi-CLIP: floor(i N/T + N/2T), in whole numbers where the official code
-    rounds in floating point; ActionCLIP: floor(i N/T + (N/T - 1) / 2).
+    rounds in floating point; ActionCLIP: floor(i N/T + (N/T - 1) / 2). segments and dense: run i of
+    n begins at floor((i + 1/2) (N - L + 1) / n), where L is K, or T times S; at 0 where N < L.
     """
+    segments = segments_of(rule)
+    if segments is not None:
+        finer = Segments(segments.count * clips, segments.length, segments.stride)
+        return _shown(segments, _middles(finer, count)[clip::clips], count)
     fine = frames * clips
     if rule == "vifi":
         places = [(2 * i + 1) * count // (2 * fine) for i in range(fine)]
@@ -58,6 +71,42 @@ def _actionclip_test(count: int, frames: int) -> list[int]:
     if count <= frames:
         return [i * count // frames for i in range(frames)]
     return [((2 * i + 1) * count - frames) // (2 * frames) for i in range(frames)]
+
+
+def require_frames(rule: str, frames: int) -> None:
+    """UsageError where the rule shows another number of frames."""
+    segments = segments_of(rule)
+    if segments is not None and segments.count * segments.length != frames:
+        raise UsageError(
+            f"sampling {rule} shows {segments.count * segments.length} frames, not {frames}"
+        )
+
+
+def _starts(segments: Segments, count: int, draw: np.random.Generator) -> list[int]:
+    """Where each run begins in training."""
+    span = segments.length * segments.stride
+    room = count - span + 1
+    each = room // segments.count
+    if each > 0:
+        return (
+            np.arange(segments.count) * each + draw.integers(each, size=segments.count)
+        ).tolist()
+    if count > max(segments.count, span):
+        return np.sort(draw.integers(room, size=segments.count)).tolist()
+    if each == 0:
+        return np.around(np.arange(segments.count) * (room / segments.count)).astype(int).tolist()
+    return [0] * segments.count
+
+
+def _middles(segments: Segments, count: int) -> list[int]:
+    """Where each run begins in tests."""
+    room = max(0, count - segments.length * segments.stride + 1)
+    return [(2 * i + 1) * room // (2 * segments.count) for i in range(segments.count)]
+
+
+def _shown(segments: Segments, starts: Sequence[int], count: int) -> list[int]:
+    steps = range(0, segments.length * segments.stride, segments.stride)
+    return [(start + step) % count for start in starts for step in steps]
 
 
 def possible(rule: str, count: int, frames: int, clips: int, fixed: bool) -> Sequence[int]:

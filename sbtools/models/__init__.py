@@ -11,10 +11,12 @@ from sbtools.registry import pick
 
 if TYPE_CHECKING:
     from sbtools.models.base import VideoModel
+    from sbtools.models.tensors import Run
 
 MODELS = {
     "vificlip": "sbtools.models.vificlip:ViFiCLIP",
     "actionclip": "sbtools.models.actionclip:ActionCLIP",
+    "linear": "sbtools.models.linear:Linear",
 }
 """Name -> class; other packages add to it through the entry-point group sbtools.models.
 
@@ -32,14 +34,15 @@ def build(
     name: str,
     classes: Sequence[str] | None = None,
     texts: Sequence[str] | None = None,
-    weights: str | None = None,
+    weights: str | Run | None = None,
     frames: int = 8,
     **options: Any,
 ) -> VideoModel:
     """The model of this name, ready for tests.
 
     classes   names in order of their numbers; `texts` are read for them where they differ
-    weights   what `sbtools.models.clip.load` takes; None draws them by the option seed, and warns
+    weights   what `sbtools.models.clip.load` takes, or the class; None draws them by the option
+              seed, and warns
     frames    T, of a clip; 1 or more
     options   those of the class, and of `TOWERS`; text becomes the type of the default
 
@@ -60,7 +63,7 @@ def build(
     towers = {key: taken.get(key, value) for key, value in TOWERS.items()}
     own = {key: value for key, value in taken.items() if key in known}
     arch, base = towers.pop("arch") or None, towers.pop("base") or None
-    clip = clips.load(weights, arch, base=base, **towers)
+    clip = clips.load(weights, arch, base=base, **towers)  # type: ignore[arg-type]
     clips.round_as_official(clip)
     return made(clip, **common, **own).eval()
 
@@ -86,6 +89,7 @@ def rebuild(spec: Mapping[str, Any]) -> VideoModel:
         made = pick(MODELS, "sbtools.models", spec["name"], "model")
         common = {key: spec[key] for key in ("classes", "texts", "frames")}
         taken = _checked(made, spec["options"], spec["name"])
+        taken |= {"built": spec["built"]} if "built" in spec else {}
         if "arch" not in spec:
             model: VideoModel = made(weights=None, **common, **taken)
             return model.eval()
@@ -101,6 +105,13 @@ def takes(name: str, option: str) -> bool:
     """Whether a model has this option."""
     known = inspect.signature(pick(MODELS, "sbtools.models", name, "model")).parameters
     return option in known or ("clip" in known and option in TOWERS)
+
+
+def default_of(name: str, option: str) -> Any:
+    """The default of a model's option; None where it has no such option, or no default."""
+    known = inspect.signature(pick(MODELS, "sbtools.models", name, "model")).parameters
+    found = known[option].default if option in known else None
+    return None if found is inspect.Parameter.empty else found
 
 
 def _checked(made: Any, options: Mapping[str, Any], name: str) -> dict[str, Any]:

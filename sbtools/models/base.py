@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -55,6 +55,17 @@ class VideoModel(nn.Module):
 
     defaults: ClassVar[dict[str, Any]] = {}
     """Values of `sbtools.train.settings.Settings` that suit the model; its paper's."""
+
+    takes_runs: ClassVar[bool] = False
+    """Whether `weights` may be a `sbtools.models.tensors.Run`, what another training has made."""
+
+    @classmethod
+    def settled(cls, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The options as a run keeps them, and the `defaults` that go with them.
+
+        Called before anything is built. Raises UsageError for options that cannot be.
+        """
+        return dict(options), dict(cls.defaults)
 
     frames: int
     recipe: Recipe
@@ -117,6 +128,11 @@ class VideoModel(nn.Module):
         """All trainable parameters: {"name", "params"}, and lr_scale or weight_decay if they have
         their own; "head" is the last linear layer's."""
         return [{"name": "model", "params": [p for p in self.parameters() if p.requires_grad]}]
+
+    def freeze(self) -> None:
+        """Leave all but the head as it is: no gradients to weights there, no moving statistics;
+        pixels still have theirs. UsageError where the model has no head."""
+        raise UsageError(f"--freeze trains a head alone, and model {self.name} has none")
 
     def checkpoint_activations(self, on: bool = True) -> None:
         """Trade time for memory; nothing by default."""

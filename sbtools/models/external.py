@@ -134,11 +134,10 @@ def of_factory(
     scores [B, K]; attributes `recipe` (a Recipe, or a dict of its fields), `frames` and `classes`
     say how it is shown clips: ImageNet's constants at 224 pixels, 8 frames, without them.
     """
-    factory = _found(text)
     given: dict[str, Any] = {
         "classes": classes, "texts": texts, "weights": weights, "frames": frames,
     }  # fmt: skip
-    made = factory(**_arguments(factory, text, given, options))
+    made = call_factory(text, given, options)
     if isinstance(made, VideoModel):
         return made.eval()
     if not callable(made):
@@ -153,6 +152,15 @@ def of_factory(
     if callable(predict):
         model.predict = predict
     return model.eval()
+
+
+def call_factory(text: str, given: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
+    """What "package.module:factory" makes, of those of `given` that it has arguments for.
+
+    Raises UsageError where it cannot be imported, and for options that it does not take.
+    """
+    factory = _found(text)
+    return factory(**_arguments(factory, text, given, options))
 
 
 def _found(text: str) -> Callable[..., Any]:

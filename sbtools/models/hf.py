@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,15 @@ USUAL = {"videomae": "imagenet", "timesformer": "slowfast", "vivit": "half", "xc
 
 
 class Classifier(nn.Module):
-    """A model of transformers that takes pixel_values [B, T, 3, H, W]."""
+    """A classifier of transformers, called with videos [B, T, 3, H, W]: scores, or what its head
+    is given where that was cut off."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, video: Tensor) -> Tensor:
-        found: Tensor = self.network(pixel_values=video).logits
+        found: Tensor = self.network(**{str(self.network.main_input_name): video}).logits
         return found
 
 
@@ -51,14 +53,12 @@ def open_model(
 
     if weights is not None:
         raise UsageError("hf:FOLDER has its weights in the folder: leave --weights out")
-    if not os.path.isfile(os.path.join(folder, "config.json")):
-        raise UsageError(f"{folder} is no model of transformers: it has no config.json")
-    config = _config(folder)
+    config = config_of(folder)
     if config.model_type == "xclip":
         from sbtools.models.xclip import open_folder
 
         return open_folder(folder, config, classes, frames, recipe(folder, config))
-    count = getattr(config, "num_frames", None) or frames
+    count = frames_of(config) or frames
     if count is None:
         raise UsageError(f"{folder} does not say how many frames it takes: --frames N")
     require_frames(folder, count, frames)
@@ -87,14 +87,42 @@ def require_frames(folder: str, count: int, asked: int | None) -> None:
         raise UsageError(f"{folder} takes {count} frames, not {asked}")
 
 
-def _config(folder: str) -> Any:
+def frames_of(config: Any) -> int | None:
+    """How many frames of a clip a model takes, where its configuration tells."""
+    count = getattr(config, "num_frames", None) or getattr(config, "frames_per_clip", None)
+    return int(count) if count else None
+
+
+def config_of(folder: str) -> Any:
+    """The configuration in a folder; UsageError where there is none that transformers knows."""
     import transformers
 
+    told = told_by(folder)
+    kind, since = told.get("model_type"), str(told.get("transformers_version") or "")
+    if kind and kind not in transformers.CONFIG_MAPPING:
+        wanted = re.match(r"\d+(\.\d+)*", since)
+        hint = f": install transformers>={wanted[0]}, which wrote it" if wanted else ""
+        raise UsageError(
+            f"{folder} holds a '{kind}', which transformers {transformers.__version__} does not "
+            f"have{hint}"
+        )
     try:
         return transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
         reason = " ".join(str(fault).split())[:200]
         raise UsageError(f"{folder} holds no model of transformers: {reason}") from None
+
+
+def told_by(folder: str) -> dict[str, Any]:
+    """config.json of a folder, unread by transformers."""
+    path = os.path.join(folder, "config.json")
+    if not os.path.isfile(path):
+        raise UsageError(f"{folder} is no model of transformers: it has no config.json")
+    try:
+        with open(path, encoding="utf-8") as file:
+            return dict(json.load(file))
+    except (OSError, ValueError, TypeError, RecursionError) as fault:
+        raise UsageError(f"{path} cannot be read: {fault}") from None
 
 
 def _names(config: Any, classes: Sequence[str] | None, folder: str) -> list[str]:
@@ -113,13 +141,18 @@ def _names(config: Any, classes: Sequence[str] | None, folder: str) -> list[str]
 def recipe(folder: str, config: Any) -> Recipe:
     """How the model is shown clips."""
     told = _processor(folder)
-    size = _side(told.get("crop_size")) or _side(getattr(config, "image_size", None))
-    if size is None:
-        size = _side(getattr(config.vision_config, "image_size", None)) or 224
+    size = _side(told.get("crop_size")) or image_size(config) or 224
     short = told.get("size", {})
     short = short.get("shortest_edge", 0) if isinstance(short, dict) else 0
     return Recipe(normalise=_constants(told, config, folder), size=size,
                   short=short if short >= size else size)  # fmt: skip
+
+
+def image_size(config: Any) -> int | None:
+    """Pixels of a side that a model takes, where its configuration tells."""
+    parts = (config, getattr(config, "vision_config", None))
+    named = (getattr(part, name, None) for part in parts for name in ("image_size", "crop_size"))
+    return next((side for side in map(_side, named) if side), None)
 
 
 def _processor(folder: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -16,8 +17,10 @@ class Recipe:
     normalise    imagenet, clip, or another name of `sbtools.mask.fill.NORMALISE`
     size         side of the square input, in pixels
     short        shorter side before cropping; 0 is floor(size * 256 / 224)
-    sampling     vifi or actionclip: which T of N frames, in training and in tests
-    crop         multiscale5, multiscale13 or centre: training crops; tests crop the centre
+    sampling     vifi, actionclip, segments:TxK or dense:TxS: which of N frames, in training and in
+                 tests; see `sbtools.loader.sampling`
+    crop         multiscale5, multiscale13, resized, random or centre: training crops, of
+                 `sbtools.loader.geometry.CROPS`; tests crop the centre
     resize_test  bilinear (OpenCV's; sizes and centre crop as in mmaction) or bicubic (Pillow's;
                  sizes and centre crop as in torchvision)
     flip         auto (not where the label tells left from right), always, or never
@@ -43,6 +46,7 @@ class Recipe:
                 raise UsageError(
                     f"recipe: {name} is {', '.join(known)}, not '{getattr(self, name)}'"
                 )
+        _parsed(self.sampling)
         if self.size < 1 or (self.short and self.short < self.size):
             raise UsageError(f"recipe: size {self.size} and short {self.short} do not fit")
         if not (0 <= self.jitter <= 1 and 0 <= self.gray <= 1):
@@ -69,9 +73,47 @@ class Recipe:
 
 _WORDS = {
     "normalise": ("imagenet", "clip", "kinetics", "slowfast", "half"),
-    "sampling": ("vifi", "actionclip"),
-    "crop": ("multiscale5", "multiscale13", "centre"),
+    "crop": ("multiscale5", "multiscale13", "resized", "random", "centre"),
     "resize_test": ("bilinear", "bicubic"),
     "flip": ("auto", "always", "never"),
     "jitter_per": ("clip", "frame"),
 }
+
+_SAMPLING = re.compile(r"(vifi|actionclip)|(?:(segments)|(dense)):([1-9]\d{0,5})x([1-9]\d{0,5})")
+
+
+@dataclass(frozen=True)
+class Segments:
+    """`count` segments of `length` frames each, `stride` frames apart."""
+
+    count: int
+    length: int
+    stride: int
+
+
+def segments_of(sampling: str) -> Segments | None:
+    """Of segments:TxK, T segments of K neighbours, or dense:TxS, one of T frames that are S apart.
+
+    None for a rule that has no numbers. UsageError for a text that is no rule.
+    """
+    found = _parsed(sampling)
+    if found[1]:
+        return None
+    first, second = int(found[4]), int(found[5])
+    return Segments(first, second, 1) if found[2] else Segments(1, first, second)
+
+
+def frames_of(sampling: str) -> int | None:
+    """How many frames a rule shows; None where that is the model's choice."""
+    segments = segments_of(sampling) if sampling else None
+    return segments.count * segments.length if segments else None
+
+
+def _parsed(sampling: str) -> re.Match[str]:
+    found = _SAMPLING.fullmatch(sampling)
+    if found is None:
+        raise UsageError(
+            "recipe: sampling is vifi, actionclip, segments:TxK (as in segments:8x1) or dense:TxS "
+            f"(as in dense:32x2), not '{sampling}'"
+        )
+    return found

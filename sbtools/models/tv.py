@@ -70,7 +70,7 @@ def open_model(
         network = models.get_model(name, weights=None, num_classes=count)
     if state is not None:
         fill(network, state, name, weights or "")
-    recipe = _recipe(official.transforms())
+    recipe = recipe_of(official.transforms())
     options = {"seed": int(seed)} if weights is None else {}
     return Scorer(
         ChannelsFirst(network), names, recipe, frames or FRAMES, f"torchvision:{name}", options
@@ -107,7 +107,7 @@ def _names(
     return list(official)
 
 
-def _recipe(shown: Any) -> Recipe:
+def recipe_of(shown: Any) -> Recipe:
     """How the official weights are shown clips, as a recipe."""
     constants = (tuple(shown.mean), tuple(shown.std))
     normalise = next(name for name, known in NORMALISE.items() if tuple(known) == constants)

@@ -11,24 +11,22 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
-from sbtools.errors import ClipError, SbtoolsError
+from sbtools.errors import ClipError
 from sbtools.pool import wire
+from sbtools.pool.again import SecondTries
 from sbtools.pool.feeder import Feeder
 from sbtools.pool.jobs import Chunk, Job
-from sbtools.pool.memory import Buffers
 from sbtools.pool.process import Worker
-from sbtools.pool.task import WorkerTraceback
+from sbtools.pool.room import Room
+from sbtools.pool.staff import Staff
+from sbtools.pool.task import WorkerTraceback, out_of_memory
 
 T = TypeVar("T")
-
-BUFFER_BYTES = 64 << 20
-"""Results of later items that wait for an earlier one; beyond it the workers wait."""
 
 WINDOW = 1024
 AHEAD = 8
 TICK_SECONDS = 1.0
 POLL_SECONDS = 0.1
-START_ATTEMPTS = 3
 
 
 class Pool(Generic[T]):
@@ -47,16 +45,12 @@ class Pool(Generic[T]):
         stop: Callable[[], bool],
         bypass: Callable[[T], bool],
     ) -> None:
-        self._factory, self._kwargs = factory, kwargs
-        self._limit, self._timeout = workers, timeout
+        self._timeout = timeout
         self._stop, self._bypass = stop, bypass
         self._changed = threading.Condition()
         self._jobs: deque[Job[T]] = deque()
-        self._workers: dict[Worker, Job[T] | None] = {}
-        self._held: deque[Chunk] = deque()
-        self._buffers = Buffers(BUFFER_BYTES)
-        self._bytes = 0
-        self._failed_starts = 0
+        self._given: Job[T] | None = None
+        self._room = Room()
         self._failure: BaseException | None = None
         self._closed = False
         self.ended = False
@@ -65,6 +59,8 @@ class Pool(Generic[T]):
         self._bell.setblocking(False)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._ear, selectors.EVENT_READ)
+        self._staff: Staff[T] = Staff(factory, kwargs, workers, self._selector)
+        self._again = SecondTries(self._staff)
         self._feeder = Feeder(items, workers + AHEAD, self._wake)
         self._thread = threading.Thread(target=self._attend, name="sbtools-pool", daemon=True)
         self._thread.start()
@@ -75,7 +71,7 @@ class Pool(Generic[T]):
         """The next item in order once its results can be had, None after so many seconds."""
         deadline = time.monotonic() + seconds
         with self._changed:
-            while not (self._jobs and self._jobs[0].presentable):
+            while not self._presentable():
                 self._raise_failure()
                 if not self._jobs and self._feeder.ended:
                     self._end()
@@ -84,9 +80,9 @@ class Pool(Generic[T]):
                 if left <= 0:
                     return None
                 self._changed.wait(left)
-            job = self._jobs.popleft()
-            self._bytes -= job.size
-            return job
+            self._given = self._jobs.popleft()
+            self._room.bytes -= self._given.size
+            return self._given
 
     def chunks(self, job: Job[T]) -> Iterator[Any]:
         """The chunks of an item, then what its task raised."""
@@ -99,8 +95,9 @@ class Pool(Generic[T]):
         """Discards what is left of an item."""
         with self._changed:
             job.abandoned = True
+            self._given = None
             while job.chunks:
-                self._forget(job).drop()
+                self._room.forget(job).drop()
         self._wake()
 
     def close(self) -> None:
@@ -111,10 +108,7 @@ class Pool(Generic[T]):
         self._wake()
         if threading.current_thread() is not self._thread:
             self._thread.join()
-        for worker in self._workers:
-            worker.terminate()
-        for worker in self._workers:
-            worker.kill()
+        self._staff.close()
         self._selector.close()
         self._bell.close()
         self._ear.close()
@@ -124,6 +118,12 @@ class Pool(Generic[T]):
         if self._feeder.error is not None:
             raise self._feeder.error
 
+    def _presentable(self) -> bool:
+        """Whether the first item can be given; what is full has no room for more of its chunks."""
+        if not self._jobs:
+            return False
+        return self._jobs[0].presentable or (self._room.full and bool(self._jobs[0].chunks))
+
     def _next_chunk(self, job: Job[T]) -> Chunk | None:
         with self._changed:
             while not (job.chunks or job.ended or job.abandoned):
@@ -131,16 +131,9 @@ class Pool(Generic[T]):
                 self._changed.wait(TICK_SECONDS)
             if not job.chunks:
                 return None
-            chunk = self._forget(job)
+            chunk = self._room.forget(job)
             chunk.release()
         self._wake()
-        return chunk
-
-    def _forget(self, job: Job[T]) -> Chunk:
-        chunk = job.chunks.popleft()
-        job.waiting_bytes -= chunk.size
-        if chunk.body is not None:
-            self._bytes -= chunk.size
         return chunk
 
     def _raise_failure(self) -> None:
@@ -169,24 +162,27 @@ class Pool(Generic[T]):
                 self._listen(source)
             else:
                 self._ear.recv(4096)
-        self._relieve()
+        self._room.relieve()
         self._watch_time()
         if self._stop():
             self._feeder.close()
-        self._give_out()
-        self._hire()
+        self._let_pass()
+        if self._again.busy:
+            self._again.go_on(self._room.full, self._given or next(iter(self._jobs), None))
+        else:
+            self._give_out()
+            self._hire()
 
     def _listen(self, worker: Worker) -> None:
         try:
             message = worker.receive()
         except EOFError:
-            self._lost(worker)
+            self._staff.lost(worker)
             return
         if message is None:
             return
         if message.kind == "ready":
-            worker.ready = True
-            self._failed_starts = 0
+            self._staff.ready(worker)
         elif message.kind == "fatal":
             error, traceback = message.value()
             raise error from WorkerTraceback(traceback)
@@ -194,61 +190,41 @@ class Pool(Generic[T]):
             self._result(worker, message)
 
     def _result(self, worker: Worker, message: wire.Message) -> None:
-        job = self._workers[worker]
+        job = self._staff.job_of(worker)
         if job is None:
             return
         if message.kind == "chunk":
-            self._arrived(job, Chunk(message, worker, self._buffers))
+            self._room.arrived(job, Chunk(message, worker, self._room.buffers))
             return
-        self._workers[worker] = None
-        job.ended = True
+        self._staff.rest(worker)
         if message.kind == "error":
             job.fail(*message.value())
-            if isinstance(job.error, ClipError) and job.error.kind == "memory":
-                self._dismiss(worker)
-
-    def _arrived(self, job: Job[T], chunk: Chunk) -> None:
-        if job.abandoned:
-            chunk.drop()
-            return
-        job.chunks.append(chunk)
-        job.waiting_bytes += chunk.size
-        if chunk.body is not None:
-            self._bytes += chunk.size
-        self._held.append(chunk)
-
-    def _relieve(self) -> None:
-        """Takes chunks out of the workers' slots, as far as there is room."""
-        while self._held and self._bytes < BUFFER_BYTES:
-            chunk = self._held.popleft()
-            if chunk.held:
-                in_slot = chunk.body is None
-                chunk.release()
-                self._bytes += chunk.size if in_slot else 0
+        else:
+            job.end()
+        if out_of_memory(job.error):
+            self._staff.dismiss(worker)
+            self._again.take(job)
 
     def _watch_time(self) -> None:
         now = time.monotonic()
         passed, self._attended = min(now - self._attended, 1.0), now
         if self._timeout is None:
             return
-        for worker, job in list(self._workers.items()):
-            if job is None or worker.held:
+        for worker, job in self._staff.busy:
+            if worker.held:
                 continue
             worker.busy_seconds += passed
             if worker.busy_seconds > self._timeout:
                 job.fail(ClipError("timeout", f"took longer than {self._timeout:g} s"))
-                self._dismiss(worker)
+                self._staff.dismiss(worker)
 
     def _give_out(self) -> None:
-        idle = [worker for worker, job in self._workers.items() if worker.ready and job is None]
-        self._let_pass()
+        idle = self._staff.idle
         while idle and self._has_work():
-            worker, job = idle.pop(), Job(self._feeder.take())
+            job = Job(self._feeder.take())
             self._jobs.append(job)
-            self._workers[worker] = job
-            worker.busy_seconds = 0.0
-            job.size = worker.send("item", job.item)
-            self._bytes += job.size
+            self._staff.give(idle.pop(), job)
+            self._room.bytes += job.size
             self._let_pass()
 
     def _let_pass(self) -> None:
@@ -257,38 +233,12 @@ class Pool(Generic[T]):
             self._jobs.append(Job(self._feeder.take(), ended=True))
 
     def _has_work(self) -> bool:
-        return len(self._feeder) > 0 and self._bytes < BUFFER_BYTES and len(self._jobs) < WINDOW
+        return len(self._feeder) > 0 and not self._room.full and len(self._jobs) < WINDOW
 
     def _hire(self) -> None:
         """Starts workers for the items that wait, not before."""
-        if not self._has_work() or self._bypass(self._feeder.first()):
-            return
-        wanted = len(self._feeder) - sum(not worker.ready for worker in self._workers)
-        for _ in range(min(wanted, self._limit - len(self._workers))):
-            try:
-                worker = Worker(self._factory, self._kwargs)
-            except OSError as error:
-                self._limit = len(self._workers)
-                if not self._workers:
-                    raise SbtoolsError(f"no worker process can be started: {error}") from error
-                return
-            self._workers[worker] = None
-            self._selector.register(worker, selectors.EVENT_READ)
-
-    def _lost(self, worker: Worker) -> None:
-        job, words = self._workers[worker], worker.last_words()
-        self._dismiss(worker)
-        if job is not None:
-            job.fail(ClipError("died", f"the worker {words}"))
-        elif not worker.ready:
-            self._failed_starts += 1
-            if self._failed_starts >= START_ATTEMPTS:
-                raise SbtoolsError(f"workers end as they start: the last one {words}")
-
-    def _dismiss(self, worker: Worker) -> None:
-        self._selector.unregister(worker)
-        del self._workers[worker]
-        worker.kill()
+        if self._has_work() and not self._bypass(self._feeder.first()):
+            self._staff.hire(len(self._feeder) - self._staff.starting)
 
     def _wake(self) -> None:
         with suppress(OSError):

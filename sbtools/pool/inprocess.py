@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from itertools import islice
+from typing import Any, NoReturn, TypeVar
 
 from sbtools.errors import SbtoolsError
 from sbtools.pool.feeder import Feeder
-from sbtools.pool.task import Task, clip_error, make, start_error
+from sbtools.pool.task import Task, clip_error, make, out_of_memory, start_error, twice
 
 T = TypeVar("T")
 
@@ -63,9 +65,31 @@ def _make(factory: str, kwargs: Mapping[str, Any]) -> Task:
 
 
 def _chunks(task: Task, item: Any) -> Iterator[Any]:
+    """The chunks of an item; where memory is short it is tried once more, as the pool does it.
+
+    It is alone here already. What the first try took, and what only waits to be collected, is let
+    go before the second; the task itself, with its model, stays.
+    """
+    given = 0
     try:
-        yield from task(item)
-    except SbtoolsError:
-        raise
+        for chunk in task(item):
+            given += 1
+            yield chunk
+        return
     except Exception as error:
-        raise clip_error(error) from error
+        if not out_of_memory(clip_error(error)):
+            _raise(error)
+    gc.collect()
+    try:
+        yield from islice(task(item), given, None)
+    except Exception as error:
+        if out_of_memory(clip_error(error)):
+            raise twice(clip_error(error)) from error
+        _raise(error)
+
+
+def _raise(error: Exception) -> NoReturn:
+    """What an error of a task means, as the caller is to see it."""
+    if isinstance(error, SbtoolsError):
+        raise error
+    raise clip_error(error) from error

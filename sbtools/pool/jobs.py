@@ -56,6 +56,7 @@ class Job(Generic[T]):
     """An item that a worker has, or has had.
 
     size: bytes of its pickle. waiting_bytes: bytes of its chunks. ended: no chunk will follow.
+    came: chunks of this try so far. known: chunks that the try before has given already.
     """
 
     item: T
@@ -64,6 +65,8 @@ class Job(Generic[T]):
     waiting_bytes: int = 0
     ended: bool = False
     abandoned: bool = False
+    came: int = 0
+    known: int = 0
     error: SbtoolsError | None = None
     traceback: str = ""
 
@@ -71,6 +74,23 @@ class Job(Generic[T]):
     def presentable(self) -> bool:
         """Whether the consumer can begin without waiting for long."""
         return self.ended or self.waiting_bytes >= wire.SLOT_BYTES
+
+    def wants(self, chunk: Chunk) -> bool:
+        """Count a chunk that has arrived, and keep it unless it is known or nobody wants it."""
+        self.came += 1
+        if self.abandoned or self.came <= self.known:
+            return False
+        self.chunks.append(chunk)
+        self.waiting_bytes += chunk.size
+        return True
+
+    def begin_again(self) -> None:
+        """What has failed is not ended yet; its error stands until the next try has ended."""
+        self.known, self.came, self.ended = max(self.came, self.known), 0, False
+
+    def end(self) -> None:
+        """It has come to its end without an error."""
+        self.error, self.traceback, self.ended = None, "", True
 
     def fail(self, error: SbtoolsError, traceback: str = "") -> None:
         self.error, self.traceback, self.ended = error, traceback, True

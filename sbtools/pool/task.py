@@ -39,6 +39,16 @@ def clip_error(error: BaseException) -> SbtoolsError:
     return ClipError("failed", describe(error))
 
 
+def out_of_memory(error: BaseException | None) -> bool:
+    """Whether memory did not suffice for a clip, so that it may do once there is more."""
+    return isinstance(error, ClipError) and error.kind == "memory"
+
+
+def twice(error: BaseException | None) -> ClipError:
+    """What is told of a clip for which memory was short in its second try too."""
+    return ClipError("memory", f"{error} (tried twice, the second time alone)")
+
+
 def start_error(error: BaseException) -> SbtoolsError:
     """What an error of a factory means: the run cannot begin."""
     if isinstance(error, SbtoolsError):

@@ -90,8 +90,9 @@ def check_part(path: str, stores: Stores | None = None) -> Iterator[str]:
             _check_clip(StoredClip(stores, path, key), index)
         except _FAULTS as fault:
             yield str(fault)
+    there = set(keys)
     for id in index:
-        if key_of(id) not in keys:
+        if key_of(id) not in there:
             yield f"{path}: clip {id!a} of the index is missing"
 
 

@@ -14,6 +14,7 @@ from sbtools.store.done import IndexLine, newest, places_of
 from sbtools.store.layout import DTYPES, FORMATS, parts_of, without_parts, without_version
 from sbtools.store.made import read_made
 from sbtools.store.reader import StoredClip, Stores
+from sbtools.store.rows_digest import feed
 from sbtools.store.rows_reader import read_rows
 
 
@@ -31,7 +32,7 @@ def digest(folder: str) -> str:
     rows = FORMATS[made["format"]].rows
     clips = dict(_rows(folder) if rows else _clips(os.path.abspath(folder), Stores(max_open=1)))
     total = hashlib.sha256()
-    _feed(total, made["format"].encode(), _canonical(without_version(made["what"])))
+    feed(total, made["format"].encode(), _canonical(without_version(made["what"])))
     for id in sorted(clips):
         total.update(clips[id])
     return total.hexdigest()
@@ -64,35 +65,28 @@ def _rows(folder: str) -> Iterator[tuple[str, bytes]]:
         for place, record in enumerate(block.records):
             state = hashlib.sha256()
             id = record["id"]
-            _feed(state, id.encode("utf-8", "surrogatepass"), _canonical(without_parts(record)))
+            feed(state, id.encode("utf-8", "surrogatepass"), _canonical(without_parts(record)))
             for name in ("scores", "covered", "area"):
                 for view, values in sorted(getattr(block, name).items()):
-                    _feed(state, name.encode(), view.encode(), values[place].tobytes())
+                    feed(state, name.encode(), view.encode(), values[place].tobytes())
             yield id, state.digest()
 
 
 def _digest_of(clip: StoredClip, id: str) -> bytes:
     state = hashlib.sha256()
-    _feed(state, id.encode("utf-8", "surrogatepass"), _canonical(without_parts(clip.record)))
+    feed(state, id.encode("utf-8", "surrogatepass"), _canonical(without_parts(clip.record)))
     for name in sorted(set(clip.datasets) - {"record"}):
         values = clip.image(name) if name in clip.kind.images else clip.values(name)
         shape = ",".join(map(str, values.shape))
-        _feed(state, name.encode(), DTYPES[name].str.encode(), shape.encode())
+        feed(state, name.encode(), DTYPES[name].str.encode(), shape.encode())
         if name in clip.kind.images:
             for place in range(len(clip.frames)):
                 state.update(clip.frame_of(name, place).data)
         else:
             state.update(values.tobytes())
         if name == "boxes":
-            _feed(state, _canonical(clip.prompts))
+            feed(state, _canonical(clip.prompts))
     return state.digest()
-
-
-def _feed(state: Any, *fields: bytes) -> None:
-    """Each field after its length, so that no two lists of fields look the same."""
-    for field in fields:
-        state.update(len(field).to_bytes(8, "little"))
-        state.update(field)
 
 
 def _canonical(value: Any) -> bytes:

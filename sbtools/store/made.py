@@ -12,7 +12,6 @@ from sbtools.errors import ClipError, DamagedError
 from sbtools.records.parse import strict_json
 from sbtools.store.done import require_same
 from sbtools.store.layout import FORMATS, MADE, VERSION, parts_of, shard_name, without_version
-from sbtools.store.lock import lock_name
 from sbtools.store.output import read_regular, write_json
 from sbtools.store.owner import slurm_task
 from sbtools.store.safe import OpenPart
@@ -22,10 +21,8 @@ log = logging.getLogger("sbtools")
 
 def sweep(folder: str, shard: tuple[int, int]) -> None:
     """Remove what a killed run of this shard left half-written."""
-    lock = lock_name(shard)
-    beginnings = (f".{shard_name(shard)}-", f"{lock}.tmp-", f"{lock}.over-")
     for name in os.listdir(folder):
-        if name.startswith(beginnings) and ".tmp-" in name:
+        if name.startswith(f".{shard_name(shard)}-") and ".tmp-" in name:
             with suppress(FileNotFoundError):
                 os.unlink(os.path.join(folder, name))
 

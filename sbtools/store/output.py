@@ -7,11 +7,11 @@ import io
 import json
 import os
 import stat
-from collections import Counter
 from contextlib import suppress
 from typing import Any
 
 from sbtools.files import (
+    failpoint,
     put_in_place,
     sync_folder,
     temporary_of,
@@ -23,16 +23,6 @@ from sbtools.files import (
 __all__ = ["NewFile", "failpoint", "link", "read_regular", "sync_folder", "temporary_of",
            "write_json", "write_synced", "write_whole", "writing"]  # fmt: skip
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
-_reached: Counter[str] = Counter()
-
-
-def failpoint(name: str) -> None:
-    """Die here, as by kill -9, when $SBTOOLS_FAIL says "NAME" or "NAME:N" (the Nth time)."""
-    wanted, _, count = os.environ.get("SBTOOLS_FAIL", "").partition(":")
-    if wanted == name:
-        _reached[name] += 1
-        if _reached[name] == int(count or 1):
-            os._exit(137)
 
 
 def write_json(
@@ -51,12 +41,14 @@ def write_named(folder: str, name: str, data: bytes, tag: str, replace: bool = T
     path = os.path.join(folder, name)
     with writing(path):
         temporary = write_synced(temporary_of(folder, f"{tag}-{name}"), data)
+        failpoint("named_written")
         try:
             if replace:
                 put_in_place(temporary, path)
             else:
                 with suppress(FileExistsError):
                     link(temporary, path)
+            failpoint("named_in_place")
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(temporary)

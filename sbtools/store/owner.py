@@ -8,6 +8,8 @@ import socket
 import time
 from typing import Any
 
+from sbtools.slurm import Jobs
+
 
 def alive(owner: dict[str, Any], me: dict[str, Any]) -> bool | None:
     """Whether the owner still runs; None when it cannot be told from here."""
@@ -30,6 +32,15 @@ def alive(owner: dict[str, Any], me: dict[str, Any]) -> bool | None:
     except OSError:
         return True
     return True
+
+
+def gone(owner: dict[str, Any], me: dict[str, Any], jobs: Jobs) -> bool | None:
+    """Whether the owner has ended; where it cannot be seen from here, Slurm is asked for its job.
+
+    None where neither tells.
+    """
+    runs = alive(owner, me)
+    return jobs.ended(owner) if runs is None else not runs
 
 
 def requeued(owner: dict[str, Any], me: dict[str, Any]) -> bool:
@@ -60,6 +71,8 @@ def myself() -> dict[str, Any]:
         "pid": os.getpid(),
         "start": _start_of(os.getpid()),
         **slurm_task(),
+        "cluster": os.environ.get("SLURM_CLUSTER_NAME"),
+        "user": os.getuid(),
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "nonce": secrets.token_hex(8),
     }

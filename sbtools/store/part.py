@@ -32,6 +32,7 @@ class Part:
         self._kind = kind
         self._compress = compress
         self._index: list[bytes] = []
+        self._index_bytes = 0
         self._keys: set[str] = set()
         self._temporary = temporary_of(folder, name)
         with writing(self.path):
@@ -47,7 +48,7 @@ class Part:
     @property
     def full(self) -> bool:
         """Whether the index is as long as readers like it to be."""
-        return sum(map(len, self._index)) > BYTES_LIMIT // 4
+        return self._index_bytes > BYTES_LIMIT // 4
 
     def __len__(self) -> int:
         return len(self._index)
@@ -73,12 +74,17 @@ class Part:
         group = self._clips.create_group(key)
         try:
             self._fill(group, record, attrs, chunks, arrays, boxes)
-            self._index.append(index_line(record, attrs.get("digest"), supersedes))
+            line = index_line(record, attrs.get("digest"), supersedes)
         except BaseException:
             self._check()
             del self._clips[key]
             raise
         self._check()
+        self._list(key, line)
+
+    def _list(self, key: str, line: bytes) -> None:
+        self._index.append(line)
+        self._index_bytes += len(line)
         self._keys.add(key)
 
     def _fill(
@@ -119,12 +125,11 @@ class Part:
     def commit(self, made: Mapping[str, Any], guard: Callable[[], None]) -> None:
         """Finish the file, bring it to the disk and give it its name; `guard` may still object."""
         try:
-            self._finish()
-            write_small(
-                self._h5, "index", np.frombuffer(b"".join(self._index), np.uint8), gzip=True
-            )
+            index, text = b"".join(self._index), json.dumps(made, allow_nan=False)
+            seal = self._finish(text, index)
+            write_small(self._h5, "index", np.frombuffer(index, np.uint8), gzip=True)
             write_attributes(self._h5, {"format": self._kind.format, "version": VERSION})
-            write_attributes(self._h5, {"made": json.dumps(made, allow_nan=False)})
+            write_attributes(self._h5, {"made": text, **seal})
             self._h5.flush()
             write_attributes(self._h5, {"complete": 1})
             self._h5.close()
@@ -140,8 +145,9 @@ class Part:
             self._check()
             raise
 
-    def _finish(self) -> None:
-        """Write what was held back until now."""
+    def _finish(self, made: str, index: bytes) -> dict[str, str]:
+        """Write what was held back until now; more attributes of the part are returned."""
+        return {}
 
     def _rename(self) -> None:
         if os.path.lexists(self.path):

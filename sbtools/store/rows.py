@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from sbtools.errors import RecordError, UsageError
 from sbtools.records import Record, key_of
 from sbtools.store.datasets import write_small
 from sbtools.store.layout import DTYPES, Kind, chunk_rows
 from sbtools.store.part import Part, index_line
+from sbtools.store.rows_digest import rows_digest
 from sbtools.store.writer import StoreWriter
 
 SCORE_KINDS = ("logits", "log-probabilities")
@@ -125,16 +126,18 @@ class RowsPart(Part):
             held["scores"].append(rows[view])
             held["covered"].append(covered.get(view, np.nan))
             held["area"].append(area.get(view, np.nan))
-        self._index.append(line)
-        self._keys.add(key_of(record["id"]))
+        self._list(key_of(record["id"]), line)
 
-    def _finish(self) -> None:
+    def _finish(self, made: str, index: bytes) -> dict[str, str]:
+        written: dict[str, dict[str, NDArray[np.float32]]] = {n: {} for n in self._kind.datasets}
         for view, held in self._rows.items():
             group = self._clips.create_group(view)
-            rows = np.stack(held["scores"])
+            rows = written["scores"][view] = np.stack(held["scores"])
             chunk = (chunk_rows(*rows.shape), self._width)
             group.create_dataset("scores", data=rows, chunks=chunk, fletcher32=True)
             for name in ("covered", "area"):
                 values = np.array(held[name], DTYPES[name])
                 if not np.isnan(values).all():
                     write_small(group, name, values)
+                    written[name][view] = values
+        return {"digest": rows_digest(made, index, written)}

@@ -19,7 +19,8 @@ from sbtools.store.done import IndexLine, index_of, newest, places_of
 from sbtools.store.layout import KINDS, chunk_rows, parts_of, without_version
 from sbtools.store.made import read_made
 from sbtools.store.rows import described
-from sbtools.store.safe import OpenPart, inspect, member, names, read
+from sbtools.store.rows_digest import rows_digest
+from sbtools.store.safe import OpenPart, attribute, attributes, inspect, member, names, read
 
 Row = NDArray[np.float32]
 
@@ -103,7 +104,13 @@ def _repeated(paths: Sequence[str]) -> dict[str, str]:
 
 
 def read_part(part: OpenPart) -> Block:
-    """The rows of one part, all checked."""
+    """The rows of one part, all checked, and held against its digest."""
+    block = _block(part)
+    _require_digest(part, block)
+    return block
+
+
+def _block(part: OpenPart) -> Block:
     if not part.kind.rows:
         raise DamagedError(f"{part.path} is a part of a store of {part.kind.field}, not of scores")
     what = require_what(part.made["what"], part.path)
@@ -117,6 +124,20 @@ def read_part(part: OpenPart) -> Block:
         for name in ("scores", *(n for n in ("covered", "area") if n in there)):
             kept[name][view] = _rows(group, name, len(records), len(what["classes"]), where)
     return block
+
+
+def _require_digest(part: OpenPart, block: Block) -> None:
+    """DamagedError where the digest is of other contents; parts of old versions have none."""
+    told = attributes(part.root, part.path).get("digest")
+    datasets = {"scores": block.scores, "covered": block.covered, "area": block.area}
+    if told is None:
+        return
+    made = str(attribute(part.root, "made", part.path))
+    if told != rows_digest(made, part.index(), datasets):
+        raise DamagedError(
+            f"{part.path} was changed since it was written (its digest is of other scores): delete "
+            "it, and the eval that made it makes its clips anew"
+        )
 
 
 def _record(line: IndexLine, where: str) -> Record:
@@ -139,9 +160,10 @@ def _rows(group: h5g.GroupID, name: str, count: int, width: int, where: str) -> 
 def check_rows(part: OpenPart) -> Iterator[str]:
     """What is wrong with a part of a store of scores, a line each."""
     try:
-        block = read_part(part)
+        block = _block(part)
         yield from _check_values(part, block)
         views = set(names(part.clips, part.path))
+        _require_digest(part, block)
     except (DamagedError, ClipError) as fault:
         yield str(fault)
         return

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import socket
-import subprocess
+import struct
+import sys
 from collections.abc import Mapping, Sequence
 
-SECONDS = 20.0
-"""Within which scontrol answers."""
+from sbtools.slurm import said
+
+_SIOCGIFADDR = 0x8915
 
 
 def offered(environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -40,28 +42,52 @@ def reachable(hosts: Sequence[str]) -> str:
     return next(filter(_resolves, hosts), hosts[0])
 
 
+def interface(hosts: Sequence[str]) -> str | None:
+    """The network interface of this node by which it reaches one of `hosts`.
+
+    That to a loopback address counts only where there is no other: many machines have their own
+    name as 127.0.1.1. None where it cannot be told, as for IPv6 and outside of Linux.
+    """
+    local = [address for address in map(_way_to, hosts) if address]
+    local.sort(key=lambda address: address.startswith("127."))
+    return _interface_of(local[0]) if local and sys.platform == "linux" else None
+
+
 def node_names(count: int, environment: Mapping[str, str] = os.environ) -> list[str]:
     """The nodes of the Slurm step, in its order; "node 0", "node 1" where it does not tell."""
     listed = environment.get("SLURM_STEP_NODELIST") or environment.get("SLURM_JOB_NODELIST", "")
-    names = _scontrol("show", "hostnames", listed).split() if listed else []
+    names = said("show", "hostnames", listed).split() if listed else []
     return names if len(names) == count else [f"node {index}" for index in range(count)]
 
 
-def _node_address(name: str) -> str:
-    found = re.search(r"\bNodeAddr=(\S+)", _scontrol("show", "node", name))
-    return found[1] if found else ""
-
-
-def _scontrol(*words: str) -> str:
-    """What scontrol prints; nothing where it cannot be run."""
+def _way_to(host: str) -> str:
+    """This node's own IPv4 address on the way to a host, to which nothing is sent."""
     try:
-        done = subprocess.run(
-            ["scontrol", *words], stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS,
-            text=True, errors="replace", check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
+            way.connect((host, 9))
+            return str(way.getsockname()[0])
+    except (OSError, UnicodeError):
         return ""
-    return done.stdout if done.returncode == 0 else ""
+
+
+def _interface_of(address: str) -> str | None:
+    """The interface that has this address, by the ioctl SIOCGIFADDR of netdevice(7)."""
+    import fcntl
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        for _, name in socket.if_nameindex():
+            try:
+                found = fcntl.ioctl(asked, _SIOCGIFADDR, struct.pack("256s", name.encode()))
+            except OSError:
+                continue
+            if socket.inet_ntoa(found[20:24]) == address:
+                return name
+    return None
+
+
+def _node_address(name: str) -> str:
+    found = re.search(r"\bNodeAddr=(\S+)", said("show", "node", name))
+    return found[1] if found else ""
 
 
 def _is_mine(address: str) -> bool:

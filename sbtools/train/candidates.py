@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from sbtools.clip import locate
 from sbtools.errors import ClipError, UsageError
 from sbtools.records import Record
@@ -23,11 +25,12 @@ class Candidates:
 
     usual: frames of most clips, None where clips have all of theirs. few: the same of the clips
     whose store holds no more than the model sees, and fewer than the clip has; None where these
-    are not the most.
+    are not the most. uneven: the same of the clips whose stored frames are at uneven distances.
     """
 
     usual: int | None = None
     few: int | None = None
+    uneven: int | None = None
 
 
 def look_at(found: Gathered, root: str, frames: int) -> Candidates:
@@ -39,6 +42,7 @@ def look_at(found: Gathered, root: str, frames: int) -> Candidates:
     stores = Stores(root)
     counts: list[int] = []
     few: list[int] = []
+    uneven: list[int] = []
     try:
         for record in found.sample:
             address = record.get("pixels") or record.get("masks")
@@ -48,12 +52,14 @@ def look_at(found: Gathered, root: str, frames: int) -> Candidates:
             counts.append(len(stored.frames))
             if len(stored.frames) <= frames and _leaves_out(record, stored):
                 few.append(len(stored.frames))
+            if len(set(np.diff(stored.frames).tolist())) > 1:
+                uneven.append(len(stored.frames))
     except ClipError as error:
         raise UsageError(f"{record['id']}: {error} (relative paths stand under --root)") from None
     finally:
         stores.close()
-    most = 2 * len(few) > len(found.sample)
-    return Candidates(_usual(counts), _usual(few) if most else None)
+    kept = (each if 2 * len(each) > len(found.sample) else [] for each in (few, uneven))
+    return Candidates(_usual(counts), *map(_usual, kept))
 
 
 def with_fixed_frames(

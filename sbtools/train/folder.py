@@ -14,7 +14,7 @@ from sbtools import __version__
 from sbtools.errors import DamagedError, UsageError
 from sbtools.records.parse import strict_json
 from sbtools.store.lock import Lock
-from sbtools.store.output import read_regular, write_json, writing
+from sbtools.store.output import failpoint, read_regular, write_json, writing
 from sbtools.store.owner import slurm_task
 from sbtools.train.settings import Settings
 
@@ -103,6 +103,7 @@ class RunFolder:
             with writing(self.at(name)):
                 if path is not None:
                     os.replace(path, self.at(name))
+                    failpoint("records_moved")
                 elif self.has(name):
                     os.unlink(self.at(name))
         if not self.begun:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 
+from sbtools.allocator import keep_memory
 from sbtools.registry import load
 from sbtools.train.launch import Ears
 from sbtools.train.places import Place
@@ -16,6 +17,7 @@ def run_here(request: Request, place: Place, ears: Ears) -> str:
     """`run_rank` as the rank that torchrun has made of this process."""
     from sbtools.train.loop import RankOptions
 
+    keep_memory()
     options = RankOptions(**request.options)
     if place.leads:
         options = replace(options, epoch_line=ears.epoch, step_line=ears.step)

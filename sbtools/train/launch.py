@@ -113,7 +113,11 @@ def _start(spec: Spec) -> subprocess.Popen[bytes]:
 
 
 def _environment(spec: Spec) -> dict[str, str]:
-    """Ours, with the cores shared out, and with loopback for the ranks of a single node."""
+    """Ours, with the cores shared out, and with loopback for the ranks of a single node.
+
+    Left alone, gloo takes the interface of the node's own name, and loopback where that does not
+    resolve.
+    """
     ours = dict(os.environ)
     ours.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     if spec.world > 1:
@@ -121,6 +125,8 @@ def _environment(spec: Spec) -> dict[str, str]:
         ours.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "5")
     if spec.nodes == 1 and sys.platform == "linux":
         ours.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    elif spec.interface is not None:
+        ours.setdefault("GLOO_SOCKET_IFNAME", spec.interface)
     return ours
 
 

@@ -23,10 +23,12 @@ from sbtools.train.fitting import fit, take_fitted
 from sbtools.train.folder import RECORDS, RUN, VAL, read_run
 from sbtools.train.group import Ranks
 from sbtools.train.opened import open_all
-from sbtools.train.optim import Schedule, adamw
+from sbtools.train.optim import optimizer_of
 from sbtools.train.phases import require_phases
+from sbtools.train.schedules import Schedule
 from sbtools.train.settings import Settings
 from sbtools.train.sound import require_fitting, require_sound, restoring
+from sbtools.train.start import new_model
 from sbtools.train.step import Step
 from sbtools.train.tally import Tally
 from sbtools.train.trained import build_modules, fill, method_of, objective_of
@@ -116,7 +118,7 @@ def begin(
     if not len(kept):
         raise SbtoolsError(f"{folder}: every clip failed in an earlier stage, none is left")
     open_all(step.method, told.get("resources", {}), ranks.device)
-    optimizer = adamw(step, groups, settings)
+    optimizer = optimizer_of(step, groups, settings)
     average = Average(step, settings.ema) if settings.ema and ranks.rank == 0 else None
     progress = Progress()
     if state is not None:
@@ -179,18 +181,13 @@ def _modules(
     """Model, method and objective on the device, and what of them is trained."""
     torch.manual_seed(int(generator(settings.seed, "", "weights").integers(1 << 62)))
     if state is None:
-        model = models.build(
-            settings.model,
-            classes=list(settings.classes),
-            texts=list(settings.texts) or None,
-            weights=settings.weights,
-            frames=settings.frames,
-            **settings.model_settings,
-        )
+        model = new_model(settings)
     else:
         with restoring("the checkpoint"):
             model = models.rebuild(state["spec"])
             fill(model, state["model"])
+            if settings.freeze:
+                model.freeze()
     model.to(ranks.device).checkpoint_activations(settings.checkpoint_activations)
     method, objective = method_of(settings), objective_of(settings)
     own = build_modules(model, method, settings, facts)

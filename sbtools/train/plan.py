@@ -6,8 +6,8 @@ import logging
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, replace
 from typing import Any
 
 from sbtools import methods, models, objectives
@@ -18,10 +18,15 @@ from sbtools.index import labels
 from sbtools.loader.needs import require_known
 from sbtools.methods.base import Method
 from sbtools.methods.several import JOIN
+from sbtools.models.base import VideoModel
 from sbtools.registry import pick
-from sbtools.train.optim import SCHEDULES, Schedule
+from sbtools.train.asked import Asked, with_preset
 from sbtools.train.phases import require_provided
+from sbtools.train.rates import pairs, tell_rates, with_rates
+from sbtools.train.sampled import frames_told, require_frames
+from sbtools.train.schedules import Schedule
 from sbtools.train.settings import Settings
+from sbtools.train.start import model_of, new_model, start_of
 
 log = logging.getLogger("sbtools")
 
@@ -30,60 +35,46 @@ _AT_LEAST = {"frames": 1, "epochs": 1, "batch": 1, "accumulate": 1}
 _NOT_BELOW_0 = ("weight_decay", "warmup", "lr_floor", "clip_grad")
 
 
-@dataclass(frozen=True)
-class Asked:
-    """The flags that decide the weights.
-
-    model, method and objective with their NAME=VALUE pairs; objective None is the model's.
-    values: fields of Settings; None is the model's default, else that of Settings.
-    """
-
-    model: str
-    method: str = "none"
-    objective: str | None = None
-    model_pairs: Sequence[str] = ()
-    method_pairs: Sequence[str] = ()
-    objective_pairs: Sequence[str] = ()
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-
-def settle(asked: Asked) -> tuple[Settings, Method]:
+def settle(asked: Asked, before: Mapping[str, Any] | None = None) -> tuple[Settings, Method]:
     """The settings but for classes and weights, and the method, which says what it needs.
 
-    Raises UsageError for a name, a setting or a number that cannot be.
+    `before` are the settings of a run that is to go on. Raises UsageError for a name, a setting or
+    a number that cannot be.
     """
-    made = pick(models.MODELS, "sbtools.models", asked.model, "model")
+    asked = with_preset(asked)
+    given_options = parse_settings(asked.model_pairs)
+    model, options, suited = model_of(str(asked.model), given_options, before)
+    chosen = str(asked.method)
+    made = pick(models.MODELS, "sbtools.models", model, "model")
     known = {field.name for field in fields(Settings)}
-    defaults = {name: value for name, value in made.defaults.items() if name in known}
+    defaults = {name: value for name, value in suited.items() if name in known}
     given = {name: value for name, value in asked.values.items() if value is not None}
+    own = {"seed": given.get("seed", Settings.seed)} if models.takes(model, "seed") else {}
     name = asked.objective or defaults.get("objective") or Settings.objective
     objective = objectives.build(name, **parse_settings(asked.objective_pairs))
-    names = asked.method.split(JOIN)
-    method = methods.build(
-        asked.method, **methods.assigned(names, parse_settings(asked.method_pairs))
-    )
-    require_provided(made.provides, asked.model, method, objective)
-    require_known(method.needs, f"method {asked.method}")
+    names = chosen.split(JOIN)
+    method = methods.build(chosen, **methods.assigned(names, parse_settings(asked.method_pairs)))
+    require_provided(made.provides, model, method, objective)
+    require_known(method.needs, f"method {chosen}")
+    own |= options
     settings = Settings(
         **{
             **defaults,
+            **frames_told(model, own),
             **given,
-            "model": asked.model,
-            "method": asked.method,
+            "model": model,
+            "method": chosen,
             "objective": name,
-            "model_settings": _model_settings(asked, given.get("seed", Settings.seed)),
+            "model_settings": own,
             "method_settings": dict(method.settings()),
             "objective_settings": dict(objective.settings()),
         }
     )
     require_sound(settings)
-    return settings, method
-
-
-def _model_settings(asked: Asked, seed: int) -> dict[str, Any]:
-    """Those that were asked for; new weights, where there are any, have the seed of the run."""
-    own = {"seed": seed} if models.takes(asked.model, "seed") else {}
-    return {**own, **parse_settings(asked.model_pairs)}
+    require_frames(settings)
+    if settings.freeze and made.freeze is VideoModel.freeze:
+        raise UsageError(f"--freeze trains a head alone, and model {model} has none")
+    return with_rates(settings, asked), method
 
 
 def require_sound(settings: Settings) -> None:
@@ -102,9 +93,6 @@ def require_sound(settings: Settings) -> None:
         raise UsageError(f"--ema is a decay, 0 to below 1, not {settings.ema:g}")
     if not all(0 <= beta < 1 for beta in settings.betas):
         raise UsageError("--betas are two numbers, 0 to below 1")
-    if settings.schedule not in SCHEDULES:
-        known = ", ".join(SCHEDULES)
-        raise UsageError(f"there is no schedule '{settings.schedule}'; there are {known}")
     if settings.accumulate > settings.batch:
         raise UsageError(
             f"--accumulate {settings.accumulate} has more parts than --batch {settings.batch} clips"
@@ -163,15 +151,15 @@ def with_weights(settings: Settings, before: Settings | None = None) -> Settings
 
     A file that is gone is taken to be what `before`, the run's own settings, says of it.
     """
-    path = settings.weights
-    if path is None:
+    if settings.weights is None:
         return settings
+    path = start_of(settings.weights)
     if os.path.isfile(path):
         try:
             return replace(settings, weights_sha256=sha256_of(path))
         except OSError as error:
             raise UsageError(f"--weights {path}: {error.strerror}") from None
-    if before is not None and before.weights == path:
+    if before is not None and before.weights == settings.weights:
         return replace(settings, weights_sha256=before.weights_sha256)
     return settings
 
@@ -206,12 +194,14 @@ def tell(settings: Settings, told: Mapping[str, Any], ranks: int, where: str) ->
     failed = (
         f" ({counts['failed']} more failed before and are left out)" if counts["failed"] else ""
     )
+    if told.get("preset"):
+        yield f"preset {told['preset']} (sbtools train --help-preset {told['preset']})"
     yield f"{counts['clips']} clips of {len(settings.classes)} classes{failed}"
     if told.get("val"):
         yield f"{told['val']['clips']} clips to validate on, select {settings.select}"
     yield (
-        f"{settings.model} ({settings.weights or 'random weights'}), method {settings.method}"
-        f"{_pairs(settings.method_settings)}, objective {settings.objective}, "
+        f"{_model(settings)}, method {settings.method}"
+        f"{pairs(settings.method_settings)}, objective {settings.objective}, "
         f"{settings.frames} frames from {_frame_source(settings, told['frame_source'])}"
     )
     parts = f" in {settings.accumulate} parts" if settings.accumulate > 1 else ""
@@ -219,15 +209,16 @@ def tell(settings: Settings, told: Mapping[str, Any], ranks: int, where: str) ->
         f"{settings.epochs} epochs of {steps} steps, {settings.batch} clips a step{parts}, on "
         f"{ranks} {where}{'s' if ranks > 1 else ''}"
     )
-    yield (
-        f"lr {settings.lr:g}, with {settings.warmup:g} epochs of warm-up, to "
-        f"{settings.lr * settings.lr_floor:g} by schedule {settings.schedule}; "
-        f"weight decay {settings.weight_decay:g}"
-    )
+    yield from tell_rates(settings, steps)
 
 
-def _pairs(settings: Mapping[str, Any]) -> str:
-    return f" ({', '.join(f'{k}={v}' for k, v in settings.items())})" if settings else ""
+def _model(settings: Settings) -> str:
+    """The model, what it stands upon, what it starts from, and how much of it is trained."""
+    backbone = str(settings.model_settings.get("backbone", ""))
+    own = "the folder's weights" if backbone.startswith("hf:") else "random weights"
+    over = f" over {backbone}" if backbone else ""
+    frozen = ", the head alone" if settings.freeze else ""
+    return f"{settings.model}{over} ({settings.weights or own}{frozen})"
 
 
 def _frame_source(settings: Settings, told: Mapping[str, Any]) -> str:
@@ -239,14 +230,7 @@ def _frame_source(settings: Settings, told: Mapping[str, Any]) -> str:
 
 def parameters(settings: Settings) -> str:
     """How large the model is; it is built for this."""
-    model = models.build(
-        settings.model,
-        list(settings.classes) or None,
-        list(settings.texts) or None,
-        settings.weights,
-        settings.frames,
-        **settings.model_settings,
-    )
+    model = new_model(settings)
     count = sum(value.numel() for value in model.parameters())
     trained = sum(
         value.numel() for group in model.groups() for value in group["params"]

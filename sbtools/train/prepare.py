@@ -20,7 +20,9 @@ from sbtools.train.folder import RECORDS, VAL
 from sbtools.train.gather import Gathered, gather, require_expected
 from sbtools.train.opened import resolve
 from sbtools.train.plan import Asked
+from sbtools.train.sampled import require_neighbours
 from sbtools.train.settings import Settings
+from sbtools.train.start import run_of
 
 log = logging.getLogger("sbtools")
 
@@ -80,7 +82,7 @@ def prepared(
     Raises UsageError for what does not go together, RecordError for a record that no training can
     use, SbtoolsError where there are no records.
     """
-    settings, method = plan.settle(request.asked)
+    settings, method = plan.settle(request.asked, before and before["settings"])
     if settings.select != "last" and request.val is None:
         raise UsageError(f"--select {settings.select} chooses by clips to validate on: give --val")
     kept: list[Gathered] = []
@@ -137,15 +139,18 @@ def _described(
     for other in val:
         _require_apart(other, found, settings)
     drawn_from = candidates.look_at(found, request.root, settings.frames)
+    require_neighbours(settings, drawn_from.uneven)
     settings = candidates.with_fixed_frames(settings, drawn_from, before)
     old = Settings.restore(before["settings"]) if before else None
     settings = plan.with_weights(settings, old)
     settings = plan.with_schedule(settings, request.asked, before and before["settings"])
     if before is None and settings.weights is not None:
         models.require_weights(settings.model, settings.weights)
+        run_of(settings)
     plan.warn_of_rate(settings, plan.steps_of(settings, found.clips, world))
     return {
         "sbtools": __version__,
+        **({"preset": request.asked.preset} if request.asked.preset else {}),
         "settings": settings.describe(),
         "records": found.describe(),
         "val": val[0].describe() if val else None,

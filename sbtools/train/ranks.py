@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from sbtools.allocator import keep_memory
 from sbtools.errors import SbtoolsError
 from sbtools.registry import load
 from sbtools.signals import hold
@@ -40,7 +41,8 @@ class Spec:
     """What the ranks of one node are to do: JSON-ready.
 
     ranks: of this node. endpoint: "host:port" of the first node, where there are several, which
-    wait for one another for rendezvous_timeout seconds. stop: the path of the sign that says when
+    wait for one another for rendezvous_timeout seconds, and talk over the network `interface`,
+    None for that of the node's own name. stop: the path of the sign that says when
     to stop. run: "module:attribute" of `run_rank`; options: the fields of its RankOptions. level:
     of the log. parent: the pid that the process dies with.
     """
@@ -53,6 +55,7 @@ class Spec:
     nodes: int = 1
     node: int = 0
     endpoint: str | None = None
+    interface: str | None = None
     rendezvous_timeout: float = 600.0
     run: str = "sbtools.train.loop:run_rank"
     options: dict[str, Any] = field(default_factory=dict)
@@ -189,6 +192,7 @@ def rank(told: str, parent: int) -> str:
     _log_to(voice, number, spec.level)
     asked = Asked(spec.stop)
     asked.listen()
+    keep_memory()
     code, word = _run(spec, number, asked, voice)
     if word is not None and number % spec.ranks == 0:
         voice(messages.Ended(word))

@@ -17,9 +17,12 @@ class Settings:
     classes, texts: class names in order of their numbers, and what is read for them.
     batch: clips of a step on all ranks together. accumulate: parts in which a rank goes through
     its share. lr_floor: the learning rate at the end, as a share of lr. warmup: epochs.
-    schedule: of `sbtools.train.optim.SCHEDULES`; a run that names none has the one given here.
+    optimiser: of `sbtools.train.optimisers.OPTIMISERS`. groups: rules of `sbtools.train.groups`, as
+    text. schedule: of `sbtools.train.schedules.SCHEDULES`; a run that names none has the one given
+    here.
     precision: auto, float32 or bfloat16. ema: decay of the averaged weights, 0 for none.
     clip_grad: the largest gradient norm, 0 for any. select: last, val or eval-as-published.
+    freeze: train the model's head alone.
     """
 
     model: str
@@ -37,6 +40,9 @@ class Settings:
     epochs: int = 12
     batch: int = 32
     accumulate: int = 1
+    optimiser: str = "adamw"
+    optimiser_settings: dict[str, Any] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
     lr: float = 2e-6
     weight_decay: float = 0.001
     betas: tuple[float, float] = (0.9, 0.98)
@@ -44,12 +50,14 @@ class Settings:
     warmup: float = 0.0
     lr_floor: float = 0.01
     schedule: str = "cosine"
+    schedule_settings: dict[str, Any] = field(default_factory=dict)
     clip_grad: float = 0.0
     ema: float = 0.0
     precision: str = "auto"
     checkpoint_activations: bool = False
     select: str = "last"
     seed: int = 0
+    freeze: bool = False
 
     def describe(self) -> dict[str, Any]:
         """JSON-ready; tuples become lists."""

@@ -161,6 +161,7 @@ def _spec(request: Request, place: Place, at: Mapping[str, Any]) -> Spec:
         nodes=place.count,
         node=place.index,
         endpoint=f"{address.reachable(at['hosts'])}:{at['port']}" if at else None,
+        interface=address.interface(at["hosts"]) if at else None,
         rendezvous_timeout=request.rendezvous_timeout,
         run=request.run,
         options=dict(request.options),

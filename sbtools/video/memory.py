@@ -16,16 +16,17 @@ LEAST = 16 << 20
 _OPENCV_NO_MEMORY = -4
 
 
-def require_memory(pixels: int) -> None:
+def require_memory(pixels: int, what: str = "decode") -> None:
     """ClipError("memory") where there is no room for the pictures that a decoder holds.
 
-    Asked where something did not decode: FFmpeg leaves pictures out, or calls the data invalid,
-    when it gets no memory for them. Nothing is touched, so that it costs next to nothing.
+    Asked before a file is opened, and where something did not decode: FFmpeg leaves pictures out,
+    or calls the data invalid, when it gets no memory for them. Nothing is touched, so that it costs
+    next to nothing.
     """
     try:
         np.empty(LEAST + int(FRAMES * BYTES_OF_PIXEL * pixels), np.uint8)
     except MemoryError as error:
-        raise ClipError("memory", "not enough memory to decode it") from error
+        raise ClipError("memory", f"not enough memory to {what} it") from error
 
 
 @contextmanager

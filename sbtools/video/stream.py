@@ -86,6 +86,7 @@ class Stream:
         self._file.seek(0)
         name = demuxer(self._file.read(HEAD_BYTES))
         self._file.seek(0)
+        require_memory(0, "open")  # PyAV crashes where it gets none
         try:
             return av.open(
                 _Source(self._file),
@@ -124,11 +125,18 @@ class Stream:
         return int(self._context.width * self._context.height)
 
     def _undecoded_size(self) -> tuple[int, int]:
-        """The frame size where opening under the limit gave none: frames may be over it."""
-        with self._open({"skip_frame": "all"}) as container:
-            stream = container.streams.best("video")
-            context = getattr(stream, "codec_context", None)
-            return (context.width, context.height) if context else (0, 0)
+        """The frame size where opening under the limit gave none: frames may be over it.
+
+        The container's word for it comes first, without any decoder: that of PNG makes room for a
+        frame even where it is to skip all.
+        """
+        for options in ({"codec_whitelist": "none"}, {"skip_frame": "all"}):
+            with self._open(options) as container:
+                stream = container.streams.best("video")
+                context = getattr(stream, "codec_context", None)
+                if context and context.width * context.height:
+                    return context.width, context.height
+        return 0, 0
 
     def _set_up(self) -> None:
         self._context.thread_type = "NONE"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -46,7 +47,7 @@ def slurm(path: Path, tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("code", [0, 5])
 def test_the_batch_script_starts_one_process_a_node(code: int, slurm: Path, tmp_path: Path) -> None:
-    env = {**JOB, "WEIGHTS": "w.pt"}
+    env = {**JOB, "WEIGHTS": "w.pt", "SLURM_RESTART_COUNT": "3"}
     env["SBTOOLS_ENV"] = "my env"
     (tmp_path / "my env").write_text(f"export DONE={code}\n")
     words = ["masks.jsonl", "runs/bg50", "--set", "ratio=1:1 "]
@@ -61,6 +62,10 @@ def test_the_batch_script_starts_one_process_a_node(code: int, slurm: Path, tmp_
     epochs = (tmp_path / "runs/bg50.jsonl").read_text().splitlines()
     assert set(epochs) == {'{"epoch": 1}'} and (code or len(epochs) == 2)
     assert not (tmp_path / "scontrol.log").exists()
+    first, *_, last = done.stderr.decode().splitlines()
+    host = socket.gethostname()
+    assert first == f"train: runs/bg50, host {host}, 2 nodes, 4 GPUs each, restart 3"
+    assert last == f"train: runs/bg50 ended with {code}"
     assert [file.name for file in (tmp_path / "runs").iterdir()] == ["bg50.jsonl"]
 
 
@@ -88,6 +93,8 @@ def told(slurm: Path, tmp_path: Path, number: int | None, **env: str) -> Told:
 
 
 AGAIN = (75, "requeue 71\n")
+BOTH = "until [ -e $LOGS/ready.0 ]; do sleep 0.05; done"
+"""The second node waits: what is struck down before its shell can listen says 143."""
 
 
 @pytest.mark.parametrize(
@@ -100,12 +107,14 @@ def test_signals_reach_all_nodes_and_none_kills_another_that_leaves(
     leaves = "[ $node = 1 ] && sleep 1; touch $LOGS/left.$node; exit {}"
     killed = 'trap "touch $LOGS/killed" TERM; '
     env = {"ON_USR1": killed + leaves.format(75), "ON_TERM": leaves.format(143)}
-    assert told(slurm, tmp_path, number, **env)[:2] == ended
+    *found, err = told(slurm, tmp_path, number, **env)
+    assert tuple(found) == ended
     name = signal.Signals(number).name.removeprefix("SIG")
     assert set((tmp_path / "scancel.log").read_text().splitlines()) == {f"--signal={name} 71.0"}
     assert (tmp_path / "left.0").exists() and (tmp_path / "left.1").exists()
     assert not (tmp_path / "killed").exists()
     assert "--gpus" not in (tmp_path / "words").read_text().split()
+    assert ", 2 nodes, no GPU asked for, restart 0\n" in err and f" ended with {ended[0]}\n" in err
 
 
 def test_a_signal_before_the_nodes_are_started_is_passed_on(slurm: Path, tmp_path: Path) -> None:
@@ -129,7 +138,7 @@ def test_usr1_before_a_node_can_listen_is_a_requeue(slurm: Path, tmp_path: Path)
         ("exit 2", "", 2),
         ("", "exit 5", 5),
         ("", "kill -9 $$", 137),
-        ("", "kill -9 $PPID; kill -9 $$", 137),
+        ("", f"{BOTH}; kill -9 $PPID; kill -9 $$", 137),
         ("kill -USR1 $$", "exit 75", 75),
     ],
 )

@@ -13,8 +13,11 @@ import torch
 
 from sbtools import models
 from sbtools.cli.process import call
+from sbtools.errors import SbtoolsError
 from sbtools.evaluate import choice, result
 from sbtools.evaluate.judge import Judge
+from sbtools.evaluate.request import Request
+from sbtools.evaluate.stage import evaluate
 from sbtools.evaluate.subject import of_run
 from sbtools.loader import Clips, finish
 from sbtools.loader.sample import Sample, collate
@@ -147,3 +150,10 @@ def test_a_folder_that_is_no_run_is_a_usage_error(tmp_path: Path, made: Made) ->
     val = str(made[0] / "val.jsonl")
     assert call(["eval", str(tmp_path), "-q", val]) == 2
     assert call(["eval", str(tmp_path / "absent.pt"), "-q", val]) != 0
+
+
+def test_a_request_to_stop_that_comes_before_the_first_record_is_no_failure() -> None:
+    """As USR1 while Python starts: else the task would end with 1, and not be requeued."""
+    assert evaluate(Request("."), iter(()), lambda: True).stopped
+    with pytest.raises(SbtoolsError, match="there are no records in the input"):
+        evaluate(Request("."), iter(()))

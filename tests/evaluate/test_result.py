@@ -44,6 +44,10 @@ def test_a_training_from_before_schedules_had_names_went_by_the_cosine(
         result.write(str(tmp_path / name), {**found, "training": training})
         recipes.append(result.read(str(tmp_path / name))["training"])
     assert (recipes[0] == recipes[1]) == (now == "cosine")
+    told = {name: recipes[0]["settings"][name] for name in ("optimiser", "groups")}
+    assert told == {"optimiser": "adamw", "groups": []}
+    first, second = (recipe["settings"]["groups"] for recipe in recipes)
+    assert first is not second
 
 
 def test_every_cut_of_a_file_is_named(tmp_path: Path, found: dict[str, Any]) -> None:

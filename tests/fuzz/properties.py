@@ -14,9 +14,9 @@ from tests.fuzz.case import SECRET, TIMEOUT, Case, Finding, Ran
 STATUSES = {0, 1, 2, 3, 5, 6, 7, 75, 130, 141, 143}
 """What sbtools(1) promises."""
 
-MEMORY = 1000
-"""MiB that a command may take above one that does nothing. FFmpeg decodes a frame while it looks
-at a file, and one of 16,000 x 16,000 takes 732; no clip of the corpus needs a tenth of that."""
+MEMORY = 900
+"""MiB that a command may take above one that does nothing. To mask a clip of 8192x4320, as large as
+frames may be, takes 784; no clip of the corpus needs a tenth of that."""
 
 STAGES = ("index", "split", "detect", "segment", "mask", "view")
 """What prints records."""

@@ -63,12 +63,9 @@ def _told(folder: Path, ran: list[Ran], wanted: dict[str, str]) -> str | None:
 
 
 def scores(corpus: Path, work: Path, draws: np.random.Generator) -> Case:
-    """A store of scores that was changed: told, or the numbers are the same.
-
-    Scores have no digest of their own: one that somebody sets by HDF5's means is a score.
-    """
+    """A store of scores that was changed: told, or the numbers are the same."""
     copied(corpus, work, "scores")
-    what = _changed(work / "scores", draws, skip="other pixels")
+    what = _changed(work / "scores", draws)
     steps = [
         Step(["check", "-q", "scores"]),
         Step(["eval", "--bootstrap", "50", "--from-scores", "scores", "-o", "r.json"]),
@@ -86,7 +83,7 @@ def _numbers(folder: Path, ran: list[Ran], clean: dict[str, object]) -> str | No
     return None
 
 
-def _changed(store: Path, draws: np.random.Generator, skip: str = "") -> str:
+def _changed(store: Path, draws: np.random.Generator) -> str:
     parts = sorted(store.glob("*.h5"))
     part = parts[int(draws.integers(len(parts)))]
     made = store / "made.json"
@@ -95,7 +92,7 @@ def _changed(store: Path, draws: np.random.Generator, skip: str = "") -> str:
     if how == "bytes":
         return hurt(part, draws)
     if how == "shape":
-        name, change = pick(draws, sorted(item for item in SHAPES.items() if item[0] != skip))
+        name, change = pick(draws, sorted(SHAPES.items()))
         with h5py.File(part, "r+") as file:
             change(file, draws)
         return f"{part.name}: {name}"
@@ -149,7 +146,7 @@ def _soft(file: h5py.File, draws: np.random.Generator) -> None:
 
 def _big(file: h5py.File, draws: np.random.Generator) -> None:
     shape = pick(draws, [(1_000_000, 6000, 6000), (1 << 40,), (0, 0, 0), (1, 1 << 33), ()])
-    chunks = tuple(min(side, 512) or 1 for side in shape) if shape else None
+    chunks = tuple(min(side, 512) for side in shape) if shape and all(shape) else None
     file.create_dataset(_replace(file, draws), shape, "u1", chunks=chunks,
                         compression="gzip" if chunks else None)  # fmt: skip
 

@@ -16,7 +16,7 @@ import pytest
 from sbtools.rng import generator
 from tests.cli.running import server
 from tests.fuzz import case as cases
-from tests.fuzz import properties
+from tests.fuzz import properties, stores
 from tests.fuzz import run as fuzz
 from tests.fuzz.case import Case, Ran, Step, changed, run, sandbox
 from tests.fuzz.properties import findings, state
@@ -113,6 +113,17 @@ def test_changed_inputs_that_are_taken_in_silence_are_found(
             (work / spoilt[0]).write_bytes(spoilt[1])
         ran = [Ran([], 0, out, b"", 0) for out in outputs]
         assert case.same and case.same(work, ran), kind
+
+
+@pytest.mark.parametrize("change", stores.SHAPES)
+def test_every_change_of_a_store_can_be_made(
+    change: str, made: tuple[Path, int], tmp_path: Path
+) -> None:
+    draws = np.random.default_rng(0)
+    part = next((made[0] / "scores").glob("*.h5"))
+    for number in range(10):
+        with h5py.File(shutil.copy(part, tmp_path / f"{number}.h5"), "r+") as file:
+            stores.SHAPES[change](file, draws)
 
 
 def test_bytes_are_always_changed_and_a_seed_changes_them_alike() -> None:

@@ -18,6 +18,8 @@ MUXERS = {"mp4": "libx264", "mov": "mpeg4", "mkv": "libx264", "webm": "libvpx", 
 """A codec for each container."""
 
 FORMATS = {"gif": "rgb8"}
+MJPEG_PIXELS = 100_000_000
+"""More are none that its encoder takes."""
 
 
 def videos(corpus: Path, work: Path, draws: np.random.Generator) -> Case:
@@ -79,7 +81,9 @@ def _rotated(folder: Path, draws: np.random.Generator) -> str:
 def _huge(folder: Path, draws: np.random.Generator) -> str:
     """Real frames of 16,000 pixels, in a file of a few kilobytes."""
     width, height = pick(draws, [(16_000, 16), (16, 16_000), (16_000, 16_000), (8192, 4320)])
-    suffix, codec = pick(draws, [("avi", "mjpeg"), ("mov", "png")])
+    suffix, codec = pick(draws, [("avi", "mjpeg"), ("mov", "png"), ("avi", "png")])
+    if width * height > MJPEG_PIXELS:
+        codec = "png"
     pixels = "rgb24" if codec == "png" else "yuvj420p"
     frame = np.full((height, width, 3), 90, np.uint8)
     write_video(folder / f"bad.{suffix}", [frame] * 2, codec=codec, pix_fmt=pixels)

@@ -52,6 +52,8 @@ def entries(folder: Path) -> list[Path]:
         {"train": False, "clips": 2, "crops": 3},
         {"fixed_frames": True},
         {"recipe": Recipe(size=64, resize_test="bicubic"), "train": False},
+        {"recipe": Recipe(size=64, sampling="dense:8x1", crop="resized")},
+        {"recipe": Recipe(size=64, sampling="segments:4x2"), "train": False, "clips": 2},
     ],
 )
 def test_samples_are_the_same(known: tuple[Path, list[Record]], options: dict[str, Any]) -> None:

@@ -64,11 +64,11 @@ def test_torchvision_with_weights(mc3: tuple[str, torch.nn.Module]) -> None:
 
 
 def test_every_model_of_torchvision_has_a_recipe() -> None:
-    from sbtools.models.tv import _recipe
+    from sbtools.models.tv import recipe_of
 
     for name in tv.list_models(module=tv.video):
         shown = tv.get_model_weights(name).DEFAULT.transforms()
-        found = _recipe(shown)
+        found = recipe_of(shown)
         assert list(NORMALISE[found.normalise].mean) == shown.mean
         assert (found.size, found.short_side) == (shown.crop_size[0], min(shown.resize_size))
 

@@ -18,7 +18,7 @@ from sbtools.models.vificlip import ViFiCLIP
 from sbtools.objectives import build
 from sbtools.rng import Draws
 from sbtools.train.group import Ranks
-from sbtools.train.optim import adamw
+from sbtools.train.optim import optimizer_of
 from sbtools.train.settings import Settings
 from sbtools.train.step import Step
 from sbtools.train.updates import Updates
@@ -94,7 +94,7 @@ def calls(name: str, objective: str, method: Method, accumulate: int = 1) -> lis
     model = made(name)
     step = Step(model, method, build(objective))
     asked = Settings(name, batch=4, accumulate=accumulate, lr=1e-3)
-    updates = Updates(step, adamw(step, model.groups(), asked), asked,
+    updates = Updates(step, optimizer_of(step, model.groups(), asked), asked,
                       Ranks(0, 1, torch.device("cpu")))  # fmt: skip
     seen = counted(model)
     updates(batch(), Draws(1), [4])

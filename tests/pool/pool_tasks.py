@@ -71,6 +71,69 @@ def sleepy(seconds: dict[int, float]) -> Task:
     return task
 
 
+def forgetful(log: str) -> Task:
+    """Runs out of memory as often as the item says; notes when it begins and ends."""
+
+    def task(item: tuple[str, int]) -> Iterator[Any]:
+        name, failures = item
+        tries = noted(log, f"begin {name}")
+        yield name
+        time.sleep(0.1)
+        noted(log, f"end {name}")
+        if tries <= failures:
+            raise MemoryError
+        yield "end"
+
+    return task
+
+
+def short_after(state: str, size: int, chunks: int) -> Task:
+    """As `arrays`; the first try of an item has no memory for the last chunk."""
+
+    def task(item: int) -> Iterator[Any]:
+        first = not os.path.exists(f"{state}/{item}")
+        open(f"{state}/{item}", "w").close()
+        for number, chunk in enumerate(arrays(size, chunks)(item)):
+            if first and number == chunks - 1:
+                raise MemoryError
+            yield chunk
+
+    return task
+
+
+def after_the_next(log: str, short: bool) -> Task:
+    """12 chunks of 1 MiB; item 0 begins when item 1 has given more than there is room for.
+
+    short: then it has no memory, once.
+    """
+
+    def task(item: int) -> Iterator[Any]:
+        while item == 0 and counted(log, "from 1") < 3:
+            time.sleep(0.05)
+        if item == 0 and short and noted(log, "short") == 1:
+            raise MemoryError
+        for _ in range(12):
+            noted(log, f"from {item}")
+            yield bytes(1 << 20)
+
+    return task
+
+
+def noted(log: str, line: str) -> int:
+    """How often it was noted, this time included."""
+    with open(log, "a") as file:
+        file.write(f"{line}\n")
+    return counted(log, line)
+
+
+def counted(log: str, line: str) -> int:
+    try:
+        with open(log) as file:
+            return file.read().splitlines().count(line)
+    except FileNotFoundError:
+        return 0
+
+
 def mischief() -> Task:
     """Does what the item says."""
 
@@ -122,7 +185,7 @@ class Mischief:
         resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
         hold = []
         while True:
-            hold.append(np.ones(64 << 20, np.uint8))
+            hold.append(np.empty(64 << 20, np.uint8))
 
     @staticmethod
     def unsendable() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +71,17 @@ def parts(folder: Path | str) -> list[str]:
 
 def hidden(folder: Path | str) -> list[str]:
     return sorted(name for name in os.listdir(folder) if name.startswith("."))
+
+
+def in_a_process(work: Callable[[], Any], fail_at: str = "") -> int:
+    """The exit status of a child that does this, 137 where it is killed at a step of a commit."""
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            os.environ["SBTOOLS_FAIL"] = fail_at
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stored import WHAT, add, hidden, make, parts
+from stored import WHAT, add, hidden, in_a_process, make, parts
 
 from sbtools.errors import LockedError
 from sbtools.store import StoreWriter, check_store, digest
@@ -134,6 +135,29 @@ def test_a_requeued_task_takes_its_own_lock(
         lock(tmp_path, **{**slurm, **other})
         with pytest.raises(LockedError, match=r"on node1 since .*Slurm job 4\d, task \d"):
             opened(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "point", ["lock_written:1", "lock_written:2", "lock_taken", "lock_replaced"]
+)
+def test_who_is_killed_while_it_takes_over_leaves_nothing(tmp_path: Path, point: str) -> None:
+    """The first lock that is written in vain is its own, the second is its claim."""
+    lock(tmp_path, pid=dead_pid())
+    assert in_a_process(lambda: make(tmp_path, IDS), point) == 137
+    assert hidden(tmp_path) != []
+    make(tmp_path, IDS)
+    assert hidden(tmp_path) == []
+
+
+def test_a_claim_to_a_lock_that_is_held_stays(tmp_path: Path) -> None:
+    """Another process is about to find out whether this one still writes."""
+    with opened(tmp_path) as first:
+        content = Path(first._lock.path).read_bytes()
+        claim = f".lock-000of001.over-{hashlib.sha256(content).hexdigest()[:16]}"
+        for name in (claim, f"{claim}.tmp-1-ab", ".lock-000of001.over-" + 16 * "0"):
+            (tmp_path / name).write_text(json.dumps({**myself(), "pid": dead_pid()}))
+        first._lock._sweep()
+        assert hidden(tmp_path) == sorted([".lock-000of001", claim, f"{claim}.tmp-1-ab"])
 
 
 def test_who_was_taken_over_commits_nothing(tmp_path: Path) -> None:

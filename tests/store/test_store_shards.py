@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from stored import WHAT, add, make
+from stored import WHAT, add, in_a_process, make
 
 from sbtools.errors import ClipError, SbtoolsError
 from sbtools.records import fail
@@ -50,20 +50,6 @@ def go(folder: Path, ids: Sequence[str], shard: tuple[int, int], **options: Any)
                 add(out, id)
         out.close(done=stop >= len(mine))
     return worked
-
-
-def in_a_process(work: Callable[[], Any], fail_at: str = "") -> int:
-    """The exit status of a child that does this, 137 where it is killed at a step of a commit."""
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
-            os.environ["SBTOOLS_FAIL"] = fail_at
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def stored(folder: Path) -> set[str]:

@@ -273,3 +273,16 @@ def test_a_store_or_videos_that_are_not_there_name_the_root(
     found = gather(records[:1], str(tmp_path), "records.jsonl")
     with pytest.raises(UsageError, match=r"clip0: .*no\.h5"):
         look_at(found, str(tmp_path), 8)
+
+
+@pytest.mark.parametrize("rule", ["dense:8x2", "segments:4x2"])
+def test_neighbours_are_not_taken_from_a_store_that_leaves_frames_out(
+    rule: str, segments: Known, uniform: Known, tmp_path: Path
+) -> None:
+    def told(known: Known) -> Any:
+        asked = Asked("vificlip", model_pairs=["arch=tiny", f"sampling={rule}"])
+        return begin(Request(str(tmp_path / "run"), asked, str(known[0])), known[1])
+
+    with pytest.raises(UsageError, match=rf"{rule} .* hold 32 of a clip.* --frames all"):
+        told(segments)
+    assert told(uniform)["settings"]["model_settings"]["sampling"] == rule  # every third frame

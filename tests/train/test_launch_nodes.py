@@ -73,7 +73,7 @@ def together(work: Path, *each: Mapping[str, str]) -> list[list[dict[str, object
 def node(number: int, **more: str) -> dict[str, str]:
     step = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "2"}
     return {**step, "SLURM_PROCID": str(number), "SLURMD_NODENAME": f"n{number + 1}.invalid",
-            "GLOO_SOCKET_IFNAME": "lo", "FAKE_EPOCHS": "1000", **more}  # fmt: skip
+            "FAKE_EPOCHS": "1000", **more}  # fmt: skip
 
 
 def test_two_nodes_train_together_and_stop_together(work: Path) -> None:

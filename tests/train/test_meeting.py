@@ -6,18 +6,21 @@ import logging
 import os
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from sbtools.errors import SbtoolsError
+from sbtools.train import address, meeting, stage
 from sbtools.train import launch as starting
-from sbtools.train import meeting
-from sbtools.train.address import free_port, node_names, offered, reachable
+from sbtools.train.address import free_port, interface, node_names, offered, reachable
 from sbtools.train.launch import RankError, launch
 from sbtools.train.meeting import Meeting, Wait, await_leader
 from sbtools.train.places import Place
+from sbtools.train.plan import Asked
+from sbtools.train.prepare import Request
 from sbtools.train.ranks import Spec
 from tests.test_examples import executable
 from tests.train.test_launch import Heard
@@ -51,6 +54,34 @@ def test_a_node_whose_name_does_not_resolve_is_found_by_its_address(scontrol: Pa
     assert hosts[:2] == ["n1.invalid", "127.0.0.1"] and reachable(hosts) == "127.0.0.1"
     assert node_names(2, NODE) == ["n1.invalid", "n2.invalid"]
     assert node_names(3, NODE) == ["node 0", "node 1", "node 2"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="interfaces are asked of Linux")
+def test_nodes_talk_over_the_interface_that_leads_to_the_first(tmp_path: Path) -> None:
+    """tests/train/test_two_networks.py has two networks."""
+    assert interface(["n1.invalid", "127.0.0.1"]) == "lo" and interface(["n1.invalid"]) is None
+    at = {"hosts": ["n1.invalid", "127.0.0.1"], "port": 5}
+    spec = stage._spec(Request(str(tmp_path), Asked("vificlip"), "."), SECOND, at)
+    assert (spec.endpoint, spec.interface) == ("127.0.0.1:5", "lo")
+
+
+def test_loopback_is_the_last_resort(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first node's own name is 127.0.1.1 to itself."""
+    ways = {"n1": "127.0.0.1", "10.0.0.1": "10.0.0.1"}
+    monkeypatch.setattr(address, "_way_to", ways.__getitem__)
+    monkeypatch.setattr(address, "_interface_of", "of {}".format)
+    assert interface(["n1", "10.0.0.1"]) == "of 10.0.0.1" and interface(["n1"]) == "of 127.0.0.1"
+
+
+@pytest.mark.parametrize(("given", "found"), [({}, "ib0"), ({"GLOO_SOCKET_IFNAME": "e1"}, "e1")])
+def test_the_interface_that_the_user_names_comes_first(
+    given: dict[str, str], found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GLOO_SOCKET_IFNAME", raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    spec = Spec("run", "stop", "1", nodes=2, interface="ib0")
+    assert starting._environment(spec)["GLOO_SOCKET_IFNAME"] == found
 
 
 def test_what_is_given_comes_before_what_slurm_says(scontrol: Path) -> None:

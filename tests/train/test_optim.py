@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from sbtools.errors import SbtoolsError
-from sbtools.train.optim import Schedule, adamw, not_finite
+from sbtools.train.optim import not_finite, optimizer_of
+from sbtools.train.schedules import Schedule
 from sbtools.train.settings import Settings
 
 
@@ -53,7 +54,7 @@ def test_each_group_has_its_rate() -> None:
         {"params": []},
     ]
     asked = Settings(model="x", weight_decay=0.2, betas=(0.8, 0.9), eps=1e-6)
-    optimizer = adamw(parts, groups, asked)
+    optimizer = optimizer_of(parts, groups, asked)
     now = Schedule(10, 1, 0, 0.0).apply(optimizer, 0.5, 5)
     assert now == pytest.approx(0.25)
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([2.5, 0.25])
@@ -68,14 +69,14 @@ def test_what_is_in_no_group_or_in_two_is_named() -> None:
     a, b = list(parts.a.parameters()), list(parts.b.parameters())
     asked = Settings(model="x")
     with pytest.raises(SbtoolsError, match=r"b\.weight is trainable, but in no"):
-        adamw(parts, [{"params": a}], asked)
+        optimizer_of(parts, [{"params": a}], asked)
     with pytest.raises(SbtoolsError, match=r"a\.weight is in two"):
-        adamw(parts, [{"params": a}, {"params": [*b, a[0]]}], asked)
+        optimizer_of(parts, [{"params": a}, {"params": [*b, a[0]]}], asked)
     parts.b.requires_grad_(False)
-    adamw(parts, [{"params": a}], asked)
+    optimizer_of(parts, [{"params": a}], asked)
     parts.a.requires_grad_(False)
     with pytest.raises(SbtoolsError, match="nothing to train"):
-        adamw(parts, [{"params": []}], asked)
+        optimizer_of(parts, [{"params": []}], asked)
 
 
 def test_not_finite() -> None:

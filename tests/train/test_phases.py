@@ -15,7 +15,7 @@ from sbtools.methods.several import Several
 from sbtools.objectives import build
 from sbtools.rng import Draws
 from sbtools.train.group import Ranks
-from sbtools.train.optim import adamw
+from sbtools.train.optim import optimizer_of
 from sbtools.train.phases import require_phases
 from sbtools.train.settings import Settings
 from sbtools.train.step import Step
@@ -59,7 +59,7 @@ def updates(method: Method, objective: str = "class_ce") -> Updates:
     step = Step(model, method, build(objective)).train()
     require_phases(step, groups)
     asked: Settings = settings(lr=0.01)
-    return Updates(step, adamw(step, groups, asked), asked, Ranks(0, 1, torch.device("cpu")))
+    return Updates(step, optimizer_of(step, groups, asked), asked, Ranks(0, 1, torch.device("cpu")))
 
 
 def moved(made: Updates) -> set[str]:

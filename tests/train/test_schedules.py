@@ -11,14 +11,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from sbtools.errors import UsageError
 from sbtools.train import plan
-from sbtools.train.optim import SCHEDULES, Schedule
 from sbtools.train.plan import Asked
+from sbtools.train.schedules import SCHEDULES, Schedule
 from sbtools.train.settings import Settings
 
 PEAK = 2.0
@@ -158,7 +159,9 @@ def test_the_default_is_the_models_own(model: str, name: str) -> None:
 
 
 def test_a_schedule_that_is_none_is_named() -> None:
-    with pytest.raises(UsageError, match=r"no schedule 'poly'; there are cosine, vifi, actionclip"):
+    with pytest.raises(
+        UsageError, match=r"no schedule 'poly'; there are actionclip, albar, cosine"
+    ):
         plan.settle(Asked("vificlip", values={"schedule": "poly"}))
     assert Settings.schedule in SCHEDULES
 
@@ -180,3 +183,96 @@ def test_a_run_without_any_rate_is_warned_of(caplog: pytest.LogCaptureFixture) -
     assert not caplog.text
     plan.warn_of_rate(settings, 2)
     assert "lr is 0 in all 2 steps of the run, by schedule vifi: --warmup 0" in caplog.text
+
+
+@pytest.mark.parametrize("at", [[1], [2, 4], [1, 2, 3]])
+def test_steps_without_a_warm_up_are_torchs(at: list[int]) -> None:
+    made = optimizer()
+    theirs = torch.optim.lr_scheduler.MultiStepLR(made, [7 * e for e in at], gamma=0.3)
+    told = {"at": ",".join(map(str, at)), "gamma": 0.3}
+    ours = Schedule(7, 5, 0, 0.01, "steps", told)
+    for step in range(35):
+        assert PEAK * ours.factor(step) == pytest.approx(theirs.get_last_lr()[0], **CLOSE), step
+        made.step()
+        theirs.step()
+
+
+def mmcv_rates(
+    epochs: int, steps: int, warmup: float, regular: Any, ratio: float = 0.1
+) -> Iterator[float]:
+    """A linear warm-up of mmcv over what `regular` gives for an epoch, in its equation."""
+    whole = warmup * steps
+    for number in range(epochs * steps):
+        rate = regular(number // steps)
+        if number < whole:
+            rate *= 1 - (1 - number / whole) * (1 - ratio)
+        yield rate
+
+
+@pytest.mark.parametrize(("epochs", "steps", "warmup"), [*CASES, (30, 4, 2.5)])
+def test_mmcv_by_its_equations(epochs: int, steps: int, warmup: float) -> None:
+    ours = Schedule(steps, epochs, warmup, 0.25, "mmcv")
+    regular = [0.25 + 0.75 * (1 + math.cos(math.pi * e / epochs)) / 2 for e in range(epochs)]
+    wanted = mmcv_rates(epochs, steps, warmup, lambda epoch: regular[epoch])
+    for step, rate in enumerate(wanted):
+        assert ours.factor(step) == pytest.approx(rate, **CLOSE), step
+    decayed = Schedule(steps, epochs, warmup, 0.25, "steps", {"at": "2,10", "warmup_from": 0.5})
+    wanted = mmcv_rates(epochs, steps, warmup, lambda e: 0.1 ** ((e >= 2) + (e >= 10)), 0.5)
+    for step, rate in enumerate(wanted):
+        assert decayed.factor(step) == pytest.approx(rate, **CLOSE), step
+
+
+def test_mmcv_by_step_is_torchs_cosine_and_its_warm_up_may_be_steps() -> None:
+    made = optimizer()
+    theirs = torch.optim.lr_scheduler.CosineAnnealingLR(made, 30, eta_min=0.02)
+    ours = Schedule(10, 3, 0, 0.01, "mmcv", {"by": "step"})
+    for step in range(30):
+        assert PEAK * ours.factor(step) == pytest.approx(theirs.get_last_lr()[0], rel=1e-9)
+        made.step()
+        theirs.step()
+    short = Schedule(10, 3, 2, 0.0, "steps", {"at": "2", "warmup_from": 0.0, "warmup_steps": 4})
+    assert [short.factor(step) for step in (0, 1, 2, 3, 4, 20)] == [0, 0.25, 0.5, 0.75, 1, 0.1]
+
+
+def test_stillmix_ends_where_its_paper_says() -> None:
+    """Half a cosine wave over 30 epochs: the last has (1 + cos(29/30 pi)) / 2 = .0027."""
+    assert Schedule(4, 30, 2.5, 0.0, "mmcv").factor(119) == pytest.approx(0.0027, abs=5e-5)
+
+
+def test_albar_is_its_list_of_an_epoch_late() -> None:
+    """linspace(.01, 1, 5), then (cos x + 1) / 2 over linspace(0, pi / .99, 50)."""
+    entries = [*np.linspace(0.01, 1, 5)]
+    entries += [(np.cos(x) + 1) / 2 for x in np.linspace(0, np.pi / 0.99, 50)]
+    ours = Schedule(3, 50, 5, 0.0, "albar")
+    for step in range(150):
+        wanted = entries[step // 3 - 1] if step >= 3 else 1.0
+        assert ours.factor(step) == pytest.approx(wanted, **CLOSE), step
+    assert ours.factor(149) == pytest.approx(0.03, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "pairs", "told"),
+    [
+        ("steps", [], "at is epochs above 0, ascending, as in 20,40, not ''"),
+        ("steps", ["at=20,x"], "not '20,x'"),
+        ("steps", ["at=20,10"], "not '20,10'"),
+        ("steps", ["at=2", "gamma=x"], "schedule steps: gamma is a number, not 'x'"),
+        ("steps", ["at=2", "warmup_from=2"], "warmup_from is a share"),
+        ("mmcv", ["by=year"], "by is epoch or step, not 'year'"),
+        ("cosine", ["at=2"], "schedule cosine has no setting 'at'; it has none"),
+    ],
+)
+def test_settings_of_a_schedule_that_cannot_be_are_named(
+    schedule: str, pairs: list[str], told: str
+) -> None:
+    with pytest.raises(UsageError, match=told):
+        plan.settle(Asked("vificlip", values={"schedule": schedule}, schedule_pairs=pairs))
+
+
+def test_settings_of_a_schedule_are_kept_with_their_types() -> None:
+    values = {"schedule": "steps", "epochs": 30}
+    asked = Asked("vificlip", values=values, schedule_pairs=["at=20,25", "gamma=0.5"])
+    settings, _ = plan.settle(asked)
+    assert settings.schedule_settings == {"at": "20,25", "gamma": 0.5}
+    again = Settings.restore(settings.describe())
+    assert Schedule.of(again, 2) == Schedule(2, 30, 5.0, 0.01, "steps", settings.schedule_settings)

@@ -15,7 +15,7 @@ from sbtools.objectives import build as build_objective
 from sbtools.rng import Draws
 from sbtools.train.average import Average
 from sbtools.train.group import Ranks
-from sbtools.train.optim import adamw
+from sbtools.train.optim import optimizer_of
 from sbtools.train.settings import Settings
 from sbtools.train.step import Step, split
 from sbtools.train.updates import Updates
@@ -39,7 +39,7 @@ def updates(asked: Settings, seed: int = 0) -> Updates:
     groups = [*model.groups(), *method.build_modules(model, {}, build_model)]
     step = Step(model, method, objective, asked.precision)
     step.train()
-    return Updates(step, adamw(step, groups, asked), asked, Ranks(0, 1, CPU))
+    return Updates(step, optimizer_of(step, groups, asked), asked, Ranks(0, 1, CPU))
 
 
 def batch(count: int = 6, seed: int = 0) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
 import random
 import resource
 import ssl
@@ -15,7 +17,8 @@ import pytest
 
 from sbtools.errors import DamagedError, LockedError, OutputError, SbtoolsError, UsageError
 from sbtools.weights.catalogue import File
-from sbtools.weights.download import TRIES, _Redirects, check_address, download
+from sbtools.weights.download import TRIES, download
+from sbtools.weights.https import Redirects, check_address
 from tests.weights.server import Page, Site, sha256
 
 DATA = random.Random(1).randbytes(3_000_001)
@@ -203,13 +206,13 @@ def test_a_redirect_away_from_https_is_refused(site: Site, tmp_path: Path, where
 def test_a_redirect_from_https_to_this_machine_is_refused() -> None:
     request = urllib.request.Request("https://a.test/w")
     with pytest.raises(UsageError, match="leads to http://127"):
-        _Redirects().redirect_request(request, None, 302, "", {}, "http://127.0.0.1/w")
+        Redirects().redirect_request(request, None, 302, "", {}, "http://127.0.0.1/w")
 
 
 def test_a_server_that_falls_silent_is_asked_again(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sbtools.weights.download.SECONDS", 0.5)
+    monkeypatch.setattr("sbtools.weights.https.SECONDS", 0.5)
     site.pages["/w"] = Page(DATA, faults=[{"cut": 1000, "hold": True}])
     assert get(site, tmp_path / "w")[0] == sha256(DATA)
     assert site.asked[1][1] == "bytes=1000-"
@@ -278,6 +281,22 @@ def test_a_full_disk_keeps_what_arrived(site: Site, tmp_path: Path) -> None:
     site.asked.clear()
     assert get(site, tmp_path / "w")[0] == sha256(DATA)
     assert site.asked[0][1] == "bytes=2000000-"
+
+
+def test_a_disk_that_fails_keeps_what_arrived(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(handle: int) -> None:
+        if os.fstat(handle).st_size == len(DATA):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    site.pages["/w"] = Page(DATA)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", broken)
+        with pytest.raises(OutputError, match="Input/output error; what has arrived is kept"):
+            get(site, tmp_path / "w")
+    assert not (tmp_path / "w").exists()
+    assert get(site, tmp_path / "w")[0] == sha256(DATA)
 
 
 def test_a_disk_without_room_is_named_before_the_download(site: Site, tmp_path: Path) -> None:

@@ -1,0 +1,226 @@
+"""A linear layer over any network that makes features of videos, or of their frames."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from sbtools.errors import UsageError
+from sbtools.models.backbones import canonical, is_factory, open_backbone, usual_frames
+from sbtools.models.backbones.base import fill
+from sbtools.models.backbones.recompute import recompute
+from sbtools.models.base import Encoded, Group, VideoModel
+from sbtools.models.tensors import Run
+
+log = logging.getLogger("sbtools")
+
+
+class Linear(VideoModel):
+    """A classifier: a backbone, and a linear layer over its features.
+
+    Features are what enters the last linear layer of the library's own network, so logits are those
+    that it gives. Networks of images see each frame, and features are averaged.
+
+    weights     a file in the format of the backbone's library, whose head is kept where it has as
+                many classes; or a run over the same backbone, whose head is kept where it has
+                the same classes; None draws them, with a warning
+    backbone    conv3d, frame_cnn, a network of torchvision (also as torchvision:NAME), hf:FOLDER,
+                or package.module:factory
+    settings    of a user's factory
+    size        pixels of a side; 0 for the backbone's own
+    seed        of what is drawn
+    built       `spec()["built"]`, in place of weights
+    others      fields of `Recipe`; empty for the backbone's own
+    """
+
+    name: ClassVar[str] = "linear"
+    provides = frozenset({"one_frame"})
+    """Of an instance, where the backbone is one of images."""
+
+    defaults: ClassVar[dict[str, Any]] = {
+        "objective": "class_ce",
+        "epochs": 30,
+        "batch": 32,
+        "lr": 5e-4,
+        "weight_decay": 0.05,
+        "betas": (0.9, 0.999),
+        "warmup": 2.0,
+        "lr_floor": 0.0,
+    }
+    """Of nobody's paper: what trains most networks from random weights, if not best."""
+
+    takes_runs = True
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        texts: Sequence[str] | None = None,
+        weights: str | Run | None = None,
+        frames: int = 8,
+        backbone: str = "",
+        settings: Mapping[str, Any] | None = None,
+        size: int = 0,
+        seed: int = 0,
+        normalise: str = "",
+        short: int = 0,
+        sampling: str = "vifi",
+        crop: str = "multiscale5",
+        resize_test: str = "bilinear",
+        flip: str = "auto",
+        jitter: float = 0.0,
+        gray: float = 0.0,
+        jitter_per: str = "clip",
+        built: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.backbone = canonical(backbone)
+        factory = is_factory(self.backbone)
+        run = weights if isinstance(weights, Run) else None
+        opened = open_backbone(
+            self.backbone, classes, frames,
+            weights=None if isinstance(weights, Run) else weights, size=size, seed=seed,
+            built=built, settings=settings,
+        )  # fmt: skip
+        self.network, self.head = opened.network, opened.head
+        self.drawn, self._built, self._sha256 = opened.drawn, opened.built, opened.sha256
+        self._per_frame, self._frozen = opened.per_frame, False
+        self.provides = frozenset({"one_frame"} if opened.per_frame else ())
+        self.static_gradient = "mean" if opened.per_frame else "tiled"
+        self.frames = frames
+        self.recipe = replace(
+            opened.recipe, normalise=normalise or opened.recipe.normalise,
+            short=short or opened.recipe.short, sampling=sampling, crop=crop,
+            resize_test=resize_test, flip=flip, jitter=jitter, gray=gray, jitter_per=jitter_per,
+        )  # fmt: skip
+        self._settings = dict(settings or {})
+        self._seed = seed
+        self.own: list[str] = list(classes)
+        self._places: list[int] | None = None
+        self.classes, self.texts = list(classes), list(texts or classes)
+        if run:
+            self._take_run(run)
+        elif weights is None and built is None and self._sha256 is None and not factory:
+            log.warning("no weights were given: %s starts from random ones", self.backbone)
+
+    @classmethod
+    def settled(cls, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """As `VideoModel`'s; what is no option of the model is one of the user's factory."""
+        import inspect
+
+        name = canonical(str(options.get("backbone", "")))
+        known = inspect.signature(cls).parameters
+        foreign = [key for key in options if key not in known] if is_factory(name) else []
+        kept = {key: value for key, value in options.items() if key not in foreign}
+        kept["backbone"] = name
+        if foreign:
+            kept["settings"] = {key: options[key] for key in foreign}
+        count = usual_frames(name)
+        return kept, {**cls.defaults, **({"frames": count} if count else {})}
+
+    def encode(self, video: Tensor) -> Encoded:
+        if not self._per_frame:
+            return Encoded(self.network(video))
+        each: Tensor = self.network(video.flatten(0, 1))
+        return Encoded(each.unflatten(0, video.shape[:2]).mean(dim=1))
+
+    def encode_frame(self, frame: Tensor) -> Encoded:
+        """As `VideoModel`'s; of a network of images, the features of the one frame."""
+        return Encoded(self.network(frame)) if self._per_frame else super().encode_frame(frame)
+
+    def set_classes(self, classes: Sequence[str], texts: Sequence[str] | None = None) -> None:
+        """Choose among the classes that the head has; UsageError for another."""
+        from sbtools.index.labels import key_of_label
+
+        keys = {key_of_label(name): place for place, name in enumerate(self.own)}
+        strange = [name for name in classes if key_of_label(name) not in keys]
+        if strange:
+            raise UsageError(
+                f"the model knows {len(self.own)} classes, and {strange[0]!a} is none of them"
+            )
+        self._places = [keys[key_of_label(name)] for name in classes]
+        self.classes, self.texts = list(classes), list(texts or classes)
+
+    def logits(self, encoded: Encoded, classes: Any = None) -> Tensor:
+        """Float [B, K] of the classes that were chosen; there are no texts."""
+        found: Tensor = self.head(encoded.features)
+        return found if self._places is None else found[:, self._places]
+
+    def groups(self) -> list[Group]:
+        """backbone, where it is trained, and head."""
+        network = [weight for weight in self.network.parameters() if weight.requires_grad]
+        return [
+            {"name": "backbone", "params": network},
+            {"name": "head", "params": list(self.head.parameters())},
+        ]
+
+    def freeze(self) -> None:
+        """As `VideoModel`'s; what the folder of the backbone had no weights for is trained too."""
+        for name, weight in self.network.named_parameters():
+            weight.requires_grad_(name.startswith(self.drawn))
+        self._frozen = True
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Linear:
+        """Batch norm of a frozen backbone stands still."""
+        super().train(mode)
+        if self._frozen:
+            for layer in _batch_norms(self.network):
+                layer.eval()
+        return self
+
+    def checkpoint_activations(self, on: bool = True) -> None:
+        """As `VideoModel`'s, where the backbone's library offers it.
+
+        UsageError where that moves the statistics of a batch norm more than once a step.
+        """
+        if not recompute(self.network, on):
+            if on:
+                log.warning("%s keeps its activations: its library has no way to compute them "
+                            "twice", self.backbone)  # fmt: skip
+        elif on and not self._frozen and _batch_norms(self.network):
+            raise UsageError(
+                f"{self.backbone} has batch norm, whose statistics would move twice a step where "
+                "activations are computed twice: leave --checkpoint-activations out"
+            )
+
+    def spec(self) -> dict[str, Any]:
+        own = {"settings": self._settings} if self._settings else {}
+        return {
+            "name": self.name,
+            "classes": self.own,
+            "texts": self.texts if self._places is None else self.own,
+            "frames": self.frames,
+            "options": {
+                "backbone": self.backbone,
+                **own,
+                "seed": self._seed,
+                **self.recipe.describe(),
+            },
+            "built": self._built,
+            "source": {"sha256": self._sha256},
+        }
+
+    def _take_run(self, run: Run) -> None:
+        """Start from a run over the same backbone; UsageError for another."""
+        told = f"{run.spec.get('name')} {run.spec.get('options', {}).get('backbone', '')}".strip()
+        if told != f"{self.name} {self.backbone}":
+            raise UsageError(f"--weights {run.path} is a run of {told}, not of {self.backbone}")
+        network = {
+            key.removeprefix("network."): value
+            for key, value in run.state.items() if key.startswith("network.")
+        }  # fmt: skip
+        fill(self.network, network, self.backbone, run.path)
+        if list(run.spec.get("classes", ())) == self.own:
+            head = {k: run.state[f"head.{k}"] for k in self.head.state_dict()}
+            fill(self.head, head, self.backbone, run.path)
+        else:
+            log.info("%s has other classes: the head begins anew", run.path)
+
+
+def _batch_norms(network: nn.Module) -> list[nn.Module]:
+    kind = nn.modules.batchnorm._BatchNorm
+    return [layer for layer in network.modules() if isinstance(layer, kind)]

@@ -1,0 +1,72 @@
+"""Published trainings by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sbtools.registry import pick
+
+PRESETS = {
+    "vificlip": "sbtools.presets.vificlip:VIFICLIP",
+    "actionclip": "sbtools.presets.actionclip:ACTIONCLIP",
+    "xclip": "sbtools.presets.xclip:XCLIP",
+    "plain-hmdb51-swin3d_t": "sbtools.presets.plain:HMDB51_SWIN3D_T",
+}
+"""Name -> `Preset`; other packages add to it through the entry-point group sbtools.presets.
+
+Named METHOD-DATA-BACKBONE, or as the model where its paper has one training of all.
+"""
+
+PARTS = {
+    "model": "set-model",
+    "method": "set",
+    "objective": "set-objective",
+    "optimiser": "set-optimiser",
+    "schedule": "set-schedule",
+}
+"""What has a name and settings of its own -> the option of `sbtools train` that sets one."""
+
+Value = str | int | float | tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a training was set to, and where that is said.
+
+    about: one sentence: which training of which paper. settings: name -> (value, source). A name is
+    an option of `sbtools train` without its dashes (model, frames, clip-grad; group has a tuple of
+    rules), or PART.NAME with a part of `PARTS`: model.crop is --set-model crop=. lacks: what the
+    original does besides, and sbtools has not; start: the weights it begins with.
+    """
+
+    about: str
+    settings: Mapping[str, tuple[Value, str]]
+    start: str = ""
+    lacks: tuple[str, ...] = ()
+
+    def value(self, name: str) -> Value | None:
+        """What a setting is; None where the preset does not set it."""
+        return self.settings[name][0] if name in self.settings else None
+
+    def of(self, part: str) -> dict[str, str]:
+        """The settings of a part of `PARTS`, as text, by name."""
+        prefix = f"{part}."
+        return {
+            name.removeprefix(prefix): written(value)
+            for name, (value, _) in self.settings.items()
+            if name.startswith(prefix)
+        }
+
+
+def find(name: str) -> Preset:
+    """The preset of that name; UsageError that lists the names when there is none."""
+    found: Preset = pick(PRESETS, "sbtools.presets", name, "preset")
+    return found
+
+
+def written(value: Value) -> str:
+    """As it stands on a command line."""
+    if isinstance(value, tuple):
+        return " ".join(value)
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
