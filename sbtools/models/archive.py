@@ -7,6 +7,7 @@ import os
 import pickle
 import zipfile
 import zlib
+from collections import deque
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
@@ -62,10 +63,13 @@ class Archive:
     def leaves(self) -> dict[str, Stored]:
         """All tensors under dotted names, as state_dict of a scripted module has them."""
         out: dict[str, Stored] = {}
-        waiting: list[tuple[str, Any]] = [("", self.content)]
+        waiting: deque[tuple[str, Any]] = deque([("", self.content)])
+        seen = 0
         with _Told(self.path):
-            for prefix, table in waiting:
-                if len(waiting) > TABLES:
+            while waiting:
+                prefix, table = waiting.popleft()
+                seen += 1
+                if seen + len(waiting) > TABLES:
                     raise ValueError(f"it holds more than {TABLES} tables")
                 for name, value in table.items():
                     if isinstance(value, Stored):

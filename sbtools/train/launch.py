@@ -18,7 +18,9 @@ from typing import Any
 from sbtools.errors import SbtoolsError
 from sbtools.job import available_cores
 from sbtools.signals import GROUP
+from sbtools.train import messages
 from sbtools.train.meeting import Meeting, failure
+from sbtools.train.messages import decode
 from sbtools.train.places import Place
 from sbtools.train.ranks import Spec, encode
 
@@ -61,9 +63,9 @@ class _Heard:
     """What the ranks have told so far."""
 
     outcome: str | None = None
-    failed: list[tuple[int, str]] = field(default_factory=list)
-    bugs: list[tuple[int, str, str]] = field(default_factory=list)
-    died: tuple[int, int] | None = None
+    failed: list[messages.Failed] = field(default_factory=list)
+    bugs: list[messages.Bug] = field(default_factory=list)
+    died: messages.Died | None = None
     met: bool = False
     since: float | None = None
 
@@ -183,49 +185,48 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
 
 
 def _hear(line: bytes, heard: _Heard, ears: Ears) -> None:
-    try:
-        ((kind, told),) = json.loads(line).items()
-    except (ValueError, AttributeError):
-        log.debug("the ranks printed: %s", line[:500].decode("utf-8", "replace"))
-        return
-    if kind == "epoch":
-        ears.epoch(told)
-    elif kind == "step":
-        ears.step(told)
-    elif kind == "log":
-        log.log(told[0], "%s", told[1])
-    elif kind == "met":
-        heard.met = True
-    elif kind == "outcome":
-        heard.outcome = told
+    message = decode(line)
+    match message:
+        case None:
+            log.debug("the ranks printed: %s", line[:500].decode("utf-8", "replace"))
+        case messages.Epoch():
+            ears.epoch(message.line)
+        case messages.Step():
+            ears.step(message.line)
+        case messages.Log():
+            log.log(message.level, "%s", message.text)
+        case messages.Met():
+            heard.met = True
+        case messages.Ended():
+            heard.outcome = message.word
+        case messages.Failed() | messages.Bug() | messages.Died():
+            heard.since = heard.since or time.monotonic()
+            _hear_bad(message, heard)
+
+
+def _hear_bad(message: messages.Failed | messages.Bug | messages.Died, heard: _Heard) -> None:
+    if isinstance(message, messages.Failed):
+        heard.failed.append(message)
+    elif isinstance(message, messages.Bug):
+        heard.bugs.append(message)
     else:
-        _hear_bad(kind, told, heard)
-
-
-def _hear_bad(kind: str, told: Any, heard: _Heard) -> None:
-    heard.since = heard.since or time.monotonic()
-    if kind == "failed":
-        heard.failed.append((told[1], told[2]))
-    elif kind == "bug":
-        heard.bugs.append((told[0], told[1], told[2]))
-    elif kind == "died":
-        heard.died = (told[0], told[1])
+        heard.died = message
 
 
 def _error(heard: _Heard, code: int) -> SbtoolsError:
     """The first reason: what a rank said of itself comes before what others suffered from it."""
     if heard.failed:
-        code, message = heard.failed[0]
-        return RankError(message, code)
-    if heard.bugs and not (heard.died and heard.died[1] < 0):
-        number, message, trace = heard.bugs[0]
-        log.debug("%s", trace)
-        return RankError(f"rank {number}: {message} (this is a bug; -vv shows where)")
-    number, code = heard.died or (0, code)
-    if code == -signal.SIGKILL:
-        return RankError(f"rank {number} was killed: is the machine out of memory?")
-    how = f"by signal {-code}" if code < 0 else f"with exit status {code}"
-    return RankError(f"rank {number} ended {how}, and left no word")
+        first = heard.failed[0]
+        return RankError(first.message, first.exit_code)
+    died = heard.died or messages.Died(0, code)
+    if heard.bugs and not (heard.died and died.code < 0):
+        bug = heard.bugs[0]
+        log.debug("%s", bug.trace)
+        return RankError(f"rank {bug.rank}: {bug.message} (this is a bug; -vv shows where)")
+    if died.code == -signal.SIGKILL:
+        return RankError(f"rank {died.rank} was killed: is the machine out of memory?")
+    how = f"by signal {-died.code}" if died.code < 0 else f"with exit status {died.code}"
+    return RankError(f"rank {died.rank} ended {how}, and left no word")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -2,7 +2,7 @@
 
 It and all its descendants have INT, TERM and USR1 blocked: what stops them is the sign of the
 parent, so that the workers of a rank outlive the signals that Slurm and terminals send to all.
-What they tell goes to the parent as JSON lines, on what is stdout here.
+What they tell goes to the parent as `sbtools.train.messages`, on what is stdout here.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from sbtools.allocator import keep_memory
 from sbtools.errors import SbtoolsError
 from sbtools.registry import load
 from sbtools.signals import hold
+from sbtools.train import messages
+from sbtools.train.messages import Message
 from sbtools.train.places import read_sign
 
 _PDEATHSIG = 1
@@ -67,14 +69,14 @@ class Spec:
 
 
 class Voice:
-    """What a rank tells the parent: one JSON line a message, written in one call."""
+    """Tells the parent messages, each a line that is written in one call."""
 
     def __init__(self) -> None:
         self._out = os.dup(1)
         os.dup2(2, 1)
 
-    def __call__(self, kind: str, told: Any) -> None:
-        line = json.dumps({kind: told}).encode("ascii") + b"\n"
+    def __call__(self, message: Message) -> None:
+        line = messages.encode(message)
         try:
             while line:
                 line = line[os.write(self._out, line) :]
@@ -90,7 +92,7 @@ class _Handler(logging.Handler):
         self._voice, self._before = voice, f"rank {rank}: " if rank else ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._voice("log", [record.levelno, self._before + record.getMessage()[:3000]])
+        self._voice(messages.Log(record.levelno, self._before + record.getMessage()[:3000]))
 
 
 class Asked:
@@ -156,10 +158,11 @@ def _launch(spec: Spec, told: str) -> int:
             elastic_launch(config, rank)(told, os.getpid())
         except ChildFailedError as error:
             number, failure = error.get_first_failure()
-            Voice()("died", [number, failure.exitcode])
+            Voice()(messages.Died(number, failure.exitcode))
             return 1
         except Exception as error:
-            Voice()("bug", [0, f"{type(error).__name__}: {error}", traceback.format_exc()])
+            text = f"{type(error).__name__}: {error}"
+            Voice()(messages.Bug(0, text, traceback.format_exc()))
             return 1
     return 0
 
@@ -192,7 +195,7 @@ def rank(told: str, parent: int) -> str:
     keep_memory()
     code, word = _run(spec, number, asked, voice)
     if word is not None and number % spec.ranks == 0:
-        voice("outcome", word)
+        voice(messages.Ended(word))
     if code or spec.world == 1:
         os._exit(code)
     _end_workers()
@@ -209,16 +212,17 @@ def _run(spec: Spec, number: int, asked: Asked, voice: Voice) -> tuple[int, str 
         device = f"cuda:{number % spec.ranks}" if spec.device == "cuda" else spec.device
         return 0, run(spec.folder, number, spec.world, device, asked, options)
     except SbtoolsError as error:
-        voice("failed", [number, error.exit_code, str(error)])
+        voice(messages.Failed(number, error.exit_code, str(error)))
         return error.exit_code, None
     except BaseException as error:
         text = traceback.format_exc()
-        voice("bug", [number, f"{type(error).__name__}: {error}"[:1000], text[-3000:]])
+        message = f"{type(error).__name__}: {error}"[:1000]
+        voice(messages.Bug(number, message, text[-3000:]))
         return 1, None
 
 
 def _callbacks(voice: Voice, number: int, ranks: int) -> Mapping[str, Any]:
-    met = {} if number % ranks else {"met": lambda: voice("met", number)}
+    met = {} if number % ranks else {"met": lambda: voice(messages.Met(number))}
     if number:
         return met
     last = [0.0]
@@ -226,9 +230,9 @@ def _callbacks(voice: Voice, number: int, ranks: int) -> Mapping[str, Any]:
     def step(told: Mapping[str, Any]) -> None:
         if time.monotonic() - last[0] > EVERY:
             last[0] = time.monotonic()
-            voice("step", {name: told[name] for name in STEP})
+            voice(messages.Step({name: told[name] for name in STEP}))
 
-    return {**met, "epoch_line": lambda told: voice("epoch", dict(told)), "step_line": step}
+    return {**met, "epoch_line": lambda told: voice(messages.Epoch(dict(told))), "step_line": step}
 
 
 def _log_to(voice: Voice, number: int, level: int) -> None:

@@ -15,9 +15,10 @@ def tree(pid: int) -> list[int]:
             state, parent = place.read_text().rpartition(")")[2].split()[:2]
             if state != "Z":
                 children.setdefault(int(parent), []).append(int(place.parent.name))
-    found = [pid]
-    for each in found:
-        found += sorted(children.get(each, []))
+    found, latest = [pid], [pid]
+    while latest:
+        latest = [child for each in latest for child in sorted(children.get(each, []))]
+        found += latest
     return found[::-1]
 
 
