@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import getpass
-import os
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from tests.slurm import processes
+from tests.slurm.machine import free_ports, search_path
 
 T = TypeVar("T")
 
 NODES = ("n1", "n2")
-PROGRAMS = ("slurmctld", "slurmd", "sbatch", "srun", "scontrol", "scancel")
+LIVING = ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "REQUEUED")
+"""States of jobs that have not ended."""
 PATIENCE = 300.0
 """Seconds: the longest wait for anything that needs a start of Python on a busy machine."""
 
@@ -54,7 +55,7 @@ PreemptMode=REQUEUE
 NodeName=DEFAULT CPUs=64 RealMemory=400000 Gres=gpu:2
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]}
 NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]}
-PartitionName=low Nodes=ALL Default=YES PriorityTier=1
+PartitionName=low Nodes=ALL Default=YES PriorityTier=1 LLN=YES
 PartitionName=high Nodes=ALL PriorityTier=10 PreemptMode=OFF
 """
 LOOSE = "SelectTypeParameters=CR_CPU\nProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\n"
@@ -63,16 +64,6 @@ LIMITED = (
 )
 GRES = "Name=gpu File=/dev/null\nName=gpu File=/dev/zero\n"
 CGROUP = "CgroupAutomount=yes\nConstrainRAMSpace=yes\nConstrainSwapSpace=yes\nAllowedSwapSpace=0\n"
-
-
-def missing() -> str | None:
-    """The first program of Slurm that is not installed here, None when all are."""
-    return next((name for name in PROGRAMS if shutil.which(name, path=search_path()) is None), None)
-
-
-def search_path() -> str:
-    """PATH with the folders where Debian keeps daemons."""
-    return os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
 
 
 def until(what: str, look: Callable[[], T], patience: float = PATIENCE) -> T:
@@ -85,10 +76,17 @@ def until(what: str, look: Callable[[], T], patience: float = PATIENCE) -> T:
 
 
 class Cluster:
-    """slurmctld and two slurmd; jobs get `env`. `limited` holds jobs to the memory they ask for."""
+    """slurmctld and two slurmd; jobs get `env`. `limited` holds jobs to the memory they ask for.
 
-    def __init__(self, folder: Path, env: Mapping[str, str], *, limited: bool = False) -> None:
+    `apart`, each node has its name as its host name too, so that none sees the processes of another
+    as its own: that needs rights of root.
+    """
+
+    def __init__(
+        self, folder: Path, env: Mapping[str, str], *, limited: bool = False, apart: bool = False
+    ) -> None:
         self.folder = folder
+        self.apart = apart
         self.conf = folder / "slurm.conf"
         self.env = {**env, "SLURM_CONF": str(self.conf)}
         (folder / "state").mkdir(parents=True)
@@ -107,7 +105,10 @@ class Cluster:
 
     def start_node(self, node: str) -> None:
         """Start the slurmd of a node."""
-        self.run("slurmd", "-N", node)
+        words = ["slurmd", "-N", node]
+        if self.apart:
+            words = ["unshare", "--uts", "sh", "-c", f'hostname {node} && exec "$@"', "sh", *words]
+        self.run(*words)
 
     def stop(self) -> None:
         """End every process of this cluster, also after a failure: nothing of it is left."""
@@ -126,6 +127,15 @@ class Cluster:
     def processes(self) -> list[int]:
         """Daemons, steps and jobs of this cluster that live."""
         return processes.of_environment("SLURM_CONF", str(self.conf))
+
+    def daemon(self, name: str) -> int:
+        """The process id of slurmctld, or of the slurmd of a node."""
+        return int((self.folder / f"{name}.pid").read_text())
+
+    def steps(self, number: str) -> list[int]:
+        """The processes that Slurm runs the steps of a job in."""
+        name = f"slurmstepd: [{number}.".encode()
+        return [pid for pid in self.processes() if name in processes.read(pid, "cmdline")]
 
     def run(
         self, *words: str | Path, check: bool = True, **options: object
@@ -162,7 +172,11 @@ class Cluster:
     def tasks(self, job: str) -> dict[str, dict[str, str]]:
         """What Slurm knows of a job, or of each task of an array that it has told apart."""
         told = self.run("scontrol", "show", "job", "--oneliner", job).stdout
-        return dict(map(_fields, told.splitlines()))
+        return {task.get("ArrayTaskId", ""): task for task in parse(told)}
+
+    def jobs(self, *job: str) -> list[dict[str, str]]:
+        """As `tasks`, of all jobs, or of one; nothing when Slurm does not know it."""
+        return parse(self.run("scontrol", "show", "job", "--oneliner", *job, check=False).stdout)
 
     def state(self, job: str) -> str:
         """The state of a job, or of one task of an array: PENDING, RUNNING, COMPLETED ..."""
@@ -188,11 +202,10 @@ class Cluster:
 
     def ended(self, job: str, patience: float = PATIENCE) -> dict[str, int]:
         """The exit status of each task, by its number, once all have ended; a job's own is ''."""
-        living = ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "REQUEUED")
 
         def look() -> dict[str, dict[str, str]]:
             tasks = self.tasks(job)
-            ended = all(task["JobState"] not in living for task in tasks.values())
+            ended = all(task["JobState"] not in LIVING for task in tasks.values())
             return tasks if ended else {}
 
         return {
@@ -201,16 +214,8 @@ class Cluster:
         }
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody listens at now."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
-def _fields(line: str) -> tuple[str, dict[str, str]]:
-    pairs = (word.partition("=") for word in line.split())
-    fields = {name: value for name, _, value in pairs}
-    return fields.get("ArrayTaskId", ""), fields
+def parse(told: str) -> list[dict[str, str]]:
+    """The fields of each line of `scontrol show job --oneliner`."""
+    lines = [line for line in told.splitlines() if line.startswith("JobId=")]
+    words = [[word.partition("=") for word in line.split()] for line in lines]
+    return [{name: value for name, _, value in each} for each in words]

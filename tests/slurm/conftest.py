@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.cli.running import environment, ids, sbtools
+from tests.cli.running import ids, sbtools
 from tests.making import make_clips
-from tests.slurm.cluster import Cluster, missing, search_path
+from tests.slurm.cluster import Cluster
+from tests.slurm.machine import SCRIPTS, can_part, job_environment, missing
 
-HERE = Path(__file__).resolve().parents[2]
-SCRIPTS = HERE / "examples" / "slurm"
+__all__ = ["SCRIPTS"]
 SMALL = ("--cpus-per-task=1",)
 """What a task asks for on a busy machine: one process that decodes."""
 ASKED = ("--detector", "motion", "--frames", "2", "--part-clips", "1")
@@ -54,36 +53,25 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
 
 
 @pytest.fixture(scope="session")
-def job_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What jobs find: this checkout's programs on PATH, one core each."""
-    folder = tmp_path_factory.mktemp("bin")
-    for name in ("sbtools", "sbtools-array"):
-        (folder / name).symlink_to(HERE / "bin" / name)
-    path = os.pathsep.join([str(folder), search_path()])
-    return environment({"PATH": path, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"})
-
-
-@pytest.fixture(scope="session")
-def slurm(
-    tmp_path_factory: pytest.TempPathFactory, job_environment: dict[str, str]
-) -> Iterator[Cluster]:
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster whose nodes do not hold jobs to their memory: that needs no rights of root."""
-    yield from _running(tmp_path_factory.mktemp("slurm"), job_environment, limited=False)
+    yield from _running(tmp_path_factory.mktemp("slurm"), limited=False)
 
 
 @pytest.fixture
-def limited_slurm(tmp_path: Path, job_environment: dict[str, str]) -> Iterator[Cluster]:
+def limited_slurm(tmp_path: Path) -> Iterator[Cluster]:
     """A cluster that ends a job which takes more memory than it asked for."""
     if os.geteuid() != 0 or not os.access("/sys/fs/cgroup/memory", os.W_OK):
         pytest.skip("memory limits need root and cgroups of version 1")
-    yield from _running(tmp_path / "slurm", job_environment, limited=True)
+    yield from _running(tmp_path, limited=True)
 
 
-def _running(folder: Path, env: dict[str, str], *, limited: bool) -> Iterator[Cluster]:
+def _running(folder: Path, *, limited: bool) -> Iterator[Cluster]:
     lacking = missing()
     if lacking is not None:
         pytest.skip(f"Slurm is not installed: no {lacking} (Debian: slurm-wlm)")
-    cluster = Cluster(folder, env, limited=limited)
+    env = job_environment(folder / "bin")
+    cluster = Cluster(folder / "slurm", env, limited=limited, apart=can_part())
     try:
         cluster.start()
         yield cluster

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 
@@ -55,15 +56,32 @@ def test_when_its_node_dies(slurm: Cluster, whole: Whole) -> None:
     with paused(slurm, f"{job}_0", whole.folder / "orphaned"):
         (task,) = slurm.tasks(f"{job}_0").values()
         number = task["JobId"]
-        daemon = int((slurm.folder / "n2.pid").read_text())
-        name = f"slurmstepd: [{number}.".encode()
-        steps = [pid for pid in slurm.processes() if name in processes.read(pid, "cmdline")]
+        steps = slurm.steps(number)
         assert steps
-        for pid in [daemon, *steps, *processes.of_environment("SLURM_JOB_ID", number)]:
+        for pid in [slurm.daemon("n2"), *steps, *processes.of_environment("SLURM_JOB_ID", number)]:
             processes.kill(pid, signal.SIGKILL)
     until("the node to be down", lambda: "down" in slurm.nodes()["n2"])
     slurm.start_node("n2")
     goes_on(slurm, whole, job, "orphaned")
+
+
+def test_when_it_is_killed_and_the_other_node_goes_on(slurm: Cluster, whole: Whole) -> None:
+    """Its lock stays behind, and names a host that the other one cannot look into."""
+    job = submit(slurm, whole, "killed", "--nodelist=n2")
+    told = {"SLURM_CONF": str(slurm.conf)}
+    with paused(slurm, f"{job}_0", whole.folder / "killed"):
+        (task,) = slurm.tasks(f"{job}_0").values()
+        status = sbtools("status", "--json", "killed", "clips.jsonl", cwd=whole.folder, env=told)
+        assert json.loads(status.stdout)["running_shards"] == "0"
+        for pid in processes.of_environment("SLURM_JOB_ID", task["JobId"]):
+            processes.kill(pid, signal.SIGKILL)
+    assert slurm.ended(job) != {"0": 0}
+    assert list((whole.folder / "killed").glob(".lock-*"))
+    status = sbtools("status", "--json", "killed", "clips.jsonl", cwd=whole.folder, env=told)
+    assert json.loads(status.stdout)["array"] == "0"
+    again = submit(slurm, whole, "killed", "--nodelist=n1")
+    assert slurm.ended(again) == {"0": 0}
+    assert whole.equals("killed")
 
 
 def test_when_its_memory_is_too_small(limited_slurm: Cluster, whole: Whole) -> None:
