@@ -113,6 +113,9 @@ class Checkpoints:
         self._write_sums(name, [digest, *_sums(path)])
         failpoint("checkpoint_promised")
         put_in_place(temporary, path)
+        # After a kill both may be names of one file: then to rename does nothing.
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
         failpoint("checkpoint_renamed")
         self._write_sums(name, [digest])
 

@@ -12,7 +12,7 @@ from sbtools.evaluate import from_scores
 from sbtools.evaluate.scores import from_records
 from sbtools.records import Record
 from sbtools.rng import generator
-from sbtools.store import ScoresWriter
+from sbtools.store import ScoresWriter, read_rows
 
 CLASSES = ["run", "jump", "sit"]
 VIEWS = ["plain", "bg"]
@@ -61,3 +61,15 @@ def inline(names: Sequence[str], gain: float = 1.0, **fields: Any) -> Iterator[R
 def result_of(names: Sequence[str], gain: float = 1.0, **options: Any) -> dict[str, Any]:
     """A result over these clips."""
     return from_scores(from_records(inline(names, gain), CLASSES), **{"draws": 200, **options})
+
+
+def rows(folder: Path | str) -> dict[str, Any]:
+    """All that a store says, by id."""
+    found = {}
+    for block in read_rows(str(folder)):
+        for place, record in enumerate(block.records):
+            fields = (block.scores, block.covered, block.area)
+            found[record["id"]] = (
+                record, *({view: f[view][place] for view in f} for f in fields)
+            )  # fmt: skip
+    return found

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 
-from sbtools.errors import DamagedError, RecordError, SbtoolsError, UsageError
+from sbtools.errors import RecordError, SbtoolsError, UsageError
 from sbtools.evaluate import from_scores
 from sbtools.evaluate.scores import Collected, from_records, from_stores
-from sbtools.store import ScoresWriter, Stores, check_part, check_store, digest, read_rows
+from sbtools.store import ScoresWriter, check_store, digest, read_rows
 from tests.evaluate.made import (
     CLASSES,
     VIEWS,
@@ -24,23 +20,12 @@ from tests.evaluate.made import (
     ids,
     inline,
     record_of,
+    rows,
     scores_of,
     store,
 )
 
 PART = "000of001-00000.h5"
-
-
-def rows(folder: Path | str) -> dict[str, Any]:
-    """All that a store says, by id."""
-    found = {}
-    for block in read_rows(str(folder)):
-        for place, record in enumerate(block.records):
-            fields = (block.scores, block.covered, block.area)
-            found[record["id"]] = (
-                record, *({view: f[view][place] for view in f} for f in fields)
-            )  # fmt: skip
-    return found
 
 
 def parts(folder: Path) -> list[str]:
@@ -202,101 +187,6 @@ def test_many_classes_with_long_names(tmp_path: Path) -> None:
     )
 
 
-# What somebody else may have done to a part.
-
-
-def rewrite(name: str, values: np.ndarray, **options: Any) -> Callable[[h5py.File], None]:
-    def hurt(part: h5py.File) -> None:
-        del part[name]
-        part.create_dataset(name, data=values, **{"chunks": values.shape, **options})
-
-    return hurt
-
-
-def external(part: h5py.File) -> None:
-    del part["views/bg/scores"]
-    part["views/bg/scores"] = h5py.ExternalLink("other.h5", "/x")
-
-
-def lost(part: h5py.File) -> None:
-    del part["views/bg"]
-
-
-def stranger(part: h5py.File) -> None:
-    part.create_group("views/extra")
-
-
-def mislabel(part: h5py.File) -> None:
-    lines = part["index"][()].tobytes().replace(b'"label": "', b'"label": 3, "x": "')
-    del part["index"]
-    part.create_dataset("index", data=np.frombuffer(lines, "u1"), chunks=(len(lines),))
-
-
-HURTS = [
-    (mislabel, "field 'label'"),
-    (rewrite("views/bg/scores", np.zeros((5, 3), "<f4")), "shape"),
-    (rewrite("views/bg/scores", np.zeros((6, 4), "<f4")), "shape"),
-    (rewrite("views/bg/scores", np.zeros((6, 3), "<f8")), "type"),
-    (rewrite("views/bg/scores", np.zeros((6, 3), "<f4"), chunks=(1, 3)), "chunks"),
-    (rewrite("views/bg/scores", np.zeros((6, 3), "<f4"), compression="lzf"), "filter"),
-    (rewrite("views/bg/scores", np.full((6, 3), np.nan, "<f4")), "not numbers"),
-    (rewrite("views/bg/scores", np.full((6, 3), np.inf, "<f4")), "not numbers"),
-    (rewrite("views/bg/covered", np.full(6, 1.5, "<f4")), "not from 0 to 1"),
-    (external, "link to elsewhere"),
-    (lost, "no bg"),
-    (stranger, "no place"),
-]
-
-
-@pytest.mark.parametrize(("hurt", "message"), HURTS, ids=[message for _, message in HURTS])
-def test_a_hostile_part_is_named(tmp_path: Path, hurt: Any, message: str) -> None:
-    store(tmp_path / "s", ids(6))
-    with h5py.File(tmp_path / "s" / PART, "r+") as part:
-        hurt(part)
-    found = list(check_part(str(tmp_path / "s" / PART)))
-    assert found and message in found[0]
-    if "not " not in message and message != "no place":
-        with pytest.raises(DamagedError, match=message):
-            rows(tmp_path / "s")
-
-
-def test_no_flipped_bit_goes_unseen(tmp_path: Path) -> None:
-    store(tmp_path / "s", ids(30))
-    whole = (tmp_path / "s" / PART).read_bytes()
-    clean = rows(tmp_path / "s")
-    rng = np.random.default_rng(0)
-    seen = 0
-    for place in rng.integers(0, len(whole), 150):
-        data = bytearray(whole)
-        data[place] ^= 1 << int(rng.integers(8))
-        (tmp_path / "s" / PART).write_bytes(data)
-        try:
-            same = str(rows(tmp_path / "s")) == str(clean)
-        except (DamagedError, SbtoolsError):
-            same, seen = True, seen + 1
-        assert same, place
-    assert seen > 50
-
-
-def test_a_store_of_scores_is_no_store_of_clips(tmp_path: Path) -> None:
-    store(tmp_path / "s", ids(2))
-    with pytest.raises(DamagedError, match="a row a clip"):
-        Stores().clip(f"{tmp_path}/s/{PART}::clips/plain")
-    shutil.rmtree(tmp_path / "s")
-    with pytest.raises(UsageError, match="no store of scores"):
-        from_stores([str(tmp_path / "s")])
-
-
-def test_a_part_of_another_store_is_named(tmp_path: Path) -> None:
-    store(tmp_path / "a", ids(2))
-    with ScoresWriter(str(tmp_path / "b"), CLASSES, "logits", ["plain"], WHAT, {}) as out:
-        out.add_scores(record_of("x"), {"plain": [0, 0, 0]})
-        out.close()
-    shutil.copy(tmp_path / "b" / PART, tmp_path / "a" / "000of001-00001.h5")
-    with pytest.raises(DamagedError, match=r"00001\.h5 is not made from what"):
-        rows(tmp_path / "a")
-
-
 def test_stores_that_do_not_belong_together(tmp_path: Path) -> None:
     store(tmp_path / "a", ids(2))
     with ScoresWriter(str(tmp_path / "b"), CLASSES, "logits", ["plain"], WHAT, {}) as out:
@@ -306,116 +196,3 @@ def test_stores_that_do_not_belong_together(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not the 2 that were named"):
         from_stores([str(tmp_path / "a")], ["run", "jump"])
     assert from_stores([str(tmp_path / "a")], CLASSES).classes == CLASSES
-
-
-# Records that hold their scores.
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"scores": {"plain": [1, 2], "bg": [1, 2, 3]}}, "2 values, there are 3 classes"),
-        ({"scores": [1, 2, 3]}, "scores are no object"),
-        ({"scores": {"plain": "high", "bg": [1, 2, 3]}}, "no list"),
-        ({"scores": {"plain": [1, "x", 3], "bg": [1, 2, 3]}}, "3 values"),
-        ({"covered": {"bg": 1.5}}, "covered of view 'bg'"),
-        ({"area": {"bg": True}}, "area of view 'bg'"),
-    ],
-)
-def test_inline_scores_of_another_form_are_refused(fields: dict[str, Any], message: str) -> None:
-    good, bad = inline(ids(2))
-    with pytest.raises(RecordError, match=message):
-        list(from_records([good, {**bad, **fields}], CLASSES).blocks)
-
-
-def test_a_clip_that_lacks_a_view_is_out_of_all(tmp_path: Path) -> None:
-    records = list(inline(ids(5)))
-    del records[2]["scores"]["bg"]
-    records[3]["label"] = None
-    found = from_scores(from_records(records, CLASSES), draws=0)
-    assert [(clip["id"], clip["message"]) for clip in found["clips"]["failed"]] == [
-        (ids(5)[2], "view bg: there are no scores"),
-        (ids(5)[3], "the record has no label"),
-    ]
-    assert found["views"]["plain"]["top1"]["count"] == 3
-
-
-def test_the_views_are_those_of_all_records(caplog: pytest.LogCaptureFixture) -> None:
-    records = list(inline(ids(6)))
-    for place in (0, 4):
-        del records[place]["scores"]["bg"]
-    records[3]["scores"]["static"] = None
-    error = {"stage": "mask", "kind": "missing", "message": "no masks"}
-    stray = {**record_of("y", error=error), "scores": {"scene": [0, 0, 0]}}
-    for order in (1, -1):
-        caplog.clear()
-        found = from_records([*records, stray][::order], CLASSES)
-        assert found.views == ["plain", "bg", "static"]
-        told = "6 records lack scores of a view that others have, first walk/s0_0 of bg: they"
-        assert [record.getMessage()[: len(told)] for record in caplog.records] == [told]
-    del records[3]["scores"]["static"]
-    found = from_records([*records, stray], CLASSES)
-    made = from_scores(found, draws=0)
-    assert list(made["views"]) == ["plain", "bg"] and made["clips"]["used"] == 4
-    assert [(clip["id"], clip["message"]) for clip in made["clips"]["failed"]] == [
-        (ids(6)[0], "view bg: there are no scores"),
-        (ids(6)[4], "view bg: there are no scores"),
-        ("y", "no masks"),
-    ]
-
-
-def test_views_stand_as_the_clip_with_most_of_them_has_them() -> None:
-    zeros = [0, 0, 0]
-    records = [
-        {**record_of(id), "scores": dict.fromkeys(views, zeros)}
-        for id, views in {"a": ["static", "plain"], "b": ["plain", "bg", "static"],
-                          "c": ["x", "plain"], "d": ["bg", "static", "plain"]}.items()
-    ]  # fmt: skip
-    for order in (1, -1):
-        assert from_records(records[::order], CLASSES).views == ["plain", "bg", "static", "x"]
-
-
-def test_a_view_that_only_a_late_block_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    records = list(inline(ids(9)))
-    del records[0]["scores"]["bg"]
-    whole = from_scores(from_records(records[::-1], CLASSES), draws=20)
-    monkeypatch.setattr("sbtools.evaluate.scores.ROWS", 1)
-    parts = from_scores(from_records(records, CLASSES), draws=20)
-    assert parts["clips"]["used"] == 8 and {**parts, "time": ""} == {**whole, "time": ""}
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"), [(-1e39, "-1e+39"), (3.5e38, "3.5e+38"), (10**400, "3 values")]
-)
-def test_scores_beyond_float32_are_refused_by_name(value: float, shown: str) -> None:
-    record = {**record_of("a"), "scores": {"plain": [0.5, value, 1]}}
-    with pytest.raises(RecordError, match=f"clip 'a': score.*{re.escape(shown)}"):
-        from_records([record], CLASSES)
-    most = float(np.finfo(np.float32).max)
-    kept = {**record_of("a"), "scores": {"plain": [0.5, -most, float("-inf")]}}
-    (block,) = from_records([kept], CLASSES).blocks
-    assert block.scores["plain"].tolist() == [[0.5, -most, float("-inf")]]
-
-
-def test_records_without_scores_are_no_scores() -> None:
-    with pytest.raises(SbtoolsError, match="none of the records holds scores"):
-        from_records([record_of("a")], CLASSES)
-    with pytest.raises(SbtoolsError, match="none of the records holds scores"):
-        from_records([], CLASSES)
-
-
-def test_a_record_that_failed_may_come_first() -> None:
-    error = {"stage": "mask", "kind": "missing", "message": "no masks"}
-    first = record_of("x_0", error=error)
-    found = from_scores(from_records([first, *inline(ids(3))], CLASSES), draws=0)
-    assert found["clips"]["asked"] == 4 and found["clips"]["used"] == 3
-
-
-def test_collected_scores_are_checked() -> None:
-    collected = Collected(CLASSES, "logits", VIEWS)
-    with pytest.raises(ValueError, match="view 'bg'"):
-        collected.add_scores(record_of("a"), {"plain": [0, 0, 0]})
-    with pytest.raises(ValueError, match="view 'plain'"):
-        collected.add_scores(record_of("a"), {"plain": [0, 0], "bg": [0, 0, 0]})
-    with pytest.raises(SbtoolsError, match="no clip"):
-        from_scores(collected.scores())

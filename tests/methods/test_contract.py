@@ -33,7 +33,7 @@ from sbtools.train.step import Step
 from tests.methods.batches import NAMES
 from tests.toys import TOYS
 
-CLASSES, FRAMES, LABELS = ["run", "jump", "sit", "wave"], 2, [2, 0, 0]
+CLASSES, FRAMES, LABELS = ["run", "jump", "sit", "wave"], 4, [2, 0, 0]
 """No clip has the second class, nor the fourth."""
 
 FACTS = {"scene": ["beach", "street"]}

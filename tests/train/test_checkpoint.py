@@ -190,6 +190,16 @@ def test_killed_at_each_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert place == 2 * (1 + 3 * 2)
 
 
+def test_a_save_after_one_that_was_killed_leaves_nothing_over(tmp_path: Path) -> None:
+    """previous.pt is last.pt under a second name: a rename of one to the other does nothing."""
+    kept = saved(tmp_path, 1)
+    os.link(tmp_path / LAST, tmp_path / PREVIOUS)
+    resign(tmp_path / PREVIOUS)
+    kept.save(state(2))
+    assert [step_of(tmp_path / name) for name in (LAST, PREVIOUS)] == [2, 1]
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
+
+
 SAVES = """
 import sys
 from tests.train.test_checkpoint import saved, Path

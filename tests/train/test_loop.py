@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import multiprocessing
 import os
 import shutil
 from collections import Counter
@@ -12,17 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
-from sbtools.errors import DamagedError, OutputError, SbtoolsError, UsageError
+from sbtools.errors import DamagedError, SbtoolsError, UsageError
 from sbtools.methods import build as build_method
 from sbtools.methods.mask import Mask
 from sbtools.rng import Draws
 from sbtools.train import load
-from sbtools.train.checkpoint import Checkpoints, read
-from sbtools.train.loop import RankOptions, run_rank
+from sbtools.train.checkpoint import read
 from sbtools.train.updates import Updates
 from tests.loader.made import make as make_videos
 from tests.train.faking import (
@@ -35,11 +32,7 @@ from tests.train.faking import (
     settings,
     train,
 )
-
-CLIPS, BATCH, EPOCHS = 17, 5, 3
-EACH = 4
-STEPS = EACH * EPOCHS
-TIMES = {"seconds", "clips_per_second", "waiting", "peak_memory"}
+from tests.train.runs import CLIPS, EACH, FULL, STEPS, lines, same
 
 
 @pytest.fixture(autouse=True)
@@ -56,12 +49,6 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any], li
     return folder, make_arrays(folder, CLIPS), make_arrays(folder, 7, seed=1)
 
 
-FULL = settings(
-    method="two", ema=0.8, select="val", clip_grad=1.0, accumulate=2, warmup=1.0,
-    model_settings={"dropout": 0.3},
-)  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def whole(
     clips: tuple[Path, list[Any], list[Any]], tmp_path_factory: pytest.TempPathFactory
@@ -72,94 +59,6 @@ def whole(
         word, steps = train(run, clips[0])
     assert word == "done" and [s["step"] for s in steps] == list(range(1, STEPS + 1))
     return run, steps
-
-
-def steady(told: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in told.items() if name not in TIMES}
-
-
-def lines(run: str) -> list[dict[str, Any]]:
-    return [steady(json.loads(line)) for line in Path(run, "log.jsonl").read_text().splitlines()]
-
-
-def same(one: Any, other: Any) -> bool:
-    """Equal bit for bit, in whatever is nested."""
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[k], other[k]) for k in one)
-    if isinstance(one, (list, tuple)):
-        return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other)
-
-
-def require_same_end(run: str, other: str) -> None:
-    for name in ("last.pt", "best.pt"):
-        one, two = (read(os.path.join(place, name))[0] for place in (run, other))
-        for part in ("model", "method", "optimizer", "ema", "spec"):
-            assert same(one[part], two[part]), (name, part)
-    assert lines(run) == lines(other)
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_stopped_at_random_steps_ends_as_if_it_had_not_been(
-    tmp_path: Path, clips: Any, whole: Any, seed: int
-) -> None:
-    """Twice stopped: losses of every step, weights, averages and lines are the same."""
-    rng = np.random.default_rng(seed)
-    run = make_run(tmp_path / "run", clips[1], FULL, clips[2])
-    for word in ("term", "usr1"):
-        ask = Stop(1 + int(rng.integers(STEPS // 2)), word)
-        assert train(run, clips[0], ask)[0] == word
-    found, _ = train(run, clips[0])
-    assert found == "done"
-    require_same_end(run, whole[0])
-
-
-def test_steps_after_a_stop_have_the_losses_they_had(
-    tmp_path: Path, clips: Any, whole: Any
-) -> None:
-    run = make_run(tmp_path / "run", clips[1], FULL, clips[2])
-    word, first = train(run, clips[0], Stop(EACH + 2 + 2))
-    _, rest = train(run, clips[0])
-    assert word == "term" and len(first) == EACH + 1
-    assert [steady(s) for s in first + rest] == [steady(s) for s in whole[1]]
-
-
-@pytest.mark.parametrize("at", [EACH + 1, EACH + 2])
-def test_stopped_while_it_validates(tmp_path: Path, clips: Any, whole: Any, at: int) -> None:
-    """The epoch's steps are not done again."""
-    run = make_run(tmp_path / "run", clips[1], FULL, clips[2])
-    assert train(run, clips[0], Stop(at))[0] == "term"
-    progress = read(f"{run}/last.pt")[0]["progress"]
-    assert (progress["epoch"], progress["place"], progress["step"]) == (0, EACH, EACH)
-    _, rest = train(run, clips[0])
-    assert [s["step"] for s in rest] == list(range(EACH + 1, STEPS + 1))
-    require_same_end(run, whole[0])
-
-
-class Died(BaseException):
-    pass
-
-
-@pytest.mark.parametrize("at", [3, 6, 11])
-def test_killed_loses_no_more_than_an_interval(
-    tmp_path: Path, clips: Any, whole: Any, at: int
-) -> None:
-    run = make_run(tmp_path / "run", clips[1], FULL, clips[2])
-
-    def die(told: Mapping[str, Any]) -> None:
-        if told["step"] == at:
-            raise Died
-
-    with pytest.raises(Died):
-        run_rank(
-            run, 0, 1, "cpu", Stop(), RankOptions(root=str(clips[0]), save_every=2, step_line=die)
-        )
-    _, rest = train(run, clips[0], save_every=2)
-    assert at - rest[0]["step"] <= 1
-    assert [steady(s) for s in rest] == [steady(s) for s in whole[1][rest[0]["step"] - 1 :]]
-    require_same_end(run, whole[0])
 
 
 def test_workers_change_nothing(tmp_path: Path, clips: Any, whole: Any) -> None:
@@ -316,67 +215,6 @@ def test_masked_clips_are_told_by_mode(tmp_path: Path) -> None:
     assert drawn[0] != drawn[1]
     for line, counts in zip(lines(whole_), drawn, strict=True):
         assert line["drawn"] == pytest.approx({mode: counts[mode] / 6 for mode in ("none", "bg")})
-
-
-@pytest.mark.parametrize("how", ["cut", "flipped"])
-def test_a_damaged_checkpoint_costs_an_interval(
-    tmp_path: Path, clips: Any, whole: Any, how: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    run = make_run(tmp_path / "run", clips[1], FULL, clips[2])
-    train(run, clips[0], Stop(9), save_every=1)
-    path = Path(run, "last.pt")
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 4
-    path.write_bytes(data[: len(data) // 3] if how == "cut" else data)
-    assert train(run, clips[0])[0] == "done"
-    assert "last.pt is damaged" in caplog.text
-    require_same_end(run, whole[0])
-
-
-def test_all_damaged(tmp_path: Path, clips: Any) -> None:
-    run = make_run(tmp_path / "run", clips[1], settings())
-    train(run, clips[0], Stop(3), save_every=1)
-    for name in ("last.pt", "previous.pt"):
-        os.truncate(os.path.join(run, name), 10)
-    with pytest.raises(DamagedError, match="no checkpoint in"):
-        train(run, clips[0])
-
-
-def test_a_full_disk_keeps_what_was_good(
-    tmp_path: Path, clips: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import errno
-
-    from sbtools.train import checkpoint
-
-    run = make_run(tmp_path / "run", clips[1], settings())
-    train(run, clips[0], Stop(3))
-
-    def full(path: str, data: bytes) -> str:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(checkpoint, "write_synced", full)
-    with pytest.raises(OutputError, match="No space left"):
-        train(run, clips[0], save_every=1)
-    monkeypatch.undo()
-    register = Checkpoints(run).newest()
-    assert register and register[1]["progress"]["step"] == 2
-
-
-def test_a_worker_that_dies_leaves_the_checkpoint(tmp_path: Path, clips: Any) -> None:
-    """Wherever torch notices it."""
-    run = make_run(tmp_path / "run", clips[1], settings(epochs=50))
-
-    def kill(told: Mapping[str, Any]) -> None:
-        if told["step"] == 2:
-            for worker in multiprocessing.active_children():
-                worker.kill()
-
-    options = RankOptions(root=str(clips[0]), workers=1, save_every=1, timeout=60, step_line=kill)
-    with pytest.raises(SbtoolsError, match="a worker that loads clips died"):
-        run_rank(run, 0, 1, "cpu", Stop(), options)
-    assert read(f"{run}/last.pt")[0]["progress"]["step"] >= 1
-    assert not multiprocessing.active_children()
 
 
 def test_first_weights_hang_on_the_seed(tmp_path: Path, clips: Any) -> None:
