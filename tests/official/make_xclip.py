@@ -42,6 +42,8 @@ def make(fetched: Path) -> dict[str, Any]:
     seeded.fill(model, SEED)
     shape = [len(LABELS), FRAMES, 3, SIDE, SIDE]
     video = seeded.video(SEED, shape)
+    caught: list[torch.Tensor] = []
+    model.mit.register_forward_hook(lambda part, args, out: caught.append(out[1]))
     out = model(input_ids=tokens, pixel_values=video)
     loss = torch.nn.functional.cross_entropy(
         out.logits_per_video, torch.tensor(LABELS), label_smoothing=SMOOTHING
@@ -51,6 +53,6 @@ def make(fetched: Path) -> dict[str, Any]:
     told = {name: g for name, g in zip(weights, grads, strict=True) if g is not None}
     given = {"seed": SEED, "classes": CLASSES, "labels": LABELS, "video": shape,
              "smoothing": SMOOTHING, "config": CONFIG}  # fmt: skip
-    found = figures.group({"logits": out.logits_per_video})
+    found = figures.group({"features": caught[0], "logits": out.logits_per_video})
     found["class_ce"] = {"loss": figures.rounded(loss), "gradients": figures.group(told)}
     return {"cases": {"small": {"input": given, "expected": found}}}

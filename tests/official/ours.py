@@ -98,20 +98,26 @@ def batch(given: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-def features(model: VideoModel, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Of clips, of clips that repeat their first frame, and of texts: those of all classes, or
-    those of the clips where each chooses its template."""
+def features(model: VideoModel, given: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Features of clips, of clips that repeat their first frame (frame), and of texts: those of all
+    classes, or those of the clips where each chooses its template; logits. All but where named."""
     clips = batch(given)
-    found: dict[str, Any] = {"features": model.encode_video(clips["video"])}
-    found["frame"] = model.encode_frame(clips["video"][:, 0])
-    if "templates" in given:
-        picks = (torch.tensor(given["templates"]) + 0.5) / TEMPLATES
-        found["texts"] = model.label_features(clips["label"], picks)
-        found["logits"] = within(model, clips)[0]
-    else:
-        found["texts"] = model.label_features(torch.arange(len(given["classes"])))
-        found["logits"] = model.scores(clips["video"])
-    return found
+    chosen = "templates" in given
+    labels = clips["label"] if chosen else torch.arange(len(given["classes"]))
+    picks = (torch.tensor(given["templates"]) + 0.5) / TEMPLATES if chosen else None
+    make = {
+        "features": lambda: model.encode_video(clips["video"]),
+        "frame": lambda: model.encode_frame(clips["video"][:, 0]),
+        "texts": lambda: model.label_features(labels, picks),
+        "logits": lambda: within(model, clips)[0] if chosen else model.scores(clips["video"]),
+    }
+    return {name: make[name]() for name in names or make}
+
+
+def video_features(model: VideoModel, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Of clips alone, where the texts depend on the clips; and logits."""
+    shown = video(given["seed"], given["video"])
+    return {"features": model.encode_video(shown), "logits": model.scores(shown)}
 
 
 def scores(model: VideoModel, given: Mapping[str, Any]) -> Tensor:
