@@ -1,21 +1,14 @@
-"""A small CLIP in OpenAI's format, and the official code to compare with."""
+"""A small CLIP in OpenAI's format, and in others."""
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import open_clip
-import pytest
 import torch
 from torch import Tensor
 
@@ -93,36 +86,3 @@ def scripted(path: Path, quick: bool) -> Path:
 def images(count: int, *leading: int, size: int = SIZE, seed: int = 3) -> Tensor:
     drawn = np.random.default_rng(seed).normal(size=(*leading, count, 3, size, size))
     return torch.from_numpy(drawn)
-
-
-def official_folder(name: str) -> Path:
-    """The checkout of an official repository; the test is skipped, by name, where it is absent."""
-    folder = Path(os.environ.get("SBTOOLS_OFFICIAL", "/nonexistent"), name)
-    if not folder.is_dir():
-        pytest.skip(f"no official code: {name} (SBTOOLS_OFFICIAL names the folder it is in)")
-    return folder
-
-
-@contextmanager
-def imported(folder: Path, *names: str) -> Iterator[list[ModuleType]]:
-    """Modules of a checkout, and nothing of them left in sys.modules afterwards."""
-    roots = {name.split(".")[0] for name in (*names, "clip")}
-
-    def drop() -> None:
-        for name in [n for n in sys.modules if n.split(".")[0] in roots]:
-            del sys.modules[name]
-
-    drop()
-    sys.path.insert(0, str(folder))
-    try:
-        yield [importlib.import_module(name) for name in names]
-    finally:
-        sys.path.remove(str(folder))
-        drop()
-
-
-class Silent:
-    """A logger."""
-
-    def info(self, *what: Any) -> None:
-        pass

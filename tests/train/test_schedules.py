@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import os
-import warnings
 from collections.abc import Iterator
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -36,19 +31,6 @@ CASES = [
 CLOSE = {"rel": 1e-12, "abs": 1e-15}
 
 
-def official(*names: str) -> Any:
-    """A module of a checkout under SBTOOLS_OFFICIAL."""
-    place = os.environ.get("SBTOOLS_OFFICIAL")
-    path = Path(place or "", *names)
-    if not place or not path.is_file():
-        pytest.skip("no official code (SBTOOLS_OFFICIAL names the folder of the checkouts)")
-    spec = importlib.util.spec_from_file_location(path.stem + "_official", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def optimizer() -> torch.optim.Optimizer:
     return torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=PEAK)
 
@@ -71,16 +53,6 @@ def test_vifi_is_timms_scheduler(epochs: int, steps: int, warmup: float) -> None
         optimizer(), t_initial=epochs * steps, lr_min=PEAK / 100, warmup_lr_init=0,
         warmup_t=int(warmup * steps), cycle_limit=1, t_in_epochs=False,
     )  # fmt: skip
-    ours = Schedule(steps, epochs, warmup, 0.01, "vifi")
-    for step, rate in enumerate(as_main_py_steps(theirs, epochs, steps)):
-        assert PEAK * ours.factor(step) == pytest.approx(rate, **CLOSE), step
-
-
-@pytest.mark.parametrize(("epochs", "steps", "warmup"), CASES)
-def test_vifi_is_the_official_one(epochs: int, steps: int, warmup: float) -> None:
-    module = official("ViFi-CLIP", "utils", "optimizer.py")
-    train = SimpleNamespace(EPOCHS=epochs, WARMUP_EPOCHS=warmup, LR=PEAK)
-    theirs = module.build_scheduler(SimpleNamespace(TRAIN=train), optimizer(), steps)
     ours = Schedule(steps, epochs, warmup, 0.01, "vifi")
     for step, rate in enumerate(as_main_py_steps(theirs, epochs, steps)):
         assert PEAK * ours.factor(step) == pytest.approx(rate, **CLOSE), step
@@ -121,30 +93,6 @@ def test_actionclip_moves_in_every_tenth_step(epochs: int, steps: int, warmup: f
     ours = Schedule(steps, epochs, warmup, 0.0, "actionclip")
     for step, rate in enumerate(rates_of_actionclip(epochs, steps, warmup)):
         assert PEAK * ours.factor(step) == pytest.approx(rate, **CLOSE), step
-
-
-@pytest.mark.parametrize(("epochs", "steps", "warmup"), LONG)
-def test_actionclip_is_the_official_one(epochs: int, steps: int, warmup: float) -> None:
-    module = official("ActionCLIP", "utils", "lr_scheduler.py")
-    theirs = module.WarmupCosineAnnealingLR(optimizer(), epochs, warmup_epochs=warmup)
-    ours = Schedule(steps, epochs, warmup, 0.0, "actionclip")
-    for step in range(epochs * steps):
-        epoch, kkk = divmod(step, steps)
-        if (kkk + 1) == 1 or (kkk + 1) % 10 == 0:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                theirs.step(epoch + kkk / steps)
-        rate = theirs.optimizer.param_groups[0]["lr"]
-        assert PEAK * ours.factor(step) == pytest.approx(rate, **CLOSE), step
-
-
-def test_cosine_is_actionclips_formula() -> None:
-    module = official("ActionCLIP", "utils", "lr_scheduler.py")
-    theirs = module.WarmupCosineAnnealingLR(optimizer(), 50, 0.01, warmup_epochs=5)
-    ours = Schedule(40, 50, 5, 0.01)
-    for step in range(0, 2000, 7):
-        theirs.last_epoch = step / 40
-        assert PEAK * ours.factor(step) == pytest.approx(theirs.get_lr()[0], **CLOSE)
 
 
 @pytest.mark.parametrize(("model", "name"), [("vificlip", "vifi"), ("actionclip", "actionclip")])
