@@ -113,5 +113,5 @@ def test_an_error_in_the_clips(tmp_path: Path) -> None:
     video = ours.batch(given)["video"]
     with torch.no_grad():
         for wrong in (video * SHARE, video.flip(1)):
-            told = figures.seen({"features": model.encode_video(wrong)}, shown)
+            told = figures.seen({"features": model.encode(wrong).features}, shown)
             assert figures.differences(told, shown)
