@@ -267,6 +267,8 @@ def test_weights_that_the_library_saved(
     with pytest.raises(UsageError, match=r"five\.\w+ is not of a shufflenet_v2_x1_0: ") as fault:
         linear("shufflenet_v2_x1_0", weights=path)
     assert "\n" not in str(fault.value) and len(str(fault.value)) < 400
+    with pytest.raises(UsageError, match=r"five\.\w+ is not of a frame_cnn: .*Missing"):
+        linear("frame_cnn", weights=path)
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
