@@ -42,7 +42,7 @@ DRAWS = Draws(seed=3, epoch=2, step=7)
 TINY: dict[str, list[dict[str, Any]]] = {
     "vificlip": [{"arch": "tiny"}],
     "actionclip": [{"arch": "tiny"}],
-    "linear": [{"backbone": name} for name in ("conv3d", "frame_cnn")],
+    "linear": [{"backbone": name, "size": 32} for name in ("conv3d", "frame_cnn")],
 }
 """Options that make a model small; those of one that is not named are its defaults."""
 
@@ -56,7 +56,7 @@ WAYS = [*methods.METHODS, *TOYS, *list(TOLD)[1:]]
 
 
 @pytest.fixture(
-    scope="module", params=KINDS, ids=lambda kind: "-".join([kind[0], *kind[1].values()])
+    scope="module", params=KINDS, ids=lambda kind: "-".join([kind[0], *map(str, kind[1].values())])
 )
 def model(request: pytest.FixtureRequest) -> VideoModel:
     name, options = request.param
