@@ -26,7 +26,7 @@ from sbtools.records.fields import _FIELDS
 from sbtools.store.layout import DTYPES, FORMATS
 
 HERE = Path(__file__).resolve().parent.parent
-PAGES = sorted((HERE / "man").glob("*.[15]"))
+PAGES = sorted((HERE / "man").glob("*.[157]"))
 COMMAND_PAGES = [page for page in PAGES if page.suffix == ".1"]
 README = (HERE / "README.md").read_text("utf-8")
 ORDER = ["NAME", "SYNOPSIS", "EXAMPLES", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "SEE ALSO"]
@@ -90,7 +90,7 @@ def test_pages_begin_with_examples_and_end_with_exit_statuses(page: Path) -> Non
 def test_pages_are_of_this_version_and_point_to_pages_that_exist(page: Path) -> None:
     text = page.read_text("utf-8")
     assert f'"sbtools {__version__}"' in text.splitlines()[0]
-    named = re.findall(r"(sbtools[a-z-]*)\(([15])\)", plain(page))
+    named = re.findall(r"(sbtools[a-z-]*)\(([157])\)", plain(page))
     assert named and {f"{name}.{section}" for name, section in named} <= {p.name for p in PAGES}
 
 
@@ -130,6 +130,24 @@ def test_every_dataset_of_a_store_is_in_the_manual() -> None:
     text = plain(HERE / "man" / "sbtools-store.5")
     assert set(re.findall(r"/(?:clips/KEY|views/NAME)/([a-z]+)", text)) == set(DTYPES)
     assert all(f'"{format}"' in text or format in text for format in FORMATS)
+
+
+def test_every_promise_about_faults_has_tests_and_these_exist() -> None:
+    _, *faults = (HERE / "man" / "sbtools-faults.7").read_text("utf-8").split("\n.TP\n")
+    assert len(faults) > 30
+    for fault in faults:
+        named = re.findall(r"^([a-z_/]+\.py)::(test_\w+)$", fault, flags=re.M)
+        assert named and re.search(r"^Exit status \d", fault, flags=re.M), fault
+        for file, name in named:
+            source = (HERE / "tests" / file).read_text("utf-8")
+            assert re.search(rf"^def {name}\(", source, flags=re.M), f"{file}::{name}"
+
+
+def test_the_first_page_leads_to_every_other() -> None:
+    named = re.findall(r"(sbtools-[a-z]+)\(([157])\)", plain(HERE / "man" / "sbtools.1"))
+    assert {f"{name}.{section}" for name, section in named} == {p.name for p in PAGES} - {
+        "sbtools.1"
+    }
 
 
 def test_the_example_of_a_record_is_one() -> None:
