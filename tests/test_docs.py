@@ -132,6 +132,24 @@ def test_every_dataset_of_a_store_is_in_the_manual() -> None:
     assert all(f'"{format}"' in text or format in text for format in FORMATS)
 
 
+def test_every_promise_about_faults_has_tests_and_these_exist() -> None:
+    _, *faults = (HERE / "man" / "sbtools-faults.7").read_text("utf-8").split("\n.TP\n")
+    assert len(faults) > 30
+    for fault in faults:
+        named = re.findall(r"^([a-z_/]+\.py)::(test_\w+)$", fault, flags=re.M)
+        assert named and re.search(r"^Exit status \d", fault, flags=re.M), fault
+        for file, name in named:
+            source = (HERE / "tests" / file).read_text("utf-8")
+            assert re.search(rf"^def {name}\(", source, flags=re.M), f"{file}::{name}"
+
+
+def test_the_first_page_leads_to_every_other() -> None:
+    named = re.findall(r"(sbtools-[a-z]+)\(([157])\)", plain(HERE / "man" / "sbtools.1"))
+    assert {f"{name}.{section}" for name, section in named} == {p.name for p in PAGES} - {
+        "sbtools.1"
+    }
+
+
 def test_the_example_of_a_record_is_one() -> None:
     line = " ".join(blocks(HERE / "man" / "sbtools-records.5")[0].split())
     assert parse(line.encode(), "page")["id"] == "walk/park"
