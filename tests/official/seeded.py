@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ import torch
 
 Shape = Iterable[int]
 WORD = 2.0**-53
+LARGE = 1 << 22
+"""Elements of a table of embeddings, which test after test begins with."""
 
 
 def words(name: str, count: int) -> Any:
@@ -37,9 +40,17 @@ def weight(seed: int, name: str, shape: Shape, precision: str = "half") -> torch
     precision: half, numbers that float16 can hold, or single, numbers that it cannot.
     """
     shape = tuple(shape)
+    drawn = (_kept if math.prod(shape) > LARGE else _weight)(seed, name, shape, precision)
+    return drawn.clone()
+
+
+def _weight(seed: int, name: str, shape: tuple[int, ...], precision: str) -> torch.Tensor:
     drawn = uniform(f"{seed} {name}", shape, *_bounds(name, shape))
     kind = np.float16 if precision == "half" else np.float32
     return torch.from_numpy(np.asarray(drawn, kind).astype(np.float64))
+
+
+_kept = lru_cache(maxsize=1)(_weight)
 
 
 def weights(
