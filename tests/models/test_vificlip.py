@@ -259,7 +259,9 @@ def test_a_wrong_option_is_one_line(weights: str, message: str) -> None:
 
 
 def test_an_unknown_model_is_named_with_those_there_are() -> None:
-    with pytest.raises(models.UsageError, match="no model 'clip'; there are actionclip, linear, vificlip"):
+    with pytest.raises(
+        models.UsageError, match="no model 'clip'; there are actionclip, linear, vificlip"
+    ):
         models.build("clip", ["a"])
     with pytest.raises(models.UsageError, match="does not fit this sbtools"):
         models.rebuild({"name": "vificlip"})
