@@ -51,7 +51,7 @@ def work(unpacked: Path, tmp_path: Path) -> Path:
 
 def done(folder: Path, *words: str, status: int = 0) -> bytes:
     """What a command prints that ends with this status."""
-    ran = sbtools(*words, cwd=folder)
+    ran = sbtools(*words, cwd=folder, timeout=1500)
     assert ran.returncode == status, ran.stderr.decode()
     return ran.stdout
 
