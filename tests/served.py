@@ -28,6 +28,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from tests.cli import failing
 from tests.served_client import outset
 
 LIBRARIES = ("torch", "torch._dynamo", "torchvision", "open_clip", "transformers", "scipy.stats",
@@ -136,6 +137,8 @@ def _become(told: dict[str, Any], streams: list[int]) -> NoReturn:
         setattr(sys, name, _stream(place))
         setattr(sys, f"__{name}__", getattr(sys, name))
     sys.argv = ["sbtools", *told["arguments"]]
+    if "SERVED_FAIL" in os.environ:
+        failing.install(os.environ["SERVED_FAIL"])
     code: object = 1
     try:
         runpy.run_module("sbtools", run_name="__main__", alter_sys=True)
