@@ -14,7 +14,7 @@ import pytest
 from tests.cli.running import SBTOOLS, environment, ids, lines, sbtools, shell
 from tests.making import make_clips
 
-KILLS = int(os.environ.get("SBTOOLS_KILLS", "10"))
+KILLS = int(os.environ.get("SBTOOLS_KILLS", "5"))
 """Random kills for each stage; 100 once in a while."""
 
 CLIPS = 12

@@ -183,7 +183,9 @@ def test_the_limit_ends_the_wait_with_one_line(tmp_path: Path) -> None:
 
 
 LOST = """import os, sys
-os.write(1, b'{"bug": [0, "RuntimeError: Connection closed by peer", "trace"]}\\n')
+from sbtools.train import messages
+lost = "RuntimeError: Connection closed by peer"
+os.write(1, messages.encode(messages.Bug(0, lost, "trace")))
 sys.exit(1)"""
 
 
