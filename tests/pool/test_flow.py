@@ -136,7 +136,8 @@ def test_later_clips_wait_in_bounded_memory(tmp_path: Path) -> None:
 
 
 def test_a_fast_worker_and_a_slow_consumer_take_bounded_memory() -> None:
-    """1.1 GB pass through; the process may grow by the buffer and two workers' slots."""
+    """1.1 GB pass through; the process may grow by the buffer, two workers' slots, and what of the
+    first item is given out when the buffer is full."""
     code = f"""
 import sys, time
 sys.path.insert(0, {str(HERE)!r})
@@ -154,7 +155,7 @@ print(total >> 20, peak() - before)
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
     total, grown = map(int, out.split())
     assert total == 1120
-    assert grown < 200
+    assert grown < 280
 
 
 def test_no_worker_outlives_a_run() -> None:

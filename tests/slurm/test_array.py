@@ -27,7 +27,9 @@ def test_a_task_that_is_told_to_stop_goes_on_later(slurm: Cluster, whole: Whole)
     assert whole.equals("new/masks")
 
 
-def test_a_task_that_is_cancelled_is_submitted_again(slurm: Cluster, whole: Whole) -> None:
+def test_a_task_that_is_cancelled_is_submitted_again(
+    unhurried: None, slurm: Cluster, whole: Whole
+) -> None:
     """TERM to all of a task, as by scancel; the task alone is submitted again."""
     job = slurm.submit(
         SCRIPTS / "segment.sbatch", "clips.jsonl", "cut", *ASKED,
