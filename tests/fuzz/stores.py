@@ -62,6 +62,21 @@ def _told(folder: Path, ran: list[Ran], wanted: dict[str, str]) -> str | None:
     return None
 
 
+def pixels(corpus: Path, work: Path, draws: np.random.Generator) -> Case:
+    """A store of masked pixels that was changed: told, or the numbers are the same."""
+    copied(corpus, work, "clips", "masks", "masks.jsonl", "pixels", "pixels.jsonl", "mine.py")
+    what = _changed(work / "pixels", draws)
+    steps = [
+        Step(["check", "-q", "pixels"]),
+        Step([*EVAL, "--model", "mine:mean", "-o", "r.json", "pixels.jsonl"]),
+        Step(["view", "-o", "sheet.png", "pixels.jsonl"], out="seen.jsonl"),
+        Step([*MASK, "-o", "pixels", "masks.jsonl"], out="again.jsonl"),
+    ]
+    clean = json.loads((corpus / "of-pixels.json").read_bytes())
+    return Case(steps, what, set(_pixels(corpus / "pixels")),
+                lambda folder, ran: _numbers(folder, ran, clean))  # fmt: skip
+
+
 def scores(corpus: Path, work: Path, draws: np.random.Generator) -> Case:
     """A store of scores that was changed: told, or the numbers are the same."""
     copied(corpus, work, "scores")
@@ -79,7 +94,7 @@ def _numbers(folder: Path, ran: list[Ran], clean: dict[str, object]) -> str | No
         return None
     found = json.loads((folder / "r.json").read_bytes())
     if found["views"] != clean["views"]:
-        return "changed scores were taken, and gave other numbers"
+        return "a changed store was taken, and gave other numbers"
     return None
 
 
