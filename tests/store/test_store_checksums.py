@@ -117,6 +117,7 @@ MASKS: dict[str, Change] = {
     "no checksums of frames": lost("crc32", f"{A}/person"),
     "other checksums": attribute("crc32", '{"attributes": 1}'),
     "other checksums of frames": attribute("crc32", np.zeros(3, "<u4"), f"{A}/person"),
+    "more checksums of frames": attribute("crc32", np.zeros(5000, "<u4"), f"{A}/person"),
     "fewer checksums of frames": attribute("crc32", np.zeros(2, "<u4"), f"{A}/person"),
 }  # fmt: skip
 PIXELS: dict[str, Change] = {
