@@ -102,12 +102,12 @@ def test_what_was_not_yet_asked_for_goes_on_with_all_workers(
 def test_training_shows_the_same_clips(known: Known, tmp_path: Path) -> None:
     """None is replaced, nor its replacement, nor whose masks it gets: memory was short for once."""
     options: dict[str, Any] = {"needs": {"masks", "other"}, "seed": 3}
-    spoilt = broken(known, 3)
-    wanted = list(load(build(spoilt, **options), STEPS, 0))
+    spoilt, steps = broken(known, 3), [[3], [0], [1, 2], [4], [5]]
+    wanted = list(load(build(spoilt, **options), steps, 0))
     for id in ("c0", "c1", "c2", "c4", "c5"):
         folder = tmp_path / id
         folder.mkdir()
-        found = list(load(scarce(spoilt, folder, {id: 1}, **options), STEPS, 0))
+        found = list(load(scarce(spoilt, folder, {id: 1}, **options), steps, 0))
         for (one, failed), (two, too) in zip(wanted, found, strict=True):
             assert equal(one, two) and failed == too
         assert begun(folder, id)
