@@ -17,7 +17,7 @@ class Checked:
     """The attributes of a clip's group and the names of its datasets, checked; checks the rest.
 
     Each method raises DamagedError for what is not as it was written. A part of an earlier version
-    has no checksums (`sealed` is False), and passes.
+    has no checksums (`sealed` is False), nor has any clip of it, and passes.
     """
 
     def __init__(self, group: h5g.GroupID, key: str, where: str, sealed: bool) -> None:
@@ -26,10 +26,10 @@ class Checked:
         self._frames: dict[str, NDArray[np.uint32]] = {}
         self.attrs = attributes(group, where)
         self.datasets = names(group, where)
+        if sealed != (ATTRIBUTE in self.attrs):
+            raise changed(where)
         if not sealed:
             return
-        if ATTRIBUTE not in self.attrs:
-            raise changed(where)
         self._sums = parsed(self.attrs.pop(ATTRIBUTE), where)
         told = self._sums.get(ATTRIBUTES)
         if told != of_attributes(key, self.attrs):
