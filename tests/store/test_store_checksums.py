@@ -194,6 +194,16 @@ def test_a_changed_index_or_origin_is_noticed(change: str, stores: Path) -> None
     assert any(words in line for line in check_store(str(stores / "masks")))
 
 
+@pytest.mark.parametrize("which", ["no", "more", "fewer"])
+def test_checksums_of_another_shape_are_not_read(which: str, stores: Path) -> None:
+    """HDF5 would write behind the memory that there is for them."""
+    path = stores / "masks" / PART
+    with h5py.File(path, "r+", libver=("v110", "v110")) as part:
+        MASKS[f"{which} checksums of frames"](part)
+    with pytest.raises(DamagedError, match=f"{A}/person: attribute crc32 was changed since"):
+        Stores().clip(f"{path}::{A}").mask("person", 0)
+
+
 def test_a_frame_is_checked_alone(stores: Path) -> None:
     path = stores / "masks" / PART
     with h5py.File(path, "r+") as part:
