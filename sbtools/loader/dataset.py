@@ -22,6 +22,7 @@ from sbtools.loader.partners import Partners
 from sbtools.loader.photo import draw_jitter
 from sbtools.loader.sample import Failure, Sample
 from sbtools.models.recipe import Recipe
+from sbtools.pool.task import clip_error, out_of_memory
 from sbtools.store import Stores
 
 if TYPE_CHECKING:
@@ -136,7 +137,9 @@ class Clips(Dataset[Sample | Failure]):
             return Failure(record["id"], error.kind, str(error))
         except DamagedError as error:
             return Failure(record["id"], "damaged", str(error))
-        except MemoryError:
+        except Exception as error:
+            if not out_of_memory(clip_error(error)):
+                raise
             return Failure(record["id"], "memory", "memory does not suffice for the clip")
 
     def _sample(self, record: Record, number: int, view: int, epoch: int) -> Sample:
@@ -224,9 +227,11 @@ class Clips(Dataset[Sample | Failure]):
                     rule = self.recipe.sampling
                     places = sampling.test(rule, footage.count, self.frames)
                     found = self._masks(footage, places, crop, size)
-            except (ClipError, DamagedError):
-                continue
-            return {f"other_{name}": mask for name, mask in found.items()}
+            except (ClipError, DamagedError) as error:
+                if out_of_memory(error):
+                    raise
+            else:
+                return {f"other_{name}": mask for name, mask in found.items()}
         raise ClipError("missing", "no other clip with masks was found to take them from")
 
     def _label(self, record: Record) -> int:

