@@ -37,7 +37,7 @@ class Stores:
     May be copied into other processes, by fork or by spawn: each opens the parts itself.
     """
 
-    def __init__(self, root: str | None = None, max_open: int = 16) -> None:
+    def __init__(self, root: str | None = None, max_open: int = 4) -> None:
         self._root = root
         self._max_open = max_open
         self._parts: OrderedDict[str, OpenPart] = OrderedDict()

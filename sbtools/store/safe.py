@@ -38,6 +38,9 @@ _FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32}
 _ATTRIBUTE_BYTES = 1 << 20
 _FAULTS = (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeError)
 _RANKS = {"person": 3, "object": 3, "rgb": 4}
+CLIPS_OPEN = 8
+"""Of a part, whose objects are at hand without being looked for again."""
+
 _TYPES = {name: h5t.py_create(dtype) for name, dtype in DTYPES.items()}
 
 
@@ -115,8 +118,8 @@ class OpenPart:
         return found
 
     def hold(self, key: str, name: str, item: Any) -> None:
-        """Keep an object open, the last thousand or so of a part of many clips."""
-        if len(self.opened) > 1024:
+        """Keep an object open, those of the last few clips."""
+        if not name and sum(not other for _, other in self.opened) >= CLIPS_OPEN:
             self.opened.clear()
         self.opened[key, name] = item
 
@@ -154,9 +157,13 @@ def _require_file(path: str) -> None:
 
 
 def _access() -> h5p.PropFAID:
-    """Without locks: a part never changes once it has its name, and locks fail on some networks."""
+    """Without locks: a part never changes once it has its name, and locks fail on some networks.
+
+    Without HDF5's cache of chunks, a megabyte for each dataset: a frame is a chunk, and read once.
+    """
     access = h5p.create(h5p.FILE_ACCESS)
     access.set_file_locking(False, True)
+    access.set_cache(0, 0, 0, 0.0)
     return access
 
 
