@@ -10,6 +10,8 @@ from typing import BinaryIO
 from sbtools.errors import ClipError
 
 HEAD_BYTES = 4096
+ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
+"""What a zip begins with; the second is that of an empty one."""
 
 _MOV_ATOMS = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"styp")
 _MAGIC = (
