@@ -6,6 +6,7 @@ of a directory it takes in, and which members it is asked for.
 
 from __future__ import annotations
 
+import io
 import re
 import stat
 import struct
@@ -105,8 +106,9 @@ class _Bounded:
     """A file as zipfile reads it; ClipError for a directory of more than DIRECTORY_BYTES."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
-        self._read = file.read
+        whole = io.BufferedReader(file)  # type: ignore[arg-type]
+        self.seek, self.tell, self.seekable = whole.seek, whole.tell, whole.seekable
+        self._read = whole.read
         self.bounded = True
 
     def read(self, size: int = -1) -> bytes:

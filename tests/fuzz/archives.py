@@ -108,9 +108,13 @@ def _endless(members: list[Member]) -> bytes:
 
 
 def _overlapping(members: list[Member]) -> bytes:
-    """Every image is the same one, in the same place."""
-    return packed([*members[:2], *(replace(one, at=38, data=members[1].data)
-                                   for one in members[2:])])  # fmt: skip
+    """Images that lie within one another, each with its header, so that all of them are read."""
+    inner = packed(members[-1:])
+    inner = inner[: inner.index(b"PK\1\2")]
+    outer = replace(members[-2], data=members[-2].data + inner)
+    rest = members[:-2]
+    at = packed(rest).index(b"PK\1\2") + 30 + len(outer.name) + len(members[-2].data)
+    return packed([*rest, outer, replace(members[-1], at=at)])
 
 
 _MAKERS: dict[str, Callable[[list[Member]], bytes]] = {

@@ -83,6 +83,26 @@ def test_the_digest_is_that_of_the_file_and_the_middle_of_it_counts(tmp_path: Pa
     assert digest(tmp_path / "one.zip") != first
 
 
+WORDS = {
+    "parent": "../../../outside/000009.png in the zip leads elsewhere",
+    "link": "clip__0/000004.png in the zip is a link or a device",
+    "a link beside": "notes in the zip is a link",
+    "bomb": "bytes of images in the zip unpack to 88080384",
+    "huge": "clip__0/000004.png unpacks to 4294967280 bytes",
+    "names": "the names of the zip take 18400000 bytes",
+    "overlapping": "clip__0/000003.png overlaps with what follows it",
+    "twice": "two members of the zip are called clip__0/000004.png",
+    "checksum": "000004.png: the zip is cut or damaged: Bad CRC-32",
+    "longer": "bytes, not ",
+    "encrypted": "000004.png is encrypted: unpack the zip into a folder",
+    "bzip2": "000004.png is packed by method 12: pack it by deflate",
+    "unknown method": "packed by method 99",
+    "no end": "the zip is cut or damaged: ",
+    "no images": "a zip, but not of two or more numbered images",
+    "two folders": "a zip, but not of two or more numbered images",
+}
+
+
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_hostile_zip_is_one_line_of_its_kind(what: str, tmp_path: Path) -> None:
     images = [encoded(image) for image in pictures(4)]
@@ -92,6 +112,7 @@ def test_a_hostile_zip_is_one_line_of_its_kind(what: str, tmp_path: Path) -> Non
     with pytest.raises(ClipError) as error:
         read(folder / "c.zip")
     assert error.value.kind == HOSTILE[what]
+    assert WORDS.get(what, "") in str(error.value)
     assert str(error.value).isprintable() and len(str(error.value)) < 300
     assert [path.name for path in tmp_path.rglob("*")] == ["in", "it", "c.zip"]
 
