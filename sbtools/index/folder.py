@@ -20,6 +20,7 @@ from sbtools.video.folder import (
     is_frame_folder,
     suffix_of,
 )
+from sbtools.video.source import is_picture, open_regular
 
 log = logging.getLogger("sbtools")
 
@@ -43,7 +44,8 @@ def find(inputs: Iterable[str], stills: bool = False) -> Iterator[Found]:
     In a folder the suffix says what is a video; a file that is named outright is always a clip,
     except a list (.txt, .list, .lst), which names a file or a frame folder on each line.
     A folder of two or more numbered images is one clip, and so is a zip of them. With `stills` each
-    image in a folder is a clip, and no folder is. Links are followed, each folder once.
+    image in a folder is a clip, also one without a suffix, and no folder is. Links are followed,
+    each folder once.
     """
     for path in inputs:
         name = os.path.basename(os.path.abspath(path))
@@ -126,10 +128,19 @@ class _Walk:
         elif entry.is_symlink() and not os.path.exists(entry.path):
             flaw = ClipError("missing", f"{entry.path} is a link to nothing, or to itself")
             yield Found(entry.path, name, self.name, flaw)
-        elif frames or suffix in self.suffixes:
+        elif frames or suffix in self.suffixes or self._bare_picture(entry.path, suffix):
             yield Found(entry.path, name, self.name)
         elif suffix not in IMAGE_SUFFIXES:
             self.others[suffix or "without suffix"] += 1
+
+    def _bare_picture(self, path: str, suffix: str) -> bool:
+        if not self.stills or suffix:
+            return False
+        try:
+            with open_regular(path) as file:
+                return is_picture(file.read(16))
+        except (ClipError, OSError):
+            return False
 
 
 def to_records(found: Iterable[Found], root: os.PathLike[str], label_from: str) -> list[Record]:

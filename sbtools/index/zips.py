@@ -31,8 +31,8 @@ def clips(paths: Iterable[str]) -> set[str]:
                         path, images)  # fmt: skip
     if frames:
         return frames | unread.keys()
-    for path, error in unread.items():
-        log.warning("%s: left out: %s (name it to have it as a clip)", path, error)
+    for path, why in unread.items():
+        log.warning("%s: left out: %s (name it to have it as a clip)", path, why)
     return frames
 
 

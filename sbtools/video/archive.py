@@ -106,7 +106,7 @@ class _Bounded:
     """A file as zipfile reads it; ClipError for a directory of more than DIRECTORY_BYTES."""
 
     def __init__(self, file: BinaryIO) -> None:
-        whole = io.BufferedReader(file)  # type: ignore[arg-type]
+        whole = io.BufferedReader(file)  # type: ignore[type-var]
         self.seek, self.tell, self.seekable = whole.seek, whole.tell, whole.seekable
         self._read = whole.read
         self.bounded = True

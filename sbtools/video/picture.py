@@ -12,12 +12,6 @@ from sbtools.video.base import Image
 from sbtools.video.memory import require_memory, told_as_memory
 
 
-def is_picture(head: bytes) -> bool:
-    """Whether a file that starts with `head` is an image of a format that is read here."""
-    webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
-    return webp or head.startswith((b"\x89PNG\r\n\x1a\n", b"BM", b"\xff\xd8\xff"))
-
-
 def most_bytes(max_pixels: int) -> int:
     """Bytes that the file of an image may have: 16 bits in four channels, and room for metadata."""
     return 8 * max_pixels + (16 << 20)
@@ -94,11 +88,14 @@ def _webp_size(data: bytes) -> tuple[int, int] | None:
 
 
 def _whole(data: bytes) -> bool:
-    """Whether the end marker is there: the decoders fill what is missing with grey, silently."""
+    """Whether the end marker is there: the decoders fill what is missing with grey, silently.
+
+    That of WebP does not: it refuses.
+    """
     if data.startswith(b"\x89PNG"):
         return data.rfind(b"IEND") > 0
     if data.startswith(b"\xff\xd8"):
         return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda") > 0
     if data.startswith(b"RIFF"):
-        return len(data) >= 8 + int.from_bytes(data[4:8], "little")
+        return True
     return len(data) >= int.from_bytes(data[2:6], "little")

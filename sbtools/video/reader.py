@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from sbtools.video.base import MAX_PIXELS, Video
 from sbtools.video.folder import STILL_SUFFIXES, suffix_of
-from sbtools.video.source import ZIP_MAGIC, checked, open_regular
+from sbtools.video.source import ZIP_MAGIC, checked, is_picture, open_regular
 
 
 def open_video(
@@ -19,11 +19,11 @@ def open_video(
 ) -> Video:
     """Open a video file, a frame folder, a zip of numbered images, or a single image.
 
-    A file is what its first bytes say; a single image has the suffix of one, too, so that a picture
-    under a video's name is no clip. start, end: seconds from the first frame; `numbers` are those
-    of the frames with start <= t < end. fps: the frame rate of images, which have none of their
-    own; a single one is at the time 0 whatever it is. ClipError: "missing", "unsafe" (NUL in the
-    path, names in a zip that lead elsewhere), "unreadable", "too-large" (more than max_pixels
+    A file is what its first bytes say; a single image has the suffix of one too, or none, so that a
+    picture under a video's name is no clip. start, end: seconds from the first frame; `numbers` are
+    those of the frames with start <= t < end. fps: the frame rate of images, which have none of
+    their own; a single one is at the time 0 whatever it is. ClipError: "missing", "unsafe" (NUL in
+    the path, names in a zip that lead elsewhere), "unreadable", "too-large" (more than max_pixels
     pixels a frame, or a zip beyond the limits of `archive`; found before there is room for them).
     """
     name = checked(path)
@@ -37,12 +37,10 @@ def open_video(
         from sbtools.video.images import ZipVideo
 
         return ZipVideo(file, start, end, max_pixels, fps)
-    if suffix_of(name) in STILL_SUFFIXES:
+    if suffix_of(name) in (*STILL_SUFFIXES, "") and is_picture(head):
         from sbtools.video.images import StillVideo
-        from sbtools.video.picture import is_picture
 
-        if is_picture(head):
-            return StillVideo(file, start, end, max_pixels, fps)
+        return StillVideo(file, start, end, max_pixels, fps)
     from sbtools.video.file import FileVideo
 
     return FileVideo(file, start, end, max_pixels)

@@ -70,6 +70,12 @@ def open_regular(path: str) -> BinaryIO:
     return file
 
 
+def is_picture(head: bytes) -> bool:
+    """Whether a file that starts with `head` is a PNG, JPEG, BMP or WebP image."""
+    webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+    return webp or head.startswith((b"\x89PNG\r\n\x1a\n", b"BM", b"\xff\xd8\xff"))
+
+
 def demuxer(head: bytes) -> str:
     """FFmpeg's name of the demuxer for a file that starts with `head`.
 

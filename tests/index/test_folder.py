@@ -163,9 +163,11 @@ def test_a_zip_and_an_image_leave_their_bare_name_to_a_video(tmp_path: Path) -> 
 def test_images_are_clips_where_they_are_named_or_asked_for(tmp_path: Path) -> None:
     touch(*(tmp_path / "in/walk" / f"v{n}__{n}.jpg" for n in (1, 2)), tmp_path / "in/x.webp")
     touch(*(tmp_path / "in/frames" / f"{n}.png" for n in (1, 2)), tmp_path / "in/.cover.png")
+    touch(tmp_path / "in/walk/README")
+    (tmp_path / "in/walk/zz").write_bytes(b"\xff\xd8\xff\xe0" + bytes(20))
     assert found_ids(tmp_path / "in") == ["frames"]
     assert found_ids(tmp_path / "in/walk/v1__1.jpg", tmp_path / "in/x.webp") == ["v1__1", "x"]
     clips = folder.to_records(folder.find([str(tmp_path / "in")], stills=True), Path("/"), "folder")
     assert [(one["id"], one.get("label")) for one in clips] == [
         ("frames/1", "frames"), ("frames/2", "frames"), ("walk/v1__1", "walk"),
-        ("walk/v2__2", "walk"), ("x", None)]  # fmt: skip
+        ("walk/v2__2", "walk"), ("walk/zz", "walk"), ("x", None)]  # fmt: skip

@@ -102,9 +102,13 @@ def test_a_picture_under_a_videos_name_is_none_and_a_video_under_a_pictures_is_o
     plain: Path, tmp_path: Path
 ) -> None:
     """What was downloaded in the place of a video is often a picture that says so."""
-    (tmp_path / "v.mp4").write_bytes(encoded(next(pictures(1))))
-    with pytest.raises(ClipError, match="not a video") as error:
-        open_video(tmp_path / "v.mp4")
-    assert error.value.kind == "unreadable"
+    for name in ("v.mp4", "v.MOV", "v.txt", "bare"):
+        (tmp_path / name).write_bytes(encoded(next(pictures(1))))
+        if name == "bare":
+            assert probe(tmp_path / name).frames == 1
+            continue
+        with pytest.raises(ClipError, match="not a video") as error:
+            open_video(tmp_path / name)
+        assert error.value.kind == "unreadable"
     shutil.copy(plain, tmp_path / "v.png")
     assert probe(tmp_path / "v.png") == probe(plain)
