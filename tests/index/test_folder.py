@@ -147,6 +147,7 @@ def test_zips_beside_videos_that_are_none_of_frames_change_nothing(
     os.mkfifo(tmp_path / "in/pipe.zip")
     assert found_ids(tmp_path / "in") == ["a", "dir.zip/b"]
     assert "download.zip: left out: the zip is cut or damaged" in caplog.text
+    assert caplog.text.count("left out: the") == 1 and "pipe.zip: " not in caplog.text
 
 
 def test_a_zip_and_an_image_leave_their_bare_name_to_a_video(tmp_path: Path) -> None:
