@@ -34,6 +34,7 @@ _FAULTS = (
 """What zipfile raises for archives that are cut, damaged or hostile."""
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_UTF8 = 0x800
 _HEADER_BYTES = 30
 _DRIVE = re.compile(r"[A-Za-z]:/")
 
@@ -61,10 +62,25 @@ class FrameZip:
             self.count, paths = len(images), in_order(images)
             self._images = [images[path] for path in paths or ()]
             _require_readable(self._images, image_bytes)
+            if paths is not None:
+                self._require_names([one for one in members if not _image_path(one)])
         except BaseException:
             self.close()
             raise
         self.names = None if paths is None else [path.rpartition("/")[2] for path in paths]
+
+    def _require_names(self, members: Iterable[zipfile.ZipInfo]) -> None:
+        """ClipError where the directory calls a member otherwise than the member itself.
+
+        Images are held against it when they are read; by a name that is damaged, one would be none.
+        """
+        for info in members:
+            self._file.seek(info.header_offset)
+            name = info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8 else "cp437")
+            if not self._file.read(_HEADER_BYTES + len(name)).endswith(name):
+                raise ClipError(
+                    "unreadable", f"{shown(info.filename)} has another name in the zip itself"
+                )
 
     def read(self, number: int) -> bytes:
         """The file of an image; ClipError("unreadable") where it is not as the directory says."""

@@ -87,13 +87,23 @@ def _webp_size(data: bytes) -> tuple[int, int] | None:
     return None
 
 
+def _whole_png(data: bytes) -> bool:
+    """Whether its chunks reach to the last one: OpenCV makes room for whatever they promise."""
+    at = 8
+    while data[at + 4 : at + 8] != b"IEND":
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+        if at + 8 > len(data):
+            return False
+    return True
+
+
 def _whole(data: bytes) -> bool:
     """Whether the end marker is there: the decoders fill what is missing with grey, silently.
 
     That of WebP does not: it refuses.
     """
     if data.startswith(b"\x89PNG"):
-        return data.rfind(b"IEND") > 0
+        return _whole_png(data)
     if data.startswith(b"\xff\xd8"):
         return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda") > 0
     if data.startswith(b"RIFF"):

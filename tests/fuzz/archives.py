@@ -78,6 +78,13 @@ def _spoilt(members: list[Member]) -> bytes:
     return bytes(data)
 
 
+def _renamed(members: list[Member]) -> bytes:
+    """The directory calls the last image by a name that is none of an image."""
+    data = packed(members)
+    at = data.rindex(b".png")
+    return data[:at] + b".pnf" + data[at + 4 :]
+
+
 def _sized(add: int) -> Callable[[list[Member]], bytes]:
     """The directory lies on the size of the last member, whose checksum is right."""
     return lambda members: _changed(method=DEFLATED, size=len(members[-1].data) + add)(members)
@@ -134,6 +141,7 @@ _MAKERS: dict[str, Callable[[list[Member]], bytes]] = {
     "endless names": _endless,
     "overlapping": _overlapping,
     "twice": lambda members: packed([*members, members[-1]]),
+    "renamed": _renamed,
     "checksum": _spoilt,
     "shorter": _sized(-9),
     "longer": _sized(9),
@@ -154,9 +162,9 @@ HOSTILE = {
     **dict.fromkeys(("parent", "parent within", "windows parent", "absolute", "drive", "link",
                      "device", "a link beside"), "unsafe"),
     **dict.fromkeys(("bomb", "huge", "names"), "too-large"),
-    **dict.fromkeys(("endless names", "overlapping", "twice", "checksum", "shorter", "longer",
-                     "encrypted", "bzip2", "unknown method", "no end", "cut directory", "cut",
-                     "empty", "no images", "two folders"), "unreadable"),
+    **dict.fromkeys(("endless names", "overlapping", "twice", "renamed", "checksum", "shorter",
+                     "longer", "encrypted", "bzip2", "unknown method", "no end", "cut directory",
+                     "cut", "empty", "no images", "two folders"), "unreadable"),
 }  # fmt: skip
 """What is wrong with a zip, and the kind of error that it is."""
 

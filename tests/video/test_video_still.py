@@ -98,6 +98,22 @@ def test_a_file_larger_than_an_image_can_be_is_not_read(tmp_path: Path) -> None:
     assert "are more than an image has" in refused(path, 100)
 
 
+@pytest.mark.parametrize("length", [0x7FFFFFFF, 0xFFFFFFFF, 5000])
+def test_a_png_that_promises_more_than_it_has_is_not_decoded(
+    length: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenCV would make room for it: 2 GiB for an image of a kilobyte."""
+    data = bytearray(encoded(next(pictures(1, 16, 16))))
+    at = data.index(b"IDAT") - 4
+    assert int.from_bytes(data[at : at + 4], "big") < 5000
+    data[at : at + 4] = length.to_bytes(4, "big")
+    (tmp_path / "s.png").write_bytes(data)
+    monkeypatch.setattr(cv2, "imdecode", lambda *given: pytest.fail("it was decoded"))
+    with open_video(tmp_path / "s.png") as video, pytest.raises(ClipError, match="cut") as error:
+        _ = video.width
+    assert error.value.kind == "unreadable"
+
+
 def test_a_picture_under_a_videos_name_is_none_and_a_video_under_a_pictures_is_one(
     plain: Path, tmp_path: Path
 ) -> None:
