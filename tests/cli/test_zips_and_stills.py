@@ -64,7 +64,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_a_zip_gives_the_masks_and_pixels_of_the_folder(pair: tuple[Path, Path]) -> None:
     sums = []
     for place in pair:
-        segment = [*SEGMENT, "--frames", "all", "-o", "masks", "records.jsonl"]
+        segment = [*SEGMENT, "--frames", "every:3", "-o", "masks", "records.jsonl"]
         (place / "masks.jsonl").write_bytes(sbtools(*segment, cwd=place).stdout)
         (place / "pixels.jsonl").write_bytes(
             sbtools(*MASK, "-o", "pixels", "masks.jsonl", cwd=place).stdout
@@ -109,14 +109,11 @@ def test_a_model_sees_the_image_of_a_still_again_and_again(repeated: tuple[Path,
         views = ["--views", "plain,static,shuffled,reversed"]
         words = [*EVAL, *views, "--model", "mine:mean", "-o", "r.json", "records.jsonl"]
         done(*words, cwd=place)
-        trained = done(*TRAIN, "--epochs", "2", "-o", "run", "records.jsonl", cwd=place)
-        done(*EVAL, "-o", "run.json", "run", "records.jsonl", cwd=place)
-        results = [json.loads((place / name).read_bytes()) for name in ("r.json", "run.json")]
-        told.append(([one["losses"] for one in trained], [one["views"] for one in results]))
-    assert told[0] == told[1] and len(told[0][0]) == 2
+        told.append(json.loads((place / "r.json").read_bytes())["views"])
+    assert told[0] == told[1] and len(told[0]) == 4
 
 
-def test_every_stage_works_on_stills(repeated: tuple[Path, Path], tmp_path: Path) -> None:
+def test_every_stage_works_on_stills(tmp_path: Path) -> None:
     for id, seed in CLIPS.items():
         place = tmp_path / "set" / f"{id}.png"
         place.parent.mkdir(parents=True)
@@ -142,6 +139,7 @@ def test_every_stage_works_on_stills(repeated: tuple[Path, Path], tmp_path: Path
     words = [*EVAL, "--model", "mine:mean", "--views", "plain,bg", "-o", "r.json", "masks.jsonl"]
     done(*words, cwd=tmp_path)
     done(*TRAIN, "--method", "mask", "--epochs", "1", "-o", "run", "masks.jsonl", cwd=tmp_path)
+    done(*EVAL, "-o", "run.json", "run", "masks.jsonl", cwd=tmp_path)
 
 
 def test_hostile_zips_fail_alone_and_nothing_is_written(tmp_path: Path) -> None:
