@@ -70,7 +70,10 @@ class VideoModel(nn.Module):
 
     @classmethod
     def usual_frames(cls, weights: str) -> int | None:
-        """How many frames the model of these weights sees; None where that is a choice."""
+        """How many frames the model of these weights sees; None where that is a choice.
+
+        UsageError where they are not on this machine.
+        """
         return None
 
     @classmethod

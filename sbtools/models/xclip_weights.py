@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import os
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from sbtools.models import arch as arches
 from sbtools.models import checkpoints, hf
 from sbtools.models import clip as clips
 from sbtools.models.arch import Arch
+from sbtools.models.archive import Archive, Stored
 from sbtools.models.backbones.base import drawn_by, fill
 from sbtools.models.recipe import Recipe
 from sbtools.models.tensors import Run
@@ -88,8 +90,14 @@ def located(weights: str) -> str:
 
 
 def usual_frames(weights: str) -> int | None:
-    """How many frames the X-CLIP of a folder sees; None for what else weights can be."""
-    place = hub.folder_of(weights) if weights.startswith(hub.PREFIX) else weights
+    """How many frames the X-CLIP of a folder, or of a file of torch's, sees; None for what else
+    weights can be. No tensor is read. UsageError where there are none."""
+    place = located(weights)
+    if zipfile.is_zipfile(place):
+        with Archive(place) as archive:
+            table = archive.content.get("model") if isinstance(archive.content, dict) else None
+        stored = table.get(FRAMES) if isinstance(table, dict) else None
+        return stored.shape[1] if isinstance(stored, Stored) else None
     if not os.path.isfile(os.path.join(place, "config.json")):
         return None
     told = hf.told_by(place).get("vision_config")

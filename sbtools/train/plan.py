@@ -74,6 +74,7 @@ def settle(asked: Asked, before: Mapping[str, Any] | None = None) -> tuple[Setti
     )
     require_sound(settings)
     require_frames(settings)
+    begun.require_frames(settings.frames)
     if settings.freeze and made.freeze is VideoModel.freeze:
         raise UsageError(f"--freeze trains a head alone, and model {model} has none")
     return with_rates(settings, asked), method

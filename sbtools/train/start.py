@@ -26,12 +26,22 @@ from sbtools.weights import hub
 @dataclass(frozen=True)
 class Start:
     """A model by its name in `sbtools.models`, its options, the defaults of Settings that suit it,
-    and the weights it starts from, as Settings has them."""
+    and the weights it starts from, as Settings has them.
+
+    frames: how many the weights are made for; None where that is a choice, or they are gone.
+    """
 
     model: str
     options: dict[str, Any]
     defaults: dict[str, Any]
     weights: str | None
+    frames: int | None = None
+
+    def require_frames(self, asked: int) -> None:
+        """UsageError where the model of these weights sees another number of frames."""
+        if self.frames and self.frames != asked:
+            count = self.frames
+            raise UsageError(f"{self.weights} takes {count} frames, not {asked}: --frames {count}")
 
 
 def start(
@@ -61,11 +71,15 @@ def start(
             raise
         kept = {key: value for key, value in begun.items() if key in options or key == "settings"}
         return Start(name, kept, {**made.defaults, "frames": (before or {})["frames"]}, weights)
-    if weights is not None:
-        count = before["frames"] if before and _same(before, name, weights) else (
-            models.usual_frames(name, weights))  # fmt: skip
-        defaults |= {"frames": count} if count else {}
-    return Start(name, kept, defaults, weights)
+    if weights is None:
+        return Start(name, kept, defaults, None)
+    try:
+        count = models.usual_frames(name, weights)
+    except UsageError:
+        if before is None or not _same(before, name, weights):
+            raise
+        return Start(name, kept, {**defaults, "frames": before["frames"]}, weights)
+    return Start(name, kept, {**defaults, **({"frames": count} if count else {})}, weights, count)
 
 
 def _by_folder(

@@ -44,7 +44,7 @@ TINY: dict[str, list[dict[str, Any]]] = {
     "vificlip": [{"arch": "tiny"}],
     "actionclip": [{"arch": "tiny"}],
     "xclip": [{"arch": "tiny"}],
-    "dual-encoder": [{"weights": "clip"}, {"weights": "siglip"}],
+    "dual-encoder": [{"weights": "siglip"}],
     "linear": [{"backbone": name, "size": 32} for name in ("conv3d", "frame_cnn")],
 }
 """Options that make a model small; those of one that is not named are its defaults. weights: which

@@ -68,6 +68,8 @@ def dual_folder(kind: str, folder: Path) -> Any:
     config = getattr(transformers, f"{name}Config")(text_config=text, vision_config=vision, **more)
     torch.manual_seed(7)
     network = moved(getattr(transformers, f"{name}Model")(config))
+    if kind == "aimv2":
+        network.logit_scale.data.fill_(5.0)  # more than the library lets count
     network.save_pretrained(folder)
     tokenizer().save_pretrained(folder)
     return network

@@ -121,6 +121,8 @@ def test_a_folder_scores_as_transformers_does(tmp_path: Path) -> None:
         own = wanted[name.removeprefix("network.")].grad
         torch.testing.assert_close(weight.grad, own, rtol=1e-8, atol=1e-12, msg=name)
     assert models.usual_frames("xclip", str(tmp_path)) == FRAMES
+    with pytest.raises(UsageError, match=rf"takes {FRAMES} frames, not 8: --frames {FRAMES}"):
+        settle(Asked(f"hf:{tmp_path}", values={"frames": 8}))
 
 
 def test_what_fix_text_trains_and_at_what_rate(
@@ -161,6 +163,9 @@ def test_what_fix_text_trains_and_at_what_rate(
 
 
 def test_the_preset_trains_a_step(checkpoint: str) -> None:
+    with pytest.raises(UsageError, match=rf"takes {FRAMES} frames, not 8: --frames {FRAMES}"):
+        settle(Asked(preset="xclip", values={"weights": checkpoint}))
+    assert settle(Asked("xclip", values={"weights": checkpoint}))[0].frames == FRAMES
     settings, method = settle(Asked(preset="xclip", values={"frames": FRAMES}))
     model = models.build("xclip", CLASSES, weights=checkpoint, frames=FRAMES,
                          **settings.model_settings).train()  # fmt: skip
