@@ -194,12 +194,11 @@ def draw_video_parts(network: nn.Module) -> None:
     standard one. Attention is an nn.MultiheadAttention there but in the prompts' decoder.
     """
     for name, weight in network.named_parameters():
-        if not is_video(name) or "norm" in name or "message_ln" in name:
+        starts_right = "norm" in name or "message_ln" in name or name.endswith("alpha")
+        if starts_right or not is_video(name):
             continue
         width = weight.shape[-1]
         joined = name.startswith("mit.") or "message_attn" in name
-        if name.endswith(("alpha", "norm1.weight", "norm3.weight")):
-            continue
         if name == "prompts_visual_projection":
             nn.init.normal_(weight)
         elif joined and name.endswith(("q_proj.weight", "k_proj.weight", "v_proj.weight")):
