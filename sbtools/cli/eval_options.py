@@ -17,7 +17,8 @@ MODEL = (
     click.option("--which", type=click.Choice(["last", "best", "ema"]),
                  help="Which weights of the run.  [default: best where one was selected]"),
     click.option("--model", metavar="NAME", help="A model instead of RUN: vificlip, actionclip, "
-                 "torchvision:NAME, hf:FOLDER, package.module:factory."),
+                 "xclip, dual-encoder, torchvision:NAME, hf:FOLDER, hf:ORG/NAME, "
+                 "package.module:factory."),
     click.option("--weights", metavar="FILE", help="Weights of --model."),
     click.option("--set-model", "model_pairs", multiple=True, metavar="NAME=VALUE",
                  help="A setting of --model; repeatable."),
