@@ -1,0 +1,145 @@
+"""The sections of a result on counterparts: pairs, and variants with their background kinds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sbtools.evaluate.catalogue import METRICS, OF_PAIRS
+from sbtools.evaluate.clips import Clips
+from sbtools.evaluate.estimates import means, numbered
+from sbtools.evaluate.intervals import Estimate, Sources
+from sbtools.evaluate.metric import Pairs
+from sbtools.evaluate.metrics import Floats, Ints, top_k_chance
+from sbtools.evaluate.sections import (
+    Measure,
+    counterpart_fields,
+    hits,
+    measure,
+    near_chance,
+    numbers,
+    own,
+    own_values,
+)
+from sbtools.evaluate.statistics import Column
+
+Columns = Mapping[str, Column]
+NO_KIND = "(none)"
+
+
+class Told:
+    """What pairs of some kinds come to: `splits` their names, `keys` the place of each pair's."""
+
+    def __init__(
+        self,
+        splits: Sequence[str],
+        keys: Ints,
+        columns: Columns,
+        found: Mapping[str, Sequence[Estimate]],
+    ) -> None:
+        self.splits, self.keys, self.columns, self.found = splits, keys, columns, found
+
+    def pairs(self, pairs: Pairs) -> dict[str, Any]:
+        """Flips, hits and ratios, by kind of counterparts."""
+        return {
+            split: {
+                "views": {
+                    view: {key: self._measure(view, key, place, pairs) for key in OF_PAIRS}
+                    for view in pairs.counterparts.views
+                },
+                "per_pair": self._each(pairs, place),
+            }
+            for place, split in enumerate(self.splits)
+        }
+
+    def own(self, classes: int) -> dict[str, Measure]:
+        """The metrics of packages, NAME_SPLIT, where any pair counts."""
+        made = {}
+        for name, column in self.columns.items():
+            counts = self._counts(column) if column.own else np.zeros(0)
+            for place in np.flatnonzero(counts).tolist():
+                row, found = column.row, self.found[name][place]
+                told = measure(found, int(counts[place]), row.chance(classes))
+                made[f"{name}_{self.splits[place]}"] = own(row, told)
+        return made
+
+    def _counts(self, column: Column) -> Floats:
+        """Pairs that count, of each kind."""
+        return np.bincount(self.keys, column.counts, len(self.splits)).astype(np.float64)
+
+    def _measure(self, view: str, key: str, place: int, pairs: Pairs) -> Measure:
+        classes = len(pairs.counterparts.classes)
+        reason = None
+        if METRICS[key].values is None:
+            reason = near_chance(self.found[f"{view}/original"][place], classes)
+        column = self.columns.get(f"{view}/{key}", self.columns[f"{view}/original"])
+        count = int(self._counts(column)[place])
+        found = self.found[f"{view}/{key}"][place]
+        return measure(found, count, METRICS[key].chance(classes), reason)
+
+    def _each(self, pairs: Pairs, place: int) -> dict[str, Any]:
+        """What a comparison needs of every pair; `id` is the counterpart's."""
+        places = np.flatnonzero(self.keys == place).tolist()
+        two = pairs.counterparts.take(places)
+        flips = {
+            view: self.columns[f"{view}/flip"].values[places] for view in pairs.counterparts.views
+        }
+        return {
+            "id": two.ids,
+            "source": two.sources,
+            **counterpart_fields(two),
+            "views": {name: {"flip": hits(values)} for name, values in flips.items()},
+            **own_values(self.columns, places),
+        }
+
+
+def variants(clips: Sequence[Clips], sources: Sources, level: float) -> dict[str, Any] | None:
+    """{VARIANT: {asked, failed, left_out, used, kinds, views}} of all clips that have one; None
+    where none has.
+
+    kinds: names and counts of background kinds, those of clips that tell none under "(none)".
+    views: by name top1, the mean of the kinds' means, and value, low and high, a list each by
+    kind.
+    """
+    names = [name for part in clips for name in part.variants or [""] * len(part)]
+    gone = {
+        what: Counter(told["variant"] for told in getattr(clips[0], what) if "variant" in told)
+        for what in ("failed", "excluded")
+    }
+    made = {}
+    for variant in sorted({*names, *gone["failed"], *gone["excluded"]} - {""}):
+        places = np.array([at for at, name in enumerate(names) if name == variant], np.int64)
+        failed, left_out = (gone[what][variant] for what in ("failed", "excluded"))
+        made[variant] = {
+            "asked": len(places) + failed + left_out,
+            "failed": failed,
+            "left_out": left_out,
+            "used": len(places),
+            **_of_variant(clips, places, sources, level),
+        }
+    return made or None
+
+
+def _of_variant(
+    clips: Sequence[Clips], places: Ints, sources: Sources, level: float
+) -> dict[str, Any]:
+    all_kinds = [kind for part in clips for kind in part.kinds or [""] * len(part)]
+    kinds = [all_kinds[at] for at in places.tolist()]
+    codes, views = numbered(kinds, len(kinds)), {}
+    for view in clips[0].views if len(places) else ():
+        values = np.concatenate([part.views[view].hit for part in clips])[places]
+        each, mean = means(values, codes, sources.take(places), level)
+        views[view] = {
+            "top1": measure(mean, len(places), top_k_chance(len(clips[0].classes))),
+            "value": numbers(each.value),
+            "low": numbers(each.low),
+            "high": numbers(each.high),
+            "method": each.method,
+        }
+    names = sorted(set(kinds))
+    counts = Counter(kinds)
+    told = {"names": [name or NO_KIND for name in names], "count": [counts[n] for n in names]}
+    return {"kinds": told, "views": views}
