@@ -178,7 +178,7 @@ METRICS: dict[str, Metric] = {
     ),
     "flip": Metric(
         "answer flips", "Share of pairs that are answered differently.", _flip, of="pairs",
-        group=PAIRS, chance=lambda classes: 1 - 1 / classes, direction=LOWER,
+        group=PAIRS, chance=lambda classes: 1 - 1 / classes,
     ),
     "both": Metric(
         "both right", "Share of pairs both of which are right.", _both, of="pairs", views=(),

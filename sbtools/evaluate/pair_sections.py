@@ -41,6 +41,7 @@ class Told:
         found: Mapping[str, Sequence[Estimate]],
     ) -> None:
         self.splits, self.keys, self.columns, self.found = splits, keys, columns, found
+        self.places = _places([splits[key] for key in keys.tolist()])
 
     def pairs(self, pairs: Pairs) -> dict[str, Any]:
         """Flips, hits and ratios, by kind of counterparts."""
@@ -50,7 +51,7 @@ class Told:
                     view: {key: self._measure(view, key, place, pairs) for key in OF_PAIRS}
                     for view in pairs.counterparts.views
                 },
-                "per_pair": self._each(pairs, place),
+                "per_pair": self._each(pairs, self.places[split]),
             }
             for place, split in enumerate(self.splits)
         }
@@ -80,9 +81,8 @@ class Told:
         found = self.found[f"{view}/{key}"][place]
         return measure(found, count, METRICS[key].chance(classes), reason)
 
-    def _each(self, pairs: Pairs, place: int) -> dict[str, Any]:
+    def _each(self, pairs: Pairs, places: list[int]) -> dict[str, Any]:
         """What a comparison needs of every pair; `id` is the counterpart's."""
-        places = np.flatnonzero(self.keys == place).tolist()
         two = pairs.counterparts.take(places)
         flips = {
             view: self.columns[f"{view}/flip"].values[places] for view in pairs.counterparts.views
@@ -104,42 +104,55 @@ def variants(clips: Sequence[Clips], sources: Sources, level: float) -> dict[str
     views: by name top1, the mean of the kinds' means, and value, low and high, a list each by
     kind.
     """
-    names = [name for part in clips for name in part.variants or [""] * len(part)]
+    names, kinds = (
+        [text for part in clips for text in getattr(part, field) or [""] * len(part)]
+        for field in ("variants", "kinds")
+    )
+    hits = {
+        view: np.concatenate([part.views[view].hit for part in clips]) for view in clips[0].views
+    }
     gone = {
         what: Counter(told["variant"] for told in getattr(clips[0], what) if "variant" in told)
         for what in ("failed", "excluded")
     }
-    made = {}
-    for variant in sorted({*names, *gone["failed"], *gone["excluded"]} - {""}):
-        places = np.array([at for at, name in enumerate(names) if name == variant], np.int64)
+    made, there = {}, _places(names)
+    for variant in sorted({*there, *gone["failed"], *gone["excluded"]} - {""}):
+        places = np.array(there.get(variant, []), np.int64)
         failed, left_out = (gone[what][variant] for what in ("failed", "excluded"))
+        some = {view: values[places] for view, values in hits.items()} if len(places) else {}
+        own = [kinds[at] for at in places.tolist()]
+        chance = top_k_chance(len(clips[0].classes))
         made[variant] = {
             "asked": len(places) + failed + left_out,
             "failed": failed,
             "left_out": left_out,
             "used": len(places),
-            **_of_variant(clips, places, sources, level),
+            **_of_variant(some, own, sources.take(places), chance, level),
         }
     return made or None
 
 
+def _places(names: Sequence[str]) -> dict[str, list[int]]:
+    """Where each of the names stands."""
+    found: dict[str, list[int]] = {}
+    for at, name in enumerate(names):
+        found.setdefault(name, []).append(at)
+    return found
+
+
 def _of_variant(
-    clips: Sequence[Clips], places: Ints, sources: Sources, level: float
+    hits: Mapping[str, Floats], kinds: Sequence[str], sources: Sources, chance: float, level: float
 ) -> dict[str, Any]:
-    all_kinds = [kind for part in clips for kind in part.kinds or [""] * len(part)]
-    kinds = [all_kinds[at] for at in places.tolist()]
     codes, views = numbered(kinds, len(kinds)), {}
-    for view in clips[0].views if len(places) else ():
-        values = np.concatenate([part.views[view].hit for part in clips])[places]
-        each, mean = means(values, codes, sources.take(places), level)
+    for view, values in hits.items():
+        each, mean = means(values, codes, sources, level)
         views[view] = {
-            "top1": measure(mean, len(places), top_k_chance(len(clips[0].classes))),
+            "top1": measure(mean, len(values), chance),
             "value": numbers(each.value),
             "low": numbers(each.low),
             "high": numbers(each.high),
             "method": each.method,
         }
-    names = sorted(set(kinds))
     counts = Counter(kinds)
-    told = {"names": [name or NO_KIND for name in names], "count": [counts[n] for n in names]}
-    return {"kinds": told, "views": views}
+    told = {"names": [name or NO_KIND for name in sorted(counts)]}
+    return {"kinds": {**told, "count": [counts[name] for name in sorted(counts)]}, "views": views}

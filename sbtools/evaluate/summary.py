@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sbtools.evaluate.catalogue import ACCURACY, METRICS, name_of
+from sbtools.evaluate.catalogue import ACCURACY, METRICS, name_of, rows
 from sbtools.evaluate.metric import P_VIEW, Metric
 
 Result = Mapping[str, Any]
 Found = tuple[str, str, Mapping[str, Any]]
 """Name, view, and the measure that stands in the result."""
 
-NAMED = frozenset(row.variant for row in METRICS.values() if row.variant)
+NAMED = frozenset(row.variant for _, row in rows("variants") if row.variant)
 
 
 def summary(result: Result) -> Iterator[Found]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -95,13 +96,15 @@ def texts(metric: str, cell: Cell | None) -> tuple[str, str]:
 
 def sizes(table: Table) -> list[str]:
     """Of each variant how many clips came in, were left out by rule, and N."""
-    told: dict[str, list[str]] = {}
+    told: dict[tuple[str, str], list[str]] = {}
     for run in table.runs:
         for name, variant in run.variants.items():
-            told.setdefault(f"{name}: {variant}", []).append(run.name)
-    alike = {text.partition(":")[0] for text in told}
-    whole = len(alike) == len(told)
-    return [text if whole else f"{text} ({', '.join(names)})" for text, names in told.items()]
+            told.setdefault((name, str(variant)), []).append(run.name)
+    many = Counter(name for name, _ in told)
+    return [
+        f"{name}: {text}" + (f" ({', '.join(runs)})" if many[name] > 1 else "")
+        for (name, text), runs in told.items()
+    ]
 
 
 def _published(row: published.Published, metrics: Sequence[str], many: bool) -> Line:
