@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 
 from sbtools.errors import UsageError
+from sbtools.evaluate import values
 from sbtools.evaluate.clips import TOP, Clips
 from sbtools.evaluate.metric import (
     ALWAYS,
@@ -23,9 +24,8 @@ from sbtools.evaluate.metric import (
     SELDOM,
     SHARE,
     Metric,
-    Pairs,
 )
-from sbtools.evaluate.metrics import Floats, agreement, both, top_k_chance
+from sbtools.evaluate.metrics import top_k_chance
 from sbtools.registry import load, merged
 
 B_VIEW, PLAIN = "person-box", "plain"
@@ -46,40 +46,6 @@ PARTS: dict[str, Callable[[Clips, str], bool]] = {
 """The parts of a view in a result, and of which clips they are told."""
 
 
-def _hit(clips: Clips, view: str) -> Floats:
-    return clips.views[view].hit
-
-
-def _other(clips: Clips, values: Floats) -> Floats:
-    """Of the clips whose background is of another class."""
-    return np.where(clips.background >= 0, values, np.nan)
-
-
-def _empty(clips: Clips, view: str) -> Floats:
-    covered = clips.views[view].covered
-    return np.where(np.isfinite(covered), np.where(covered > 0, 0.0, 1.0), np.nan)
-
-
-def _covered(clips: Clips, view: str) -> Floats:
-    seen = clips.views[view]
-    return np.where(seen.covered > 0, seen.hit, np.nan)
-
-
-def _flip(pairs: Pairs, view: str) -> Floats:
-    one, two = (side.views[view].answers for side in (pairs.originals, pairs.counterparts))
-    return 1.0 - agreement(one, two)
-
-
-def _both(pairs: Pairs, view: str) -> Floats:
-    one, two = pairs.originals, pairs.counterparts
-    return both(one.views[view].answers, one.labels, two.views[view].answers, two.labels)
-
-
-def _contrasted(pairs: Pairs, view: str) -> Floats:
-    """Right, and the counterpart is wrong: in 0 to 1 but for rounding."""
-    return np.clip(pairs.originals.views[view].hit - _both(pairs, view), 0.0, 1.0)
-
-
 def _half(classes: int) -> float:
     return 0.5
 
@@ -90,7 +56,7 @@ def _top5_chance(classes: int) -> float:
 
 METRICS: dict[str, Metric] = {
     "top1": Metric(
-        "top1", "Share of clips whose highest score is that of their label.", _hit,
+        "top1", "Share of clips whose highest score is that of their label.", values.hit,
         group=ACCURACY, chance=top_k_chance, direction=HIGHER,
     ),
     "p_top1": Metric(
@@ -112,27 +78,27 @@ METRICS: dict[str, Metric] = {
         of="ratios", views=(B_VIEW, PLAIN), unit=RATIO, drawn=True, direction=LOWER,
     ),
     "mean_class": Metric(
-        "class mean", "Mean over the classes that have clips of their top1.", _hit,
+        "class mean", "Mean over the classes that have clips of their top1.", values.hit,
         group=ACCURACY, by=CLASS, chance=top_k_chance, direction=HIGHER, shown=PAGE,
     ),
     "top5": Metric(
         "top5", "Share of clips whose label is among the five highest scores.",
-        lambda clips, view: clips.views[view].top5,
+        values.top5,
         group=ACCURACY, chance=_top5_chance, direction=HIGHER, shown=PAGE,
     ),
     "shacc": Metric(
         "SHAcc", "top1 of clips before the background of another class.",
-        lambda clips, view: _other(clips, clips.views[view].hit), group=BACKGROUND,
+        values.swapped_hit, group=BACKGROUND,
         fields=("background_label",), chance=top_k_chance, direction=HIGHER, source=HAT,
     ),
     "sberr": Metric(
         "SBErr", "Share of them that are taken for the background's class.",
-        lambda clips, view: _other(clips, clips.views[view].background), group=BACKGROUND,
+        values.swapped_error, group=BACKGROUND,
         fields=("background_label",), chance=top_k_chance, direction=LOWER, source=HAT,
     ),
     "bg_wins": Metric(
         "scene wins", "Share of them in which the background's class scores above their own.",
-        lambda clips, view: _other(clips, clips.views[view].wins), group=BACKGROUND,
+        values.background_wins, group=BACKGROUND,
         fields=("background_label",), chance=_half, direction=LOWER, shown=SELDOM,
         source="Zhou et al. 2025, arXiv 2512.17953",
     ),
@@ -154,7 +120,7 @@ METRICS: dict[str, Metric] = {
     ),
     "contrasted": Metric(
         "contrasted", "Share of pairs whose original (scuba) is right and whose scufo is wrong: "
-        "mean over background kinds.", _contrasted, of="pairs", group=PAIRS,
+        "mean over background kinds.", values.original_alone, of="pairs", group=PAIRS,
         variant="scufo", by=KIND,
         direction=HIGHER, source="ALBAR",
     ),
@@ -177,20 +143,21 @@ METRICS: dict[str, Metric] = {
         by=KIND, chance=top_k_chance,
     ),
     "flip": Metric(
-        "answer flips", "Share of pairs that are answered differently.", _flip, of="pairs",
+        "answer flips", "Share of pairs that are answered differently.", values.flip, of="pairs",
         group=PAIRS, chance=lambda classes: 1 - 1 / classes,
     ),
     "both": Metric(
-        "both right", "Share of pairs both of which are right.", _both, of="pairs", views=(),
-        group=PAIRS, chance=lambda classes: top_k_chance(classes) ** 2, direction=HIGHER,
+        "both right", "Share of pairs both of which are right.", values.both_right,
+        of="pairs", group=PAIRS, views=(), chance=lambda classes: top_k_chance(classes) ** 2,
+        direction=HIGHER,
     ),
     "original": Metric(
-        "original", "top1 of the originals.", lambda pairs, view: _hit(pairs.originals, view),
+        "original", "top1 of the originals.", values.original_hit,
         of="pairs", group=PAIRS, views=(), chance=top_k_chance, direction=HIGHER,
     ),
     "counterpart": Metric(
         "counterpart", "top1 of the counterparts.",
-        lambda pairs, view: _hit(pairs.counterparts, view), of="pairs", group=PAIRS, views=(),
+        values.counterpart_hit, of="pairs", group=PAIRS, views=(),
         chance=top_k_chance,
     ),
     "ratio": Metric(
@@ -199,18 +166,19 @@ METRICS: dict[str, Metric] = {
     ),
     "frames": Metric(
         "frames with a mask", "Mean share of a clip's frames that have a mask.",
-        lambda clips, view: clips.views[view].covered, group=COVERAGE, views=(), drawn=True,
+        values.covered_frames, group=COVERAGE, views=(), drawn=True,
     ),
     "area": Metric(
         "area", "Mean share of the picture that the mask covers.",
-        lambda clips, view: clips.views[view].area, group=COVERAGE, views=(), drawn=True,
+        values.masked_area, group=COVERAGE, views=(), drawn=True,
     ),
     "empty": Metric(
-        "clips without", "Share of clips without any mask.", _empty, group=COVERAGE, views=(),
+        "clips without", "Share of clips without any mask.", values.no_mask,
+        group=COVERAGE, views=(),
     ),
     "covered": Metric(
-        "top1 of the others", "top1 without those clips.", _covered, group=COVERAGE, views=(),
-        chance=top_k_chance,
+        "top1 of the others", "top1 without those clips.", values.hit_with_mask,
+        group=COVERAGE, views=(), chance=top_k_chance,
     ),
     "harmonic": Metric(
         "harmonic", "2bn / (b + n) of top1 of base and of novel classes.", of="results",

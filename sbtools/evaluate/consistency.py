@@ -151,8 +151,8 @@ def _variants(variants: Mapping[str, Any]) -> Iterator[str]:
         if told["asked"] != asked or sum(counts) != told["used"]:
             yield f"variants.{name}.used"
         for view, seen in told["views"].items():
-            mean = _numbers(seen["value"]).mean()
-            top1 = seen["top1"]
+            kinds, top1 = _numbers(seen["value"]), seen["top1"]
+            mean = float(kinds.mean()) if len(kinds) else np.nan
             if top1["count"] != told["used"] or not _is(top1["value"], mean):
                 yield f"variants.{name}.views.{view}.top1"
 
@@ -168,7 +168,7 @@ def _own(result: Result) -> Iterator[str]:
             told = result["metrics"].get(name + ending)
             if (told["count"] if told else 0) != len(known):
                 yield f"metrics.{name}{ending}.count"
-            elif told and not told["by"] and not _is(told["value"], float(known.mean())):
+            elif len(known) and not told["by"] and not _is(told["value"], float(known.mean())):
                 yield f"metrics.{name}{ending}.value"
 
 

@@ -103,8 +103,11 @@ def _own(
 
 def in_both_by_clip(a: Result, b: Result) -> dict[str, tuple[Rows, Rows]]:
     """The metrics of packages of which both results have values by clip, or by pair, in common."""
+    names = _names(a)
+    if not names:
+        return {}
     found = [rows(result) for result in (a, b)]
-    ours = [name for name in _names(a) if name in found[0] and name in found[1]]
+    ours = [name for name in names if name in found[0] and name in found[1]]
     both = {name: (found[0][name], found[1][name]) for name in ours}
     return {name: pair for name, pair in both.items() if {*pair[0].keys} & {*pair[1].keys}}
 

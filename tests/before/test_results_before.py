@@ -13,7 +13,7 @@ from sbtools.evaluate import from_scores, result
 from sbtools.evaluate.scores import from_records
 from sbtools.report import tables, text
 from sbtools.report.runs import of
-from tests.floor.results import CLASSES, LASTING
+from tests.floor.results import CLASSES, LASTING, gone
 
 HERE = Path(__file__).parent / "35b790a"
 LEFT_OUT = "was left out, its original"
@@ -56,4 +56,18 @@ def test_what_it_wrote_is_told_by_the_names_it_had() -> None:
     }
     assert table.head(table.metrics)[:6] == [
         "top1", "P-top1", "B-top1", "P / top1", "B / top1", "class mean",
+    ]  # fmt: skip
+
+
+def test_what_changed_between_two_results_is_found() -> None:
+    """By the script that holds whole sets of results and reports against each other."""
+    kept = result.read(str(HERE / "result.json"))
+    more = json.loads(json.dumps(kept))
+    more["metrics"]["top1"]["new"] = 3
+    assert list(gone(kept, more)) == []
+    more["views"]["bg"]["top1"]["value"] += 1e-12
+    more["views"]["bg"]["top5"]["count"] = float(more["views"]["bg"]["top5"]["count"])
+    del more["groups"]["names"]
+    assert [line.split()[0] for line in gone(kept, more)] == [
+        ".views.bg.top1.value:", ".views.bg.top5.count:", ".groups.names",
     ]  # fmt: skip
