@@ -256,10 +256,6 @@ ORDER = tuple(name for name, row in METRICS.items() if row.views and row.of != "
 RATIOS = tuple(name for name, row in METRICS.items() if row.unit == RATIO)
 LEFT_OUT = tuple(name for name, row in METRICS.items() if row.shown != ALWAYS)
 SELDOM_SHOWN = tuple(name for name, row in METRICS.items() if row.shown == SELDOM)
-OF_PAIRS = tuple(
-    name
-    for alone in (False, True)
-    for name, row in rows("pairs", PAIRS)
-    if bool(row.variant) == alone
-)
-"""What is told of pairs of every kind; last what is the metric of one variant alone."""
+OF_PAIRS = tuple(name for name, row in rows("pairs", PAIRS) if row.values and not row.variant)
+OF_VARIANTS = tuple(name for name, row in rows("pairs", PAIRS) if name not in OF_PAIRS)
+"""What is told of pairs of every kind, and besides of those that have a variant."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sbtools.evaluate.catalogue import METRICS, OF_PAIRS
+from sbtools.evaluate.catalogue import METRICS, OF_PAIRS, OF_VARIANTS
 from sbtools.evaluate.clips import Clips
 from sbtools.evaluate.estimates import means, numbered
 from sbtools.evaluate.intervals import Estimate, Sources
@@ -44,11 +44,15 @@ class Told:
         self.places = _places([splits[key] for key in keys.tolist()])
 
     def pairs(self, pairs: Pairs) -> dict[str, Any]:
-        """Flips, hits and ratios, by kind of counterparts."""
+        """Flips and hits, and ratios of those that have a variant, by kind of counterparts."""
+        named = {*pairs.counterparts.variants} - {""}
         return {
             split: {
                 "views": {
-                    view: {key: self._measure(view, key, place, pairs) for key in OF_PAIRS}
+                    view: {
+                        key: self._measure(view, key, place, pairs)
+                        for key in (*OF_PAIRS, *(OF_VARIANTS if split in named else ()))
+                    }
                     for view in pairs.counterparts.views
                 },
                 "per_pair": self._each(pairs, self.places[split]),

@@ -24,8 +24,9 @@ is {"value", "interval": [low, high] | null, "chance", "count"}, with "reason" w
                   detectable}]
     ratios     [{view, versus, metric, value, interval, chance, count}]
     groups     null | {field, names, count, views: {NAME: {value, low, high, worst, gap}}}
-    pairs      null | {VARIANT or SPLIT: {views: {NAME: {flip, both, original, counterpart, ratio,
-                contrasted}}, per_pair: null | {id, source, views: {NAME: {flip}}}}}
+    pairs      null | {VARIANT or SPLIT: {views: {NAME: {flip, both, original, counterpart; of a
+                variant ratio and contrasted}},
+                per_pair: null | {id, source, views: {NAME: {flip}}}}}
     per_clip   null | {id, source, label, views: {NAME: {top1, top5, predicted}}}; here and in
                 per_pair, perhaps, pair_of, variant, background_kind, metrics: {NAME: [values]}
     variants   perhaps {VARIANT: {asked, failed, left_out, used, kinds: {names, count},

@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from sbtools.evaluate.catalogue import BACKGROUND, COVERAGE, METRICS, OF_PAIRS
+from sbtools.evaluate.catalogue import BACKGROUND, COVERAGE, METRICS, OF_PAIRS, OF_VARIANTS
 from sbtools.evaluate.catalogue import rows as rows_of
 from sbtools.report import portraits
 from sbtools.report.grid import NOTHING, texts
@@ -59,7 +59,8 @@ def _grids(run: Run) -> Iterator[Context]:
 
 def _pairs(split: str, views: Mapping[str, Mapping[str, Measure]]) -> Context:
     """Flips and hits of pairs, and what else the result has of them."""
-    names = [name for name in OF_PAIRS if any(name in seen for seen in views.values())]
+    known = (*OF_PAIRS, *OF_VARIANTS)
+    names = [name for name in known if any(name in seen for seen in views.values())]
     rows = [
         _line(view, [_sure(seen.get(name, ABSENT), METRICS[name].unit) for name in names])
         for view, seen in views.items()

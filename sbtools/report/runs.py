@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sbtools.evaluate import result
-from sbtools.evaluate.catalogue import BACKGROUND, COVERAGE, OF_PAIRS, rows
+from sbtools.evaluate.catalogue import BACKGROUND, COVERAGE, OF_PAIRS, OF_VARIANTS, rows
 from sbtools.evaluate.digest import ids_digest
 from sbtools.report.examples import Example, examples
 from sbtools.report.node import Node
+
+OF_NAMES = (*OF_PAIRS, *OF_VARIANTS)
 
 
 @dataclass(frozen=True)
@@ -267,7 +269,7 @@ def _groups(node: Node) -> Groups:
 def _pairs(node: Node) -> dict[str, dict[str, dict[str, Measure]]]:
     return {
         split: {
-            view: {name: _measure(seen[name]) for name in OF_PAIRS if seen[name]}
+            view: {name: _measure(seen[name]) for name in OF_NAMES if seen[name]}
             for view, seen in told["views"].items()
         }
         for split, told in node.items()
