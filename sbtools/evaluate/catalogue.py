@@ -205,13 +205,24 @@ def added() -> Mapping[str, Metric]:
     for name, target in merged(dict.fromkeys(METRICS, "sbtools itself"), ENTRIES).items():
         if name in METRICS:
             continue
-        row = load(target)
+        row = _loaded(name, target)
         if not isinstance(row, Metric) or not _can_be_added(row):
             raise UsageError(
                 f"{ENTRIES}: {name} ({target}) is no sbtools.evaluate.metric.Metric with "
                 "values of clips or pairs in a view; a mean over background kinds is of shares"
             )
         found[name] = row
+    return found
+
+
+def _loaded(name: str, target: str) -> object:
+    try:
+        found: object = load(target)
+    except (ImportError, AttributeError) as fault:
+        raise UsageError(
+            f"{ENTRIES}: {name} ({target}) cannot be loaded ({fault}): mend its package, or "
+            "uninstall it"
+        ) from None
     return found
 
 

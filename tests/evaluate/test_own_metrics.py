@@ -157,6 +157,10 @@ def test_other_numbers_are_as_without_it(use: Use) -> None:
     [
         ("TOO_MUCH", r"metric bad: (1|2) of clip 'c\d\d' is no share, 0 to 1 or NaN"),
         ("TOO_FEW", r"metric bad: values of shape \[1\] for 40 clips, not one for each"),
+        (
+            "NOWHERE",
+            r"sbtools\.metrics: bad \(.*:NOWHERE\) cannot be loaded \(.*\): mend its package",
+        ),
         ("NO_METRIC", r"sbtools\.metrics: bad \(.*:NO_METRIC\) is no sbtools\.evaluate\.metric"),
         ("BY_CLASS", r"sbtools\.metrics: bad \(.*:BY_CLASS\) is no sbtools\.evaluate\.metric"),
     ],

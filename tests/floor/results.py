@@ -88,7 +88,7 @@ def make(folder: Path) -> None:
             "name": name,
             "model": {"name": "m", "kind": "logits", "settings": {}, "weights_sha256": f"w{seed}"},
             "method": {"name": "none", "settings": {}},
-            "training": {"seed": seed, "settings": {"lr": 1, "seed": seed}, "log": []},
+            "training": {"seed": seed, "settings": {"lr": name.rstrip("12")}, "log": []},
         }
         found = from_scores(from_records(records(**what), CLASSES), about=about, **how)
         found |= {"time": "2026-01-01T00:00:00+00:00", "sbtools_commit": None}
@@ -156,7 +156,7 @@ def _comparisons(folder: Path, shown: list[str]) -> dict[str, str]:
     from sbtools.cli.card import table
     from sbtools.evaluate import result
 
-    return said | {f"card {path}": "\n".join(table(result.read(path))) for path in ours}
+    return said | {f"card {Path(path).name}": "\n".join(table(result.read(path))) for path in ours}
 
 
 def _called(words: list[str]) -> str:

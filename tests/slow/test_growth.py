@@ -157,7 +157,7 @@ def files_of_one_name(folder: Path) -> Callable[[int], None]:
 
 
 def test_counterparts_are_found_in_a_time_that_grows_with_the_clips() -> None:
-    assert judged_here(pairs, [2_000, 4_000, 8_000]).why == ()
+    assert judged_here(pairs, [5_000, 10_000, 20_000]).why == ()
 
 
 def test_files_of_one_name_are_found_in_a_time_that_grows_with_them(tmp_path: Path) -> None:
