@@ -65,12 +65,12 @@ def tell(found: Mapping[str, Any], where: str) -> None:
     """The chief numbers of a result, and its warnings."""
     for warning in found["warnings"]:
         log.warning("%s", warning["message"])
-    from sbtools.evaluate.catalogue import told_of
+    from sbtools.evaluate.catalogue import row_of
     from sbtools.evaluate.metric import SHARE
 
     told = []
     for name, measure in found["metrics"].items():
-        row = told_of(name)
+        row = row_of(name)
         unit = row.unit if row else measure.get("unit", SHARE)
         if measure["value"] is not None and unit == SHARE:
             told.append(f"{name} {100 * measure['value']:.2f}")

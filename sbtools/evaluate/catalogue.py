@@ -205,6 +205,8 @@ def added() -> Mapping[str, Metric]:
     for name, target in merged(dict.fromkeys(METRICS, "sbtools itself"), ENTRIES).items():
         if name in METRICS:
             continue
+        if row_of(name) is not None:
+            raise UsageError(f"{ENTRIES}: {name} ({target}) has the name of a metric of sbtools")
         row = _loaded(name, target)
         if not isinstance(row, Metric) or not _can_be_added(row):
             raise UsageError(
@@ -240,7 +242,7 @@ def name_of(name: str, row: Metric, variant: str) -> str:
     return f"{'top1' if row.of == 'variants' else name}_{variant}"
 
 
-def told_of(metric: str) -> Metric | None:
+def row_of(metric: str) -> Metric | None:
     """The row behind a name that stands in `metrics`, as flip_SPLIT; None where it is not ours."""
     if metric in METRICS and METRICS[metric].views:
         return METRICS[metric]
@@ -250,7 +252,7 @@ def told_of(metric: str) -> Metric | None:
 
 def title_of(metric: str) -> str:
     """At the head of a column; the name itself of what is not ours."""
-    row = told_of(metric)
+    row = row_of(metric)
     if row is None:
         return metric
     kind, _, variant = metric.partition("_")

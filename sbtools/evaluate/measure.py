@@ -12,7 +12,7 @@ from sbtools.evaluate.catalogue import B_VIEW, PLAIN, fields
 from sbtools.evaluate.clips import Clips, gather
 from sbtools.evaluate.intervals import DRAWS, LEVEL, Sources, bootstrap
 from sbtools.evaluate.metric import Pairs
-from sbtools.evaluate.pair_sections import Told, variants
+from sbtools.evaluate.pair_sections import PairSections, variants
 from sbtools.evaluate.scores import Scores
 from sbtools.evaluate.summary import summary
 from sbtools.evaluate.warn import warnings
@@ -106,7 +106,7 @@ def _measured(clips: Clips, sources: Sources, run: Any, level: float) -> dict[st
         "ratios": [sections.quotient(name, clips, found) for name in others],
         "per_clip": sections.per_clip(clips, columns),
         "own": {
-            name: sections.own(one.row, sections.told(one, found[name], classes))
+            name: sections.own(one.row, sections.of_column(one, found[name], classes))
             for name, one in columns.items()
             if one.own
         },
@@ -130,7 +130,7 @@ def _pairs(
     splits, keys = sorted(set(names)), estimates.numbered(names, len(names))
     columns = statistics.of_pairs(found)
     made = estimates.of_pairs(found, columns, keys, len(splits), sources, run, level)
-    told = Told(splits, keys, columns, made)
+    told = PairSections(splits, keys, columns, made)
     return told.pairs(found), told.own(len(two.classes))
 
 

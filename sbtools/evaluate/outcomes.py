@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from sbtools.errors import UsageError
-from sbtools.evaluate.catalogue import METRICS, told_of
+from sbtools.evaluate.catalogue import METRICS, row_of
 from sbtools.evaluate.intervals import Sources
 from sbtools.evaluate.metric import SHARE
 from sbtools.evaluate.metrics import Floats
@@ -120,7 +120,7 @@ def _names(result: Result) -> list[str]:
 
 def unit_of(outcome: str, measure: Mapping[str, Any] | None = None) -> str:
     """share, ratio or number: as the table has it, or as a package told it with the measure."""
-    row = told_of(view_of(outcome)[0])
+    row = row_of(view_of(outcome)[0])
     return row.unit if row is not None else str((measure or {}).get("unit", SHARE))
 
 

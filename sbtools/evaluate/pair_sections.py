@@ -30,7 +30,7 @@ Columns = Mapping[str, Column]
 NO_KIND = "(none)"
 
 
-class Told:
+class PairSections:
     """What pairs of some kinds come to: `splits` their names, `keys` the place of each pair's."""
 
     def __init__(
@@ -41,6 +41,9 @@ class Told:
         found: Mapping[str, Sequence[Estimate]],
     ) -> None:
         self.splits, self.keys, self.columns, self.found = splits, keys, columns, found
+        self.counts = {
+            name: np.bincount(keys, column.counts, len(splits)) for name, column in columns.items()
+        }
         self.places = _places([splits[key] for key in keys.tolist()])
 
     def pairs(self, pairs: Pairs) -> dict[str, Any]:
@@ -64,26 +67,21 @@ class Told:
         """The metrics of packages, NAME_SPLIT, where any pair counts."""
         made = {}
         for name, column in self.columns.items():
-            counts = self._counts(column) if column.own else np.zeros(0)
+            counts = self.counts[name] if column.own else np.zeros(0)
             for place in np.flatnonzero(counts).tolist():
                 row, found = column.row, self.found[name][place]
                 told = measure(found, int(counts[place]), row.chance(classes))
                 made[f"{name}_{self.splits[place]}"] = own(row, told)
         return made
 
-    def _counts(self, column: Column) -> Floats:
-        """Pairs that count, of each kind."""
-        return np.bincount(self.keys, column.counts, len(self.splits)).astype(np.float64)
-
     def _measure(self, view: str, key: str, place: int, pairs: Pairs) -> Measure:
         classes = len(pairs.counterparts.classes)
         reason = None
         if METRICS[key].values is None:
             reason = near_chance(self.found[f"{view}/original"][place], classes)
-        column = self.columns.get(f"{view}/{key}", self.columns[f"{view}/original"])
-        count = int(self._counts(column)[place])
+        counts = self.counts.get(f"{view}/{key}", self.counts[f"{view}/original"])
         found = self.found[f"{view}/{key}"][place]
-        return measure(found, count, METRICS[key].chance(classes), reason)
+        return measure(found, int(counts[place]), METRICS[key].chance(classes), reason)
 
     def _each(self, pairs: Pairs, places: list[int]) -> dict[str, Any]:
         """What a comparison needs of every pair; `id` is the counterpart's."""

@@ -45,7 +45,7 @@ def measure(
     return made if value is not None else {**made, "reason": reason or "there are no such clips"}
 
 
-def told(column: Column, found: Estimate, classes: int) -> Measure:
+def of_column(column: Column, found: Estimate, classes: int) -> Measure:
     """The measure of a row of METRICS."""
     return measure(found, column.number, column.row.chance(classes))
 
@@ -66,7 +66,7 @@ def view(name: str, clips: Clips, columns: Columns, found: Estimates) -> dict[st
     each = found[f"{name}/per_class"]
     parts = {
         part: {
-            key: told(columns[f"{name}/{key}"], found[f"{name}/{key}"], classes)
+            key: of_column(columns[f"{name}/{key}"], found[f"{name}/{key}"], classes)
             for key, _ in rows("clips", part)
         }
         for part in PARTS

@@ -66,7 +66,7 @@ def chosen(table: Table, columns: Sequence[str]) -> list[str]:
 
 
 def _usual(table: Table, metric: str) -> bool:
-    return (table.told(metric).shown or ALWAYS) == ALWAYS
+    return (table.first_measure(metric).shown or ALWAYS) == ALWAYS
 
 
 def check_columns(tables: Sequence[Table], columns: Sequence[str]) -> None:

@@ -119,7 +119,7 @@ def _table(table: Table, with_published: bool, floor: str | None, total: int) ->
     metrics = [
         name
         for name in table.metrics
-        if name not in SELDOM_SHOWN and table.told(name).shown != SELDOM
+        if name not in SELDOM_SHOWN and table.first_measure(name).shown != SELDOM
     ]
     found = published.beside(table) if with_published else []
     free = [FREE] if with_published and table.first.weight_free else []

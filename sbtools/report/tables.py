@@ -94,13 +94,13 @@ class Table:
         there = {name for run in self.runs for name in run.metrics}
         return [*(name for name in ORDER if name in there), *sorted(there - set(ORDER))]
 
-    def told(self, metric: str) -> Measure:
+    def first_measure(self, metric: str) -> Measure:
         """A metric of any row, by which all are read: its title, unit and place."""
         return next(run.metrics[metric] for run in self.runs if metric in run.metrics)
 
     def head(self, metrics: Iterable[str]) -> list[str]:
         """The titles of columns."""
-        return [self.told(metric).title or title_of(metric) for metric in metrics]
+        return [self.first_measure(metric).title or title_of(metric) for metric in metrics]
 
     @property
     def title(self) -> str:

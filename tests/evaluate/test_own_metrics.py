@@ -176,6 +176,9 @@ def test_a_name_that_is_taken_is_refused(use: Use) -> None:
     use(top1="ALIKE")
     with pytest.raises(UsageError, match="'top1' is defined twice, by sbtools itself and by"):
         judged()
+    use(flip_swap="ALIKE")
+    with pytest.raises(UsageError, match=r"flip_swap \(.*\) has the name of a metric of sbtools"):
+        judged()
 
 
 def test_its_fields_are_kept_of_records(use: Use) -> None:
