@@ -152,7 +152,7 @@ def _variants(variants: Mapping[str, Any]) -> Iterator[str]:
             yield f"variants.{name}.used"
         for view, seen in told["views"].items():
             kinds, top1 = _numbers(seen["value"]), seen["top1"]
-            mean = float(kinds.mean()) if len(kinds) else np.nan
+            mean = float(kinds.mean()) if kinds.size else np.nan
             if top1["count"] != told["used"] or not _is(top1["value"], mean):
                 yield f"variants.{name}.views.{view}.top1"
 

@@ -80,6 +80,10 @@ def test_means_over_kinds_are_those_worked_out_by_hand() -> None:
     assert metrics["scufo_avg"]["value"] == pytest.approx(over_kinds(1)) == (1 / 2 + 1 / 2 + 0) / 3
     assert metrics["contrasted"]["value"] == pytest.approx(over_kinds(0, contrasted=True))
     assert metrics["top1"]["value"] == 4 / 5 and metrics["top1"]["count"] == 5
+    scuba, scufo, only = (
+        metrics[name]["value"] for name in ("scuba_avg", "scufo_avg", "contrasted")
+    )
+    assert scuba - scufo <= only <= scuba, "as it is of any pairs"
     assert [metrics[name]["count"] for name in ("scuba_avg", "scufo_avg", "contrasted")] == [7] * 3
     seen = found["variants"]["scuba"]
     assert seen["kinds"] == {"names": ["places", "stripe", "vqgan"], "count": [4, 2, 1]}
