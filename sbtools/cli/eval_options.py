@@ -39,8 +39,8 @@ SHOWN = (
                  help="Crops of each clip, likewise."),
     click.option("--group-by", metavar="FIELD",
                  help="Judge the groups of this field of the records too."),
-    click.option("--pairs", is_flag=True, help="Clips whose source is another clip are its "
-                 "counterparts: compare each with it."),
+    click.option("--pairs", is_flag=True, help="Clips that are counterparts of others, by "
+                 "pair_of or source: compare each with its original."),
     click.option("--bootstrap", "draws", type=click.IntRange(0), default=1000, show_default=True,
                  metavar="N", help="Draws of the intervals that have to be drawn; 0: none."),
 )  # fmt: skip
