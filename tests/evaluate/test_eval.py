@@ -249,7 +249,7 @@ def test_a_store_is_continued_and_judged_again_without_a_model(
     assert again["protocol"]["frames"] == FRAMES
     calls: list[int] = []
     monkeypatch.setattr(Linear, "forward", lambda self, video: calls.append(1))
-    few = judge("linear", "--limit", "10", "--scores", "kept", "iid.jsonl")
+    few = judge("linear", "--limit", "10", "--examples", "0", "--scores", "kept", "iid.jsonl")
     assert not calls
     assert few["clips"]["asked"] == few["clips"]["used"] == 10
     judge("linear", "--scores", "kept", "--seed", "1", "iid.jsonl", status=2)
