@@ -93,7 +93,7 @@ class Reader:
         self.least = max((getattr(need, "min_score", 0.0) for need in self.needs), default=0.0)
         short = recipe.size if crops == 3 else recipe.short_side
         self.scale = Scale(short, "bilinear" if train else recipe.resize_test)
-        self.stores = Stores(root)
+        self.stores = Stores(root, max_open=16 if train else 4)  # training reads in any order
         self.cache = Cache(cache, self._kept(), self.planes) if cache else None
         self.labels: Mapping[str, int] = {}
         self.partners: Partners | None = None
