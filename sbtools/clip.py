@@ -147,7 +147,7 @@ def locate(record: Record, root: str) -> str:
 
 
 def open_clip(record: Record, path: str) -> Video:
-    """The record's part of the video at `path`; a frame folder has the record's `fps`."""
+    """The record's part of the video at `path`; images have the record's `fps`."""
     return open_video(path, record.get("start"), record.get("end"), fps=record.get("fps"))
 
 

@@ -53,8 +53,8 @@ class Inputs:
 
     Every path is looked at when the object is made: UsageError for one that is not there, for a
     terminal or /dev/null in stdin's place. `total` is the number of records where it is known
-    without reading a stream. stage: where a record with bad fields is said to have failed; without
-    it such a record is a RecordError.
+    without reading a stream. stills: each image in a folder is a clip. stage: where a record with
+    bad fields is said to have failed; without it such a record is a RecordError.
     """
 
     def __init__(
@@ -63,13 +63,14 @@ class Inputs:
         root: Path,
         *,
         label_from: str = "folder",
+        stills: bool = False,
         shard: tuple[int, int] = (0, 1),
         limit: int | None = None,
         stop: Callable[[], bool] = never,
         stage: str | None = None,
     ) -> None:
         self.paths = list(paths) or ["-"]
-        self.root, self.label_from = root, label_from
+        self.root, self.label_from, self.stills = root, label_from, stills
         self.shard, self.limit, self.stop = shard, limit, stop
         self.empty, self.stage = True, stage
         for path in self.paths:
@@ -82,7 +83,7 @@ class Inputs:
         """The records of the videos and folders among the INPUTs."""
         if self._listed is None:
             places = [path for path in self.paths if not is_stream(path)]
-            found = folder.find(places)
+            found = folder.find(places, self.stills)
             self._listed = folder.to_records(found, self.root, self.label_from)
         return self._listed
 

@@ -19,10 +19,11 @@ from sbtools.rng import shard_of
 
 @click.command(
     "index",
-    short_help="List videos and frame folders as records.",
+    short_help="List videos, frame folders, zips and images as records.",
     context_settings=options.CONTEXT,
 )
 @click.option("--verify", is_flag=True, help="Decode every frame, not only count the packets.")
+@click.option("--stills", is_flag=True, help="Make each image in a folder a clip of its own.")
 @click.option(
     "--dataset",
     type=click.Choice(list(DATASETS)),
@@ -59,11 +60,12 @@ def command(
     split: str | None,
     fold: int,
 ) -> int:
-    """List videos and frame folders as records, one for each clip.
+    """List videos, frame folders, zips and images as records, one for each clip.
 
     \b
-    INPUT is a video, a folder of videos or of frame folders, a list (.txt, a path
-    a line), a .jsonl file or - for records from stdin, which are probed again.
+    INPUT is a video, a zip of numbered images, an image, a folder of videos, zips
+    or frame folders, of images with --stills, a list (.txt, a path a line), a
+    .jsonl file or - for records from stdin, which are probed again.
     With --dataset, INPUT is a folder that holds the videos; clips whose file is
     not there leave as records with the error `missing`.
 
@@ -71,6 +73,7 @@ def command(
     Examples:
       sbtools index clips/ > clips.jsonl
       sbtools index --verify train/ val/ --label-from folder > clips.jsonl
+      sbtools index --stills HMDB51_SCUFO_Stripe/ > scufo.jsonl
       find . -name '*.mp4' > list.txt; sbtools index list.txt > clips.jsonl
       sbtools index --dataset ssv2 --annotations train.json videos/ > ssv2.jsonl
     """  # fmt: skip
@@ -79,7 +82,7 @@ def command(
         return run.filter_records(common, _stage(verify))
     messages.begin_command(common.verbose, common.quiet)
     _look_at(common.inputs, annotations)
-    asked = Asked(dataset, annotations, labels, split, fold)
+    asked = Asked(dataset, annotations, labels, split, fold, common.stills)
     index, count = common.shard
     listed = to_records(asked, common.inputs, common.root)
     ours = [record for record in listed if count == 1 or shard_of(record["id"], count) == index]

@@ -78,6 +78,7 @@ class Common:
     dry_run: bool
     quiet: bool
     verbose: int
+    stills: bool = False
 
 
 INPUTS = click.argument("inputs", metavar="[INPUT]...", nargs=-1, type=click.Path(path_type=str))
@@ -200,6 +201,7 @@ def _common(function: Any, place_of: Callable[[Any], str | None] = shards.place_
         values["root"] = Path(os.path.abspath(values["root"] or "."))
         values["shard"] = shards.resolve(values["shard"], place_of(values))
         values.setdefault("label_from", "none")
+        values.setdefault("stills", False)
         if values["workers"] is None:
             values["workers"] = available_cores()
         common = Common(**{name: values.pop(name) for name in names})

@@ -82,6 +82,7 @@ def open_inputs(common: Common, stop: Callable[[], bool]) -> Inputs:
         common.inputs,
         common.root,
         label_from=common.label_from,
+        stills=common.stills,
         shard=common.shard,
         limit=common.limit,
         stop=stop,

@@ -6,7 +6,7 @@ import logging
 import platform
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import chain
@@ -62,18 +62,17 @@ class Evaluation:
             cache=request.cache, clips=request.clips, crops=request.crops,
             partners=self.kept.everyone,
         )  # fmt: skip
-        failed = _Counted()
         with self._sink() as sink:
-            failed.sink = sink
             done = self._done(sink) if isinstance(sink, ScoresWriter) else set()
+            failed = _Counted(sink, done)
             if done:
                 log.info("%d clips are scored already", len(done))
             for record in self.failed:
                 if record["id"] not in done:
                     failed.add_scores(record, {})
             whole = score(
-                clips, self.judge, failed, request.batch, done, request.workers, request.timeout,
-                stop, worked, self.examples.look,
+                clips, self.judge, failed, request.batch, done - self._shown(done), request.workers,
+                request.timeout, stop, worked, self.examples.look,
             )  # fmt: skip
             if isinstance(sink, ScoresWriter):
                 sink.close(done=whole)
@@ -96,6 +95,21 @@ class Evaluation:
                 found.add(id)
                 sink.note(id, before is not None and counts_as_failure(before))
         return found
+
+    def _shown(self, done: Collection[str]) -> set[str]:
+        """Of the clips that are `done`, those that the examples are sought among: shown again.
+
+        The first of each class, of so many classes as there are examples; what is not done is
+        looked at in any case. Of a shard, which has no result, there are none.
+        """
+        shown: dict[str, str] = {}
+        if done and self.request.shard[1] == 1:
+            for record in self.part:
+                if len(shown) == min(self.request.examples, len(self.classes)):
+                    break
+                if record["id"] in done:
+                    shown.setdefault(record.get("label", ""), record["id"])
+        return set(shown.values())
 
     def _sink(self) -> AbstractContextManager[Any]:
         kind, request = self.judge.kind, self.request
@@ -191,15 +205,16 @@ def _as_before(record: Record, failed: Record) -> bool:
 
 
 class _Counted:
-    """Passes clips on to a sink, and counts those that failed."""
+    """Passes clips on to a sink, but for those that are `done`, and counts those that failed."""
 
-    sink: Sink
-
-    def __init__(self) -> None:
+    def __init__(self, sink: Sink, done: Collection[str]) -> None:
+        self.sink, self.done = sink, done
         self.count = 0
 
     def add_scores(self, record: Record, scores: Any, *values: Any) -> list[Record]:
         """As the sink's."""
+        if record["id"] in self.done:
+            return []
         error = record.get("error")
         if error and error["kind"] != "dropped":
             self.count += 1

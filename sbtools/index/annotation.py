@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sbtools.errors import UsageError
-from sbtools.video.folder import VIDEO_SUFFIXES
+from sbtools.video.folder import STILL_SUFFIXES, VIDEO_SUFFIXES, ZIP_SUFFIX, suffix_of
 
 _SPLITS = {"training": "train", "validate": "val", "validation": "val", "testing": "test"}
 _SPLIT_WORDS = re.compile("train|val|test")
+_SUFFIXES = VIDEO_SUFFIXES | STILL_SUFFIXES | {ZIP_SUFFIX}
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ class Annotated:
 
 
 def stem_of(path: str) -> str:
-    """The name of a video file without folders and suffix; of a frame folder, its name."""
-    stem, suffix = os.path.splitext(os.path.basename(path.rstrip("/")))
-    return stem if suffix.lower() in VIDEO_SUFFIXES else stem + suffix
+    """The name of a video, a zip or an image without folders and suffix; of a folder, its name."""
+    name = os.path.basename(path.rstrip("/"))
+    return os.path.splitext(name)[0] if suffix_of(name) in _SUFFIXES else name
 
 
 def text_of(path: str) -> str:

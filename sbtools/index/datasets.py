@@ -36,7 +36,7 @@ class Asked:
     """Which clips of a data set: its annotation files, and which split of them.
 
     `labels` names the file of class names. `fold` is which of the three official splits of HMDB51
-    and UCF101.
+    and UCF101. With `stills` images are taken for clips.
     """
 
     dataset: str
@@ -44,6 +44,7 @@ class Asked:
     labels: str | None = None
     split: str | None = None
     fold: int = 1
+    stills: bool = False
 
 
 def annotated(asked: Asked) -> list[Annotated]:
@@ -75,7 +76,7 @@ def annotated(asked: Asked) -> list[Annotated]:
 def to_records(asked: Asked, inputs: Sequence[str], root: os.PathLike[str]) -> list[Record]:
     """A record for every clip that is named; of those without a file, with the error missing."""
     clips = annotated(asked)
-    files = Files(inputs, clips)
+    files = Files(inputs, clips, asked.stills)
     out = [_record(clip, files, asked.dataset, root) for clip in clips]
     missing = sum("error" in record for record in out)
     if missing:

@@ -11,21 +11,24 @@ from sbtools.index import folder
 from sbtools.index.annotation import Annotated, Recording, split_name, stem_of
 from sbtools.index.folder import Found
 from sbtools.index.labels import key_of_label
+from sbtools.video.folder import STILL_SUFFIXES, ZIP_SUFFIX, suffix_of
 
 
 class Files:
-    """The videos and frame folders below the INPUTs, by name without suffix.
+    """The videos, frame folders, zips and, with `stills`, images below the INPUTs, by bare name.
 
     Names are compared as strings: nothing in them is a pattern.
     """
 
-    def __init__(self, inputs: Sequence[str], clips: Iterable[Annotated]) -> None:
+    def __init__(
+        self, inputs: Sequence[str], clips: Iterable[Annotated], stills: bool = False
+    ) -> None:
         self.inputs = list(inputs)
         self.unnamed = 0
         self._by_stem: dict[str, list[Found]] = defaultdict(list)
         self._by_end: dict[tuple[str, int], dict[tuple[str, ...], list[Found]]] = {}
         wanted = {name for clip in clips for name in _names(clip)}
-        for found in folder.find(self.inputs):
+        for found in folder.find(self.inputs, stills):
             stem = _stem(found)
             if stem in wanted:
                 self._by_stem[stem].append(found)
@@ -36,8 +39,8 @@ class Files:
         """The clip's file, and where in it the clip lies when it is the uncut recording.
 
         Of several, the one whose path is most like the annotation's: its folders, then the label,
-        the split and the suffix. ClipError missing when there is none, mismatch when two are as
-        good.
+        the split and the suffix; then a video before its zip or image. ClipError missing when there
+        is none, mismatch when two are as good.
         """
         for name in _names(clip):
             found = self._by_stem.get(name, [])
@@ -87,12 +90,13 @@ def _best(found: Sequence[Found], clip: Annotated) -> Found:
     return best
 
 
-def _likeness(found: Found, clip: Annotated) -> tuple[int, bool, bool, bool]:
+def _likeness(found: Found, clip: Annotated) -> tuple[int, bool, bool, bool, bool]:
     folders = os.path.abspath(found.path).split("/")[:-1]
     label = clip.label is not None and key_of_label(clip.label) in map(key_of_label, folders)
     split = clip.split is not None and clip.split in map(split_name, folders)
-    suffix = os.path.splitext(found.path)[1].lower() == os.path.splitext(clip.path)[1].lower()
-    return _tail(found, clip), label, split, suffix
+    own = suffix_of(found.path)
+    packed = (own == ZIP_SUFFIX or own in STILL_SUFFIXES) and not os.path.isdir(found.path)
+    return _tail(found, clip), label, split, own == suffix_of(clip.path), not packed
 
 
 def _tail(found: Found, clip: Annotated) -> int:

@@ -1,4 +1,4 @@
-"""Folders of videos, folders of frame folders, single files and lists of files."""
+"""Folders of videos, of frame folders, zips and images; single files and lists of files."""
 
 from __future__ import annotations
 
@@ -10,8 +10,17 @@ from dataclasses import dataclass
 
 from sbtools import records
 from sbtools.errors import ClipError
+from sbtools.index import zips
 from sbtools.records import Record
-from sbtools.video.folder import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_frame_folder
+from sbtools.video.folder import (
+    IMAGE_SUFFIXES,
+    STILL_SUFFIXES,
+    VIDEO_SUFFIXES,
+    ZIP_SUFFIX,
+    is_frame_folder,
+    suffix_of,
+)
+from sbtools.video.source import is_picture, open_regular
 
 log = logging.getLogger("sbtools")
 
@@ -29,18 +38,20 @@ class Found:
     flaw: ClipError | None = None
 
 
-def find(inputs: Iterable[str]) -> Iterator[Found]:
+def find(inputs: Iterable[str], stills: bool = False) -> Iterator[Found]:
     """The clips of every INPUT, a file or a folder, in the order of their names.
 
     In a folder the suffix says what is a video; a file that is named outright is always a clip,
     except a list (.txt, .list, .lst), which names a file or a frame folder on each line.
-    A folder of two or more numbered images is one clip. Links are followed, each folder once.
+    A folder of two or more numbered images is one clip, and so is a zip of them. With `stills` each
+    image in a folder is a clip, also one without a suffix, and no folder is. Links are followed,
+    each folder once.
     """
     for path in inputs:
         name = os.path.basename(os.path.abspath(path))
         if os.path.isdir(path):
-            yield from _Walk(path, name).clips()
-        elif _suffix(path) in LIST_SUFFIXES:
+            yield from _Walk(path, name, stills).clips()
+        elif suffix_of(path) in LIST_SUFFIXES:
             yield from _listed(path, name)
         else:
             yield Found(path, name, os.path.basename(os.path.dirname(os.path.abspath(path))))
@@ -67,8 +78,9 @@ def _listed(path: str, name: str) -> Iterator[Found]:
 class _Walk:
     """One pass over an INPUT folder."""
 
-    def __init__(self, top: str, name: str) -> None:
-        self.top, self.name = top, name
+    def __init__(self, top: str, name: str, stills: bool) -> None:
+        self.top, self.name, self.stills = top, name, stills
+        self.suffixes = VIDEO_SUFFIXES | STILL_SUFFIXES if stills else VIDEO_SUFFIXES
         self.seen: set[tuple[int, int]] = set()
         self.others: Counter[str] = Counter()
 
@@ -91,16 +103,22 @@ class _Walk:
             return
         self.seen.add((state.st_dev, state.st_ino))
         entries = [entry for entry in entries if not entry.name.startswith(".")]
+        if not self.stills:
+            yield from self._images(path, name, entries)
+        named = [entry.path for entry in entries if suffix_of(entry.name) == ZIP_SUFFIX]
+        frames = zips.clips(filter(os.path.isfile, named))
+        for entry in entries:
+            yield from self._entry(entry, os.path.join(name, entry.name), entry.path in frames)
+
+    def _images(self, path: str, name: str, entries: list[os.DirEntry[str]]) -> Iterator[Found]:
         if is_frame_folder(path):
             yield Found(path, name or self.name, self.name)
-        elif images := sum(_suffix(entry.name) in IMAGE_SUFFIXES for entry in entries):
-            log.warning("%s: %d images, but not the frames of a clip (one prefix and a number)",
-                        path, images)  # fmt: skip
-        for entry in entries:
-            yield from self._entry(entry, os.path.join(name, entry.name))
+        elif images := sum(suffix_of(entry.name) in IMAGE_SUFFIXES for entry in entries):
+            log.warning("%s: %d images, but not the frames of a clip (one prefix and a number); "
+                        "`sbtools index --stills` makes each a clip", path, images)  # fmt: skip
 
-    def _entry(self, entry: os.DirEntry[str], name: str) -> Iterator[Found]:
-        suffix = _suffix(entry.name)
+    def _entry(self, entry: os.DirEntry[str], name: str, frames: bool) -> Iterator[Found]:
+        suffix = suffix_of(entry.name)
         try:
             folder = entry.is_dir()
         except OSError:
@@ -110,14 +128,19 @@ class _Walk:
         elif entry.is_symlink() and not os.path.exists(entry.path):
             flaw = ClipError("missing", f"{entry.path} is a link to nothing, or to itself")
             yield Found(entry.path, name, self.name, flaw)
-        elif suffix in VIDEO_SUFFIXES:
+        elif frames or suffix in self.suffixes or self._bare_picture(entry.path, suffix):
             yield Found(entry.path, name, self.name)
         elif suffix not in IMAGE_SUFFIXES:
             self.others[suffix or "without suffix"] += 1
 
-
-def _suffix(name: str) -> str:
-    return os.path.splitext(name)[1].lower()
+    def _bare_picture(self, path: str, suffix: str) -> bool:
+        if not self.stills or suffix:
+            return False
+        try:
+            with open_regular(path) as file:
+                return is_picture(file.read(16))
+        except (ClipError, OSError):
+            return False
 
 
 def to_records(found: Iterable[Found], root: os.PathLike[str], label_from: str) -> list[Record]:
@@ -134,15 +157,26 @@ def to_records(found: Iterable[Found], root: os.PathLike[str], label_from: str) 
 
 
 def _ids(clips: Sequence[Found]) -> list[str]:
-    plain = [_plain(clip) for clip in clips]
+    plain = _plain(clips)
     with_suffix = _parted(plain, [clip.name for clip in clips])
     with_input = _parted(with_suffix, [os.path.join(clip.source, clip.name) for clip in clips])
     return _numbered(with_input)
 
 
-def _plain(clip: Found) -> str:
+def _plain(clips: Sequence[Found]) -> list[str]:
+    """Names without suffix; a zip or an image leaves its bare name to a video that has it, too."""
+    names = [_without(VIDEO_SUFFIXES, clip) for clip in clips]
+    taken = set(names)
+    bare = [_without(STILL_SUFFIXES | {ZIP_SUFFIX}, clip) for clip in clips]
+    return [
+        shorter if shorter != clip.name and shorter not in taken else name
+        for clip, name, shorter in zip(clips, names, bare, strict=True)
+    ]
+
+
+def _without(suffixes: frozenset[str], clip: Found) -> str:
     stem, suffix = os.path.splitext(clip.name)
-    return stem if suffix.lower() in VIDEO_SUFFIXES and not os.path.isdir(clip.path) else clip.name
+    return stem if suffix.lower() in suffixes and not os.path.isdir(clip.path) else clip.name
 
 
 def _parted(names: Sequence[str], longer: Sequence[str]) -> list[str]:

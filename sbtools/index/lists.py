@@ -6,18 +6,24 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sbtools.errors import UsageError
 from sbtools.index.annotation import Annotated, json_of, lines_of, stem_of
 from sbtools.index.labels import Labels
-from sbtools.video.folder import VIDEO_SUFFIXES
+from sbtools.video.folder import STILL_SUFFIXES, VIDEO_SUFFIXES, ZIP_SUFFIX
 
 log = logging.getLogger("sbtools")
 
-_SUFFIX = "|".join(re.escape(suffix) for suffix in sorted(VIDEO_SUFFIXES))
-_VIDEO = re.compile(rf"(.*(?:{_SUFFIX}))(?:[ \t]+(\S.*))?", re.I)
+
+def _path_and_rest(suffixes: Iterable[str]) -> re.Pattern[str]:
+    ends = "|".join(map(re.escape, sorted(suffixes)))
+    return re.compile(rf"(.*(?:{ends}))(?:[ \t]+(\S.*))?", re.I)
+
+
+_VIDEO = _path_and_rest(VIDEO_SUFFIXES)
+_IMAGES = _path_and_rest(STILL_SUFFIXES | {ZIP_SUFFIX})
 _PAIR = re.compile(r"(.*\S)[ \t]+(\d{1,9})")
 _TRIPLE = re.compile(r"(.*\S)[ \t]+\d{1,9}[ \t]+(\d{1,9})")
 
@@ -46,9 +52,10 @@ def read(places: Sequence[str], labels: Labels | None, fold: int) -> Iterator[An
 def entries(place: str) -> list[Entry]:
     """The lines of a list; UsageError for one that is none.
 
-    A path may hold spaces: it ends at the suffix of a video, else before the last number. Where
-    every line ends in two numbers behind a folder of frames, the first is how many there are
-    (ActionCLIP's lists). A list in JSON holds objects with filename and label.
+    A path may hold spaces: it ends at the suffix of a video, else before the last number, else at
+    the suffix of a zip or an image. Where every line ends in two numbers behind a folder of frames,
+    the first is how many there are (ActionCLIP's lists). A list in JSON holds objects with filename
+    and label.
     """
     if place.endswith(".json"):
         return list(_entries_of_json(place))
@@ -59,7 +66,7 @@ def entries(place: str) -> list[Entry]:
 
 
 def _entry(line: str, where: str, folders: re.Pattern[str]) -> Entry:
-    found = _VIDEO.fullmatch(line) or folders.fullmatch(line)
+    found = _VIDEO.fullmatch(line) or folders.fullmatch(line) or _IMAGES.fullmatch(line)
     if found is None:
         raise UsageError(f"{where}: not 'path label', nor the path of a video: {line!a}")
     return Entry(found[1], _label(found[2]), where)

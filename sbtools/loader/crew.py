@@ -8,6 +8,7 @@ import warnings
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import takewhile
 from typing import Any
 
 from torch.utils.data import DataLoader, Dataset
@@ -20,13 +21,14 @@ Step = tuple[Sequence[int], int]
 
 
 class _Plan:
-    """The steps of the epoch that is on: what the workers are asked for."""
+    """The steps of the epoch that is on, which the workers are asked for until it has `ended`."""
 
     def __init__(self) -> None:
         self.steps: Sequence[Step] = ()
+        self.ended = False
 
     def __iter__(self) -> Iterator[Step]:
-        return iter(self.steps)
+        return takewhile(lambda step: not self.ended, self.steps)
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -63,7 +65,7 @@ class Crew:
 
     def run(self, steps: Sequence[Step]) -> Iterator[Any]:
         """What the workers make of the steps, in order."""
-        self._plan.steps = steps
+        self._plan.steps, self._plan.ended = steps, False
         try:
             with held():
                 self._incoming = iter(self._loader)
@@ -71,6 +73,10 @@ class Crew:
         except (RuntimeError, EOFError, OSError) as error:
             self.kill()
             raise _explained(error, self.timeout) from None
+
+    def ask_no_more(self) -> None:
+        """Leave out the steps that no worker was asked for yet; `run` gives those that were."""
+        self._plan.ended = True
 
     def close(self) -> None:
         """Let the workers end; those that do not are killed."""

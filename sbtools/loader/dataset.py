@@ -16,6 +16,7 @@ from sbtools.loader.needs import Needs, build
 from sbtools.loader.partners import Partners
 from sbtools.loader.sample import Failure, Sample
 from sbtools.models.recipe import Recipe
+from sbtools.pool.task import clip_error, out_of_memory
 
 if TYPE_CHECKING:
     from sbtools.loader.crew import Crew
@@ -122,7 +123,9 @@ class Clips(Dataset[Sample | Failure]):
             return Failure(record["id"], error.kind, str(error))
         except DamagedError as error:
             return Failure(record["id"], "damaged", str(error))
-        except MemoryError:
+        except Exception as error:
+            if not out_of_memory(clip_error(error)):
+                raise
             return Failure(record["id"], "memory", "memory does not suffice for the clip")
 
     def _sample(self, record: Record, number: int, view: int, epoch: int) -> Sample:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,13 +12,16 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from sbtools.errors import SbtoolsError, UsageError
+from sbtools.errors import ClipError, SbtoolsError, UsageError
 from sbtools.loader.crew import Crew, Step
 from sbtools.loader.dataset import Clips
 from sbtools.loader.order import order
 from sbtools.loader.photo import finish
 from sbtools.loader.sample import Failure, Sample, collate
 from sbtools.models.outputs import Batch
+from sbtools.pool.task import twice
+
+log = logging.getLogger("sbtools")
 
 POLICIES = ("replace", "omit")
 TIMEOUT = 600.0
@@ -39,7 +44,8 @@ def load(
     `clips.close()` or until `clips` goes. A batch is the same whatever their number. A failed clip
     is replaced by the first good one behind it in the epoch's order, looked for from half an epoch
     further on, so that it depends on nothing else and is hardly in the same batch; or, with
-    on_failure="omit", left out: such a batch may be empty. One `load` of the same clips at a time.
+    on_failure="omit", left out: such a batch may be empty. A batch for which memory was short is
+    made once more, while no other is. One `load` of the same clips at a time.
 
     Raises SbtoolsError when a worker dies, when none has a batch ready for `timeout` seconds, or
     when no clip can be read; and what stops a clip's reading for all of them, as OutputError.
@@ -50,34 +56,68 @@ def load(
         clips.first_epoch = epoch
     steps: list[Step] = [(list(places), epoch) for places in batches]
     source = Batches(clips, on_failure)
-    workers = workers if steps else 0
-    loaded = _through(clips, source, steps, workers, timeout, torch.device(device))
-    for got in loaded if workers else map(source.__getitem__, steps):
+    loaded: Iterator[Any]
+    if workers and steps:
+        loaded = _through(source, steps, workers, timeout, torch.device(device))
+    else:
+        loaded = map(source.second_try, steps, map(source.__getitem__, steps))
+    for got in loaded:
         if isinstance(got, BaseException):
             raise got
         batch, failures = got
         yield finish(batch, clips.recipe, device), failures
 
 
+class Short:
+    """Stands for a batch for which memory was short, while others were made."""
+
+
 class Batches(Dataset[Any]):
-    """Item (places, epoch) is the collated batch and its failures, or an error for all."""
+    """Item (places, epoch) is the collated batch and its failures, or an error for all.
 
-    def __init__(self, clips: Clips, on_failure: str) -> None:
-        self.clips, self.on_failure = clips, on_failure
+    last: Short is not an answer any more; a clip that lacks memory has failed.
+    """
 
-    def __getitem__(self, step: Step) -> Loaded | SbtoolsError:
+    def __init__(self, clips: Clips, on_failure: str, last: bool = False) -> None:
+        self.clips, self.on_failure, self.last = clips, on_failure, last
+
+    def __getitem__(self, step: Step) -> Loaded | SbtoolsError | Short:
         places, epoch = step
         samples: list[Sample] = []
         failures: list[Failure] = []
         try:
             for place in places:
                 self._take(place, epoch, samples, failures)
+            return collate(samples, self.clips.frames, self.clips.recipe.size), failures
         except SbtoolsError as error:
             return error
-        return collate(samples, self.clips.frames, self.clips.recipe.size), failures
+        except MemoryError:
+            if not self.last:
+                return Short()
+            return SbtoolsError("memory does not suffice for a batch: fewer clips in it (--batch)")
+
+    def again(self) -> Batches:
+        """The same for the last try."""
+        return Batches(self.clips, self.on_failure, True)
+
+    def second_try(self, step: Step, got: Any) -> Any:
+        """What was got of a step, or, where memory was short, what is got of it now, alone."""
+        if not isinstance(got, Short):
+            return got
+        gc.collect()
+        return self.again()[step]
+
+    def _one(self, place: int, epoch: int) -> Sample | Failure:
+        """One clip; MemoryError where it lacks memory and may be tried again."""
+        got = self.clips[place, epoch]
+        if isinstance(got, Sample) or got.kind != "memory":
+            return got
+        if not self.last:
+            raise MemoryError
+        return replace(got, message=str(twice(ClipError(got.kind, got.message))))
 
     def _take(self, place: int, epoch: int, samples: list[Sample], failures: list[Failure]) -> None:
-        got = self.clips[place, epoch]
+        got = self._one(place, epoch)
         if isinstance(got, Sample):
             samples.append(got)
             return
@@ -92,7 +132,7 @@ class Batches(Dataset[Any]):
         here = int(np.flatnonzero(places == place)[0]) + len(places) // 2
         for step in range(len(places)):
             other = int(places[(here + step) % len(places)])
-            found = self.clips[other, epoch] if other != place else None
+            found = self._one(other, epoch) if other != place else None
             if isinstance(found, Sample):
                 return found
         raise SbtoolsError(
@@ -101,15 +141,50 @@ class Batches(Dataset[Any]):
 
 
 def _through(
-    clips: Clips,
-    source: Batches,
-    steps: Sequence[Step],
-    workers: int,
-    timeout: float,
-    device: torch.device,
+    source: Batches, steps: Sequence[Step], workers: int, timeout: float, device: torch.device
 ) -> Iterator[Any]:
+    """What the workers make of the steps, in order.
+
+    Once memory was short for one, those that are under way end, then what lacked memory is made by
+    one worker, while there is no other, and then the rest goes on.
+    """
+    at = 0
+    while at < len(steps):
+        crew = _crew(source, workers, timeout, device)
+        held: list[Any] = []
+        for got in crew.run(steps[at:]):
+            if held or isinstance(got, Short):
+                crew.ask_no_more()
+                held.append(got)
+            else:
+                at += 1
+                yield got
+        if held:
+            yield from _second_tries(source, steps[at : at + len(held)], held, timeout, device)
+            at += len(held)
+
+
+def _second_tries(
+    source: Batches, steps: Sequence[Step], held: Sequence[Any], timeout: float,
+    device: torch.device,
+) -> Iterator[Any]:  # fmt: skip
+    """What was got of the steps, or, where memory was short, what one worker now gets."""
+    log.warning("memory was short: what it was short for is loaded again, with one worker")
+    source.clips.close()
+    short = [step for step, got in zip(steps, held, strict=True) if isinstance(got, Short)]
+    try:
+        made = _crew(source.again(), 1, timeout, device).run(short)
+        for got in held:
+            yield next(made) if isinstance(got, Short) else got
+    finally:
+        source.clips.close()
+
+
+def _crew(source: Batches, workers: int, timeout: float, device: torch.device) -> Crew:
+    """The workers that there are, if they are as they are wanted, or else others."""
+    clips = source.clips
     wanted = (workers, timeout, device.type, source.on_failure)
     if clips.crew is None or clips.crew.settings != wanted or clips.crew.ended:
         clips.close()
         clips.crew = Crew(source, *wanted)
-    yield from clips.crew.run(steps)
+    return clips.crew

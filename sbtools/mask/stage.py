@@ -99,7 +99,7 @@ class Count:
         """What is stored of a clip: its pixels come out of the chunks while they are written."""
         first = next(chunks)
         head = first["head"]
-        self._count(head["empty"], len(head["frame"]))
+        self.add(head["empty"], len(head["frame"]))
         attrs = head["attrs"]
         done = {
             **record,
@@ -116,7 +116,8 @@ class Count:
             "chunks": _pixels(done, attrs, chunks),
         }
 
-    def _count(self, empty: int, frames: int) -> None:
+    def add(self, empty: int, frames: int) -> None:
+        """Count a clip of so many frames, in so many of which nothing was found."""
         self.clips += 1
         self.wholly += empty == frames
         self.partly += 0 < empty < frames
@@ -125,11 +126,13 @@ class Count:
         """Say how many clips had nothing to go by."""
         if self.dropped:
             log.warning("%d clips were dropped, nothing to go by in any frame", self.dropped)
-        if self.wholly or self.partly:
-            log.warning(
-                "%s found nothing in any frame of %d of %d clips, in some frames of %d more",
-                self.masking.mode, self.wholly, self.clips, self.partly,
-            )  # fmt: skip
+        wholly = f"any frame of {self.wholly} of {self.clips} clips" if self.wholly else ""
+        partly = f"some frames of {self.partly} of {self.clips} clips" if self.partly else ""
+        if wholly and partly:
+            partly = f"some frames of {self.partly} more"
+        if wholly or partly:
+            told = ", in ".join(filter(None, (wholly, partly)))
+            log.warning("%s found nothing in %s", self.masking.mode, told)
 
 
 def _pixels(record: Record, attrs: dict[str, Any], chunks: Chunks) -> Chunks:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sbtools.errors import ClipError
+from sbtools.store.checksums import crc32, of_frames, write_of_frames
 from sbtools.store.layout import (
     BOX,
     BYTES_LIMIT,
@@ -42,6 +43,7 @@ class Frames:
         self._kind = kind
         self._compress = compress
         self._held: dict[str, list[NDArray[Any]]] = {}
+        self._sums: dict[str, list[int]] = {}
 
     def append(self, chunk: Arrays) -> None:
         """Write the images of a few more frames; numbers and times are held."""
@@ -49,7 +51,7 @@ class Frames:
             if name not in self._kind.images:
                 self._held.setdefault(name, []).append(np.asarray(values))
                 continue
-            images = self._images(name, values)
+            images = self._summed(name, values)
             if name not in self._group:
                 self._create(name, images.shape[1:], None)
             dataset = self._group[name]
@@ -61,13 +63,22 @@ class Frames:
         rest = {name: np.concatenate(values) for name, values in self._held.items()}
         for name, values in arrays.items():
             if name in self._kind.images:
-                images = self._images(name, values)
+                images = self._summed(name, values)
                 self._create(name, images.shape[1:], images if len(images) else None)
             else:
                 rest[name] = values
         if "frame" in self._kind.required:
             self._agree(rest)
         return rest
+
+    def seal(self) -> dict[str, int]:
+        """Write the checksums of all frames; that of each dataset's is returned."""
+        return {name: write_of_frames(self._group[name], sums) for name, sums in self._sums.items()}
+
+    def _summed(self, name: str, values: Any) -> NDArray[np.uint8]:
+        images = self._images(name, values)
+        self._sums.setdefault(name, []).extend(of_frames(images))
+        return images
 
     def _agree(self, rest: dict[str, Any]) -> None:
         lengths = {
@@ -116,8 +127,8 @@ class Frames:
         )
 
 
-def write_small(group: h5py.Group, name: str, values: NDArray[Any], gzip: bool = False) -> None:
-    """Write a dataset as one chunk."""
+def write_small(group: h5py.Group, name: str, values: NDArray[Any], gzip: bool = False) -> int:
+    """Write a dataset as one chunk; its checksum is returned."""
     if values.nbytes > BYTES_LIMIT:
         raise ClipError("too-large", f"{name} takes {values.nbytes} bytes, {BYTES_LIMIT} at most")
     if values.size:
@@ -127,10 +138,14 @@ def write_small(group: h5py.Group, name: str, values: NDArray[Any], gzip: bool =
         )
     else:
         group.create_dataset(name, data=values)
+    return crc32(values.tobytes())
 
 
-def write_boxes(group: h5py.Group, boxes: Sequence[Mapping[str, Any]]) -> None:
-    """Write boxes given as those of a record; their prompts, numbered, become an attribute."""
+def write_boxes(group: h5py.Group, boxes: Sequence[Mapping[str, Any]]) -> int:
+    """Write boxes given as those of a record; their prompts, numbered, become an attribute.
+
+    The checksum of both is returned.
+    """
     prompts = list(dict.fromkeys(box["prompt"] for box in boxes))
     number = {prompt: place for place, prompt in enumerate(prompts)}
     corners = upward([box["xyxy"] for box in boxes]).tolist()
@@ -138,8 +153,10 @@ def write_boxes(group: h5py.Group, boxes: Sequence[Mapping[str, Any]]) -> None:
         (box["frame"], ROLES.index(box["role"]), *xyxy, box["score"], number[box["prompt"]])
         for box, xyxy in zip(boxes, corners, strict=True)
     ]
-    write_small(group, "boxes", np.array(rows, BOX))
-    write_attributes(group["boxes"], {"prompts": json.dumps(prompts)})
+    table, text = np.array(rows, BOX), json.dumps(prompts)
+    write_small(group, "boxes", table)
+    write_attributes(group["boxes"], {"prompts": text})
+    return crc32(table.tobytes(), text.encode())
 
 
 def upward(values: Any) -> NDArray[np.float32]:

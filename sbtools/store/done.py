@@ -12,6 +12,7 @@ from typing import Any
 from sbtools.errors import DamagedError, UsageError
 from sbtools.records import Record, key_of
 from sbtools.records.parse import strict_json
+from sbtools.store.checksums import ANEW
 from sbtools.store.layout import Kind, without_version
 from sbtools.store.safe import OpenPart
 
@@ -109,9 +110,7 @@ def committed(
     try:
         found = newest(entries())
     except DamagedError as fault:
-        raise DamagedError(
-            f"{fault}: delete that file, and the same command makes its clips anew"
-        ) from None
+        raise DamagedError(str(fault).removesuffix(ANEW) + ANEW) from None
     addresses = {name: os.path.join(base, name) for name, _ in found.values()}
     return {
         id: DoneClip(entry.line, name, addresses[name], kind.field)

@@ -14,9 +14,11 @@ import numpy as np
 
 from sbtools.errors import ClipError, LockedError, OutputError
 from sbtools.records import LINE_LIMIT, Record, dump, key_of
+from sbtools.store.checksums import ATTRIBUTE, ATTRIBUTES, crc32, described, of_attributes
 from sbtools.store.datasets import Arrays, Frames, write_attributes, write_boxes, write_small
 from sbtools.store.layout import BYTES_LIMIT, DTYPES, VERSION, Kind
 from sbtools.store.output import NewFile, failpoint, sync_folder, temporary_of, writing
+from sbtools.store.safe import attributes
 
 
 class Part:
@@ -109,14 +111,16 @@ class Part:
         for name in self._kind.required:
             if name not in group and name not in found:
                 raise ValueError(f"clip {record['id']!a}: no {name}")
+        sums = frames.seal()
         for name, values in found.items():
             if name not in self._kind.datasets:
                 raise ValueError(f"clip {record['id']!a}: {name} has no place in this store")
-            write_small(group, name, np.ascontiguousarray(values, DTYPES[name]))
+            sums[name] = write_small(group, name, np.ascontiguousarray(values, DTYPES[name]))
         if boxes is not None:
-            write_boxes(group, boxes)
+            sums["boxes"] = write_boxes(group, boxes)
         write_attributes(group, {"id": record["id"], **attrs})
-        write_small(group, "record", np.frombuffer(dump(record)[:-1], np.uint8))
+        sums["record"] = write_small(group, "record", np.frombuffer(dump(record)[:-1], np.uint8))
+        _seal(group, sums)
 
     def _check(self) -> None:
         if self._file.error is not None:
@@ -147,7 +151,8 @@ class Part:
 
     def _finish(self, made: str, index: bytes) -> dict[str, str]:
         """Write what was held back until now; more attributes of the part are returned."""
-        return {}
+        sums = {"index": crc32(index), "made": crc32(made.encode("utf-8", "surrogatepass"))}
+        return {ATTRIBUTE: described(sums)}
 
     def _rename(self) -> None:
         if os.path.lexists(self.path):
@@ -166,6 +171,13 @@ class Part:
         self._file.close()
         with suppress(OSError):
             os.unlink(self._temporary)
+
+
+def _seal(group: h5py.Group, sums: Mapping[str, int]) -> None:
+    """Write the checksums of a clip, with that of its attributes as readers will see them."""
+    path, _, key = group.name.rpartition("/")
+    own = of_attributes(key, attributes(group.id, path))
+    write_attributes(group, {ATTRIBUTE: described({**sums, ATTRIBUTES: own})})
 
 
 def index_line(record: Record, digest: str | None, supersedes: str | None) -> bytes:

@@ -15,21 +15,20 @@ from numpy.typing import NDArray
 from sbtools.errors import DamagedError, RecordError
 from sbtools.records import Record, resolve
 from sbtools.records.parse import parse, strict_json
+from sbtools.store.checked import Checked
+from sbtools.store.checksums import ATTRIBUTE
 from sbtools.store.layout import BOX, FRAMES_LIMIT, ROLES, Kind, split_address
 from sbtools.store.safe import (
+    Attribute,
     OpenPart,
     attribute,
-    attributes,
     inspect,
     inspect_image,
     member,
-    names,
     read,
     read_frame,
     require_size,
 )
-
-Attribute = int | float | str
 
 
 class Stores:
@@ -38,7 +37,7 @@ class Stores:
     May be copied into other processes, by fork or by spawn: each opens the parts itself.
     """
 
-    def __init__(self, root: str | None = None, max_open: int = 16) -> None:
+    def __init__(self, root: str | None = None, max_open: int = 4) -> None:
         self._root = root
         self._max_open = max_open
         self._parts: OrderedDict[str, OpenPart] = OrderedDict()
@@ -114,16 +113,24 @@ class StoredClip:
         """The kind of store."""
         return self._stores.part(self.path).kind
 
-    @cached_property
+    @property
+    def _checked(self) -> Checked:
+        part = self._stores.part(self.path)
+        found = part.opened.get((self.key, ATTRIBUTE))
+        if found is None:
+            found = Checked(self._open(), self.key, self.where, part.sums is not None)
+            part.hold(self.key, ATTRIBUTE, found)
+        return found
+
+    @property
     def attrs(self) -> dict[str, Attribute]:
         """id, height, width, packets, decoded_frames, digest: those that the clip has."""
-        return attributes(self._open(), self.where)
+        return self._checked.attrs
 
     @cached_property
     def size(self) -> tuple[int, int]:
         """Height and width of the frames."""
-        group = self._open()
-        height, width = (attribute(group, name, self.where) for name in ("height", "width"))
+        height, width = (self.attrs.get(name) for name in ("height", "width"))
         return require_size(height, width, self.where)
 
     @property
@@ -178,19 +185,18 @@ class StoredClip:
     def prompts(self) -> list[str]:
         """What the prompt numbers of the boxes stand for."""
         self.values("boxes")
-        text = attribute(self._open("boxes"), "prompts", f"{self.where}/boxes")
         try:
-            prompts = strict_json(str(text).encode())
+            prompts = strict_json(self._prompts())
         except ValueError:
             prompts = None
         if not isinstance(prompts, list) or not all(isinstance(item, str) for item in prompts):
             raise DamagedError(f"{self.where}/boxes: attribute prompts is damaged")
         return prompts
 
-    @cached_property
+    @property
     def datasets(self) -> list[str]:
         """The names of the clip's datasets."""
-        return names(self._open(), self.where)
+        return self._checked.datasets
 
     def mask(self, role: str, place: int) -> NDArray[np.bool_]:
         """The mask of frame number `frames[place]`: bool [H, W], True is the person (the object).
@@ -210,7 +216,10 @@ class StoredClip:
 
     def frame_of(self, name: str, place: int) -> NDArray[np.uint8]:
         """One frame of a dataset of images as it is stored."""
-        return read_frame(self.image(name), place, f"{self.where}/{name}")
+        data = self.image(name)
+        frame = read_frame(data, place, f"{self.where}/{name}")
+        self._checked.require_frame(data, name, place, frame)
+        return frame
 
     def image(self, name: str) -> h5d.DatasetID:
         """A dataset of one image a frame, checked."""
@@ -224,7 +233,14 @@ class StoredClip:
     def values(self, name: str) -> NDArray[Any]:
         """A dataset of one row a frame or a box, whole."""
         where = f"{self.where}/{name}"
-        return read(self._open(name, lambda data: inspect(data, name, (None,), where)), where)
+        found = read(self._open(name, lambda data: inspect(data, name, (None,), where)), where)
+        more = (self._prompts(),) if name == "boxes" else ()
+        self._checked.require(name, found.tobytes(), *more)
+        return found
+
+    def _prompts(self) -> bytes:
+        text = attribute(self._open("boxes"), "prompts", f"{self.where}/boxes")
+        return str(text).encode("utf-8", "surrogatepass")
 
 
 def _box(row: tuple[Any, ...], prompts: list[str]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from sbtools.errors import ClipError, DamagedError
 from sbtools.records.parse import strict_json
+from sbtools.store.checksums import ATTRIBUTE, changed, crc32, parsed
 from sbtools.store.layout import (
     BYTES_LIMIT,
     DTYPES,
@@ -31,10 +32,15 @@ from sbtools.store.layout import (
     image_shape,
 )
 
+Attribute = int | float | str
+
 _FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32}
 _ATTRIBUTE_BYTES = 1 << 20
 _FAULTS = (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeError)
 _RANKS = {"person": 3, "object": 3, "rgb": 4}
+CLIPS_OPEN = 8
+"""Of a part, whose objects are at hand without being looked for again."""
+
 _TYPES = {name: h5t.py_create(dtype) for name, dtype in DTYPES.items()}
 
 
@@ -43,7 +49,8 @@ class OpenPart:
 
     path: the file; ClipError "missing" when there is none. clips: the group of its clips, or of its
     views where it is one of rows. made: what it was made from, {"what": {...}, "run": {...}}.
-    opened: its groups and datasets in use, by key and name.
+    sums: the checksums of `made` and of the index, which every clip of the part has too; None where
+    it was written without. opened: what is in use of it, and stays open, by key and name.
     """
 
     def __init__(self, path: str) -> None:
@@ -78,27 +85,41 @@ class OpenPart:
         self.root: h5g.GroupID = root
         holder = "views" if self.kind.rows else "clips"
         self.clips: h5g.GroupID = member(root, holder, where, h5g.GroupID)
+        self.sums = self._sums()
         self.made = self._made()
 
+    def _sums(self) -> dict[str, int] | None:
+        with guarded(self.path):
+            there = not self.kind.rows and h5a.exists(self.root, ATTRIBUTE.encode())
+        return parsed(attribute(self.root, ATTRIBUTE, self.path), self.path) if there else None
+
     def _made(self) -> dict[str, Any]:
-        text = attribute(self.root, "made", self.path)
+        text = str(attribute(self.root, "made", self.path)).encode("utf-8", "surrogatepass")
         try:
-            made = strict_json(str(text).encode())
-            if isinstance(made["what"], dict) and isinstance(made["run"], dict):
-                return dict(made)
+            made = strict_json(text)
+            whole = isinstance(made["what"], dict) and isinstance(made["run"], dict)
         except (ValueError, KeyError, TypeError):
-            pass
-        raise DamagedError(f"{self.path}: attribute made is damaged")
+            whole = False
+        if not whole:
+            raise DamagedError(f"{self.path}: attribute made is damaged")
+        self._require("made", text)
+        return dict(made)
+
+    def _require(self, name: str, data: bytes) -> None:
+        if self.sums is not None and self.sums.get(name) != crc32(data):
+            raise changed(f"{self.path}: {name}")
 
     def index(self) -> bytes:
         """The JSON lines of /index."""
         data = member(self.root, "index", self.path, h5d.DatasetID)
         inspect(data, "record", (None,), f"{self.path}: /index")
-        return read(data, f"{self.path}: /index").tobytes()
+        found = read(data, f"{self.path}: /index").tobytes()
+        self._require("index", found)
+        return found
 
-    def hold(self, key: str, name: str, item: h5g.GroupID | h5d.DatasetID) -> None:
-        """Keep an object open, the last thousand or so of a part of many clips."""
-        if len(self.opened) > 1024:
+    def hold(self, key: str, name: str, item: Any) -> None:
+        """Keep an object open, those of the last few clips."""
+        if not name and sum(not other for _, other in self.opened) >= CLIPS_OPEN:
             self.opened.clear()
         self.opened[key, name] = item
 
@@ -136,9 +157,13 @@ def _require_file(path: str) -> None:
 
 
 def _access() -> h5p.PropFAID:
-    """Without locks: a part never changes once it has its name, and locks fail on some networks."""
+    """Without locks: a part never changes once it has its name, and locks fail on some networks.
+
+    Without HDF5's cache of chunks, a megabyte for each dataset: a frame is a chunk, and read once.
+    """
     access = h5p.create(h5p.FILE_ACCESS)
     access.set_file_locking(False, True)
+    access.set_cache(0, 0, 0, 0.0)
     return access
 
 
@@ -260,29 +285,36 @@ def read_frame(data: h5d.DatasetID, place: int, where: str) -> NDArray[Any]:
     return values
 
 
-def attribute(item: h5g.GroupID | h5d.DatasetID, name: str, where: str) -> int | float | str:
+def attribute(item: h5g.GroupID | h5d.DatasetID, name: str, where: str) -> Attribute:
     """A scalar attribute: an integer, a float, or a string of fixed length."""
     with guarded(f"{where}: attribute {name}"):
-        found = h5a.open(item, name.encode("utf-8"))
-        kind = found.get_type()
-        if found.shape != () or kind.get_size() > _ATTRIBUTE_BYTES:
-            raise DamagedError(f"{where}: attribute {name} is not a scalar")
-        if isinstance(kind, h5t.TypeStringID) and not kind.is_variable_str():
-            value = np.empty((), f"S{kind.get_size()}")
-            found.read(value, kind)
-            return bytes(value[()]).decode("utf-8", "surrogatepass")
-        if isinstance(kind, (h5t.TypeIntegerID, h5t.TypeFloatID)):
-            number = np.empty((), "<i8" if isinstance(kind, h5t.TypeIntegerID) else "<f8")
-            found.read(number)
-            return int(number) if number.dtype.kind == "i" else float(number)
+        return _value(h5a.open(item, name.encode("utf-8")), name, where)
+
+
+def _value(found: h5a.AttrID, name: str, where: str) -> Attribute:
+    kind = found.get_type()
+    if found.shape != () or kind.get_size() > _ATTRIBUTE_BYTES:
+        raise DamagedError(f"{where}: attribute {name} is not a scalar")
+    if isinstance(kind, h5t.TypeStringID) and not kind.is_variable_str():
+        value = np.empty((), f"S{kind.get_size()}")
+        found.read(value, kind)
+        return bytes(value[()]).decode("utf-8", "surrogatepass")
+    if isinstance(kind, (h5t.TypeIntegerID, h5t.TypeFloatID)):
+        number = np.empty((), "<i8" if isinstance(kind, h5t.TypeIntegerID) else "<f8")
+        found.read(number)
+        return int(number) if number.dtype.kind == "i" else float(number)
     raise DamagedError(f"{where}: attribute {name} is neither a number nor a string")
 
 
-def attributes(item: h5g.GroupID | h5d.DatasetID, where: str) -> dict[str, int | float | str]:
+def attributes(item: h5g.GroupID | h5d.DatasetID, where: str) -> dict[str, Attribute]:
     """All attributes, at most 64."""
-    with guarded(where):
+    found: dict[str, Attribute] = {}
+    with guarded(f"{where}: attributes"):
         count = h5a.get_num_attrs(item)
         if count > 64:
             raise DamagedError(f"{where} has {count} attributes")
-        found = [h5a.open(item, index=place).name.decode("utf-8") for place in range(count)]
-    return {name: attribute(item, name, where) for name in found}
+        for place in range(count):
+            one = h5a.open(item, index=place)
+            name = one.name.decode("utf-8")
+            found[name] = _value(one, name, where)
+    return found

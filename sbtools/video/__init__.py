@@ -1,4 +1,4 @@
-"""Video files and frame folders: probing, decoding, choosing frames, writing H.264.
+"""Video files, frame folders, zips and images: probing, decoding, choosing frames, writing H.264.
 
 The only package that knows PyAV. `frames` and `folder` need neither it nor OpenCV nor NumPy, so
 that options are checked and folders walked without them; the other names are loaded on use.

@@ -1,4 +1,4 @@
-"""What a clip is to those who read it: a file and a frame folder alike."""
+"""What a clip is to those who read it: files, folders, zips and single images alike."""
 
 from __future__ import annotations
 

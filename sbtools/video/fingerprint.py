@@ -16,8 +16,9 @@ _EDGE = 1 << 20
 def digest(path: str | os.PathLike[str]) -> str:
     """The fingerprint "SIZE-HEX": size in bytes, SHA-1 of the first and the last MiB.
 
-    It depends on content alone, never on times or on the path. For a frame folder SIZE is the sum
-    over its images and HEX the SHA-1 over the name and fingerprint of each. ClipError when the
+    It depends on content alone, never on times or on the path. A zip of images is a file like any
+    other; its last MiB has the checksums of its members. For a frame folder SIZE is the sum over
+    its images and HEX the SHA-1 over the name and fingerprint of each. ClipError when the
     path is missing, unreadable, or neither a regular file nor a frame folder.
     """
     name = checked(path)

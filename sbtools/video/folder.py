@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Iterator
 
 VIDEO_SUFFIXES = frozenset(
     ".3gp .asf .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv".split()
 )
 IMAGE_SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png"))
+"""Of the images of a frame folder."""
+STILL_SUFFIXES = IMAGE_SUFFIXES | {".webp"}
+"""Of an image that is a clip by itself, and of the images of a zip."""
+ZIP_SUFFIX = ".zip"
 
 _NUMBERED = re.compile(r"(.*?)([0-9]+)(\.[^.]+)", re.DOTALL)
+
+
+def suffix_of(path: str) -> str:
+    """The suffix with its dot, in lower case."""
+    return os.path.splitext(path)[1].lower()
 
 
 def images(folder: str) -> list[str] | None:
@@ -19,18 +29,31 @@ def images(folder: str) -> list[str] | None:
     A frame folder holds two or more images named prefix + digits + suffix, with one prefix and
     one suffix, and no other image. Hidden files and files of other kinds do not count.
     """
+    with os.scandir(folder) as entries:
+        return in_order(_image_names(entries))
+
+
+def _image_names(entries: Iterable[os.DirEntry[str]]) -> Iterator[str]:
+    for entry in entries:
+        image = suffix_of(entry.name) in IMAGE_SUFFIXES and not entry.name.startswith(".")
+        if image and not entry.is_dir():
+            yield entry.name
+
+
+def in_order(names: Iterable[str]) -> list[str] | None:
+    """Names of images in numeric order; None where they are not those of one clip's frames.
+
+    They are where there are two or more, each prefix + digits + suffix, with one prefix and one
+    suffix.
+    """
     found: list[tuple[int, str]] = []
     kinds = set()
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            suffix = os.path.splitext(entry.name)[1].lower()
-            if entry.name.startswith(".") or suffix not in IMAGE_SUFFIXES or entry.is_dir():
-                continue
-            match = _NUMBERED.fullmatch(entry.name)
-            if not match or len(match[2]) > 18:
-                return None
-            kinds.add((match[1], match[3].lower()))
-            found.append((int(match[2]), entry.name))
+    for name in names:
+        match = _NUMBERED.fullmatch(name)
+        if not match or len(match[2]) > 18:
+            return None
+        kinds.add((match[1], match[3].lower()))
+        found.append((int(match[2]), name))
     if len(found) < 2 or len(kinds) != 1:
         return None
     return [name for _, name in sorted(found)]

@@ -40,7 +40,7 @@ def probe(
     max_pixels: int = MAX_PIXELS,
     fps: float | None = None,
 ) -> Probe:
-    """Look at a video file or a frame folder; verify: decode every frame.
+    """Look at a clip, whatever it is; verify: decode every frame.
 
     Arguments and errors are those of `open_video`. Packets are counted without decoding, the first
     frame apart, which tells the displayed size.

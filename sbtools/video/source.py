@@ -10,6 +10,8 @@ from typing import BinaryIO
 from sbtools.errors import ClipError
 
 HEAD_BYTES = 4096
+ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
+"""What a zip begins with; the second is that of an empty one."""
 
 _MOV_ATOMS = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"styp")
 _MAGIC = (
@@ -66,6 +68,12 @@ def open_regular(path: str) -> BinaryIO:
         file.close()
         raise
     return file
+
+
+def is_picture(head: bytes) -> bool:
+    """Whether a file that starts with `head` is a PNG, JPEG, BMP or WebP image."""
+    webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+    return webp or head.startswith((b"\x89PNG\r\n\x1a\n", b"BM", b"\xff\xd8\xff"))
 
 
 def demuxer(head: bytes) -> str:

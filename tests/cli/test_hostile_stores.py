@@ -11,10 +11,14 @@ import numpy as np
 import pytest
 
 from sbtools.cli.group import group
+from sbtools.loader import Clips, Failure
+from sbtools.models.recipe import Recipe
 from sbtools.store import StoreWriter
 from sbtools.video import digest
-from tests.cli.running import lines
+from tests.cli.running import lines, sbtools
+from tests.fuzz.corpus import EVAL, MODEL
 from tests.making import figure_frames, write_video
+from tests.store.stored import unsealed
 
 PART = "masks/000of001-00000.h5"
 MANY, SIDE = 20_000, 6000
@@ -29,7 +33,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     arrays = {"frame": np.arange(4), "time": np.arange(4) / 25,
               "person": np.ones((4, 32, 32), np.bool_)}  # fmt: skip
     with StoreWriter("masks", "masks", {"frames": "all"}, {}) as out:
-        out.add({"id": "a", "video": "a.avi"}, attrs, arrays)
+        out.add({"id": "a", "video": "a.avi", "label": "walk"}, attrs, arrays)
         (record,) = out.close()
     (tmp_path / "masks.jsonl").write_text(json.dumps(record) + "\n")
     return tmp_path
@@ -46,7 +50,9 @@ def masked(capfd: pytest.CaptureFixture[str]) -> tuple[int, dict[str, str]]:
 
 
 def hurt(change: Callable[[h5py.File], None]) -> None:
+    """Of a store by somebody else, which has no checksums of ours."""
     with h5py.File(PART, "r+", libver=("v110", "v110")) as part:
+        unsealed(part)
         change(part)
 
 
@@ -137,3 +143,27 @@ def test_a_part_that_does_not_say_what_made_it_is_damage(
     assert (code, error["kind"]) == (5, "damaged") and "attribute made is damaged" in error[
         "message"
     ]
+
+
+def test_each_command_that_reads_changed_masks_says_so(
+    work: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One bit of one frame, set by HDF5 itself, which finds it as sound as the others."""
+    with h5py.File(PART, "r+") as part:
+        part["clips/a/person"][1, 0, 0] ^= 1
+    told = "person: frame 1 was changed since it was written: delete that file, and the command"
+    code, error = masked(capfd)
+    assert (code, error["kind"]) == (5, "damaged") and told in error["message"]
+    (work / "mine.py").write_text(MODEL)
+    shown = ["--model", "mine:mean", "--views", "bg", "-o", "r.json"]
+    for status, words in (
+        (5, ["check", "-q", "masks"]),
+        (5, ["view", "--workers", "0", "-o", "sheet.png", "masks.jsonl"]),
+        (1, [*EVAL, *shown, "masks.jsonl"]),  # no clip is left
+    ):
+        done = sbtools(*words, cwd=work)
+        assert done.returncode == status and told in done.stderr.decode(), (words, done)
+    (record,) = lines((work / "masks.jsonl").read_bytes())
+    clips = Clips([record], (), Recipe(size=32), frames=4, root=str(work), needs={"masks"})
+    found = clips[0, 0]
+    assert isinstance(found, Failure) and found.kind == "damaged" and told in found.message

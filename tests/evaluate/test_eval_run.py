@@ -22,6 +22,9 @@ from sbtools.evaluate.subject import of_run
 from sbtools.loader import Clips, finish
 from sbtools.loader.sample import Sample, collate
 from sbtools.records import Record
+from sbtools.store.done import index_of
+from sbtools.store.layout import parts_of
+from sbtools.store.safe import OpenPart
 from sbtools.train.checkpoint import read
 from tests.train import faking
 
@@ -101,6 +104,26 @@ def test_the_result_tells_where_training_had_its_frames_from(made: Made) -> None
         assert judged(made, *words)["training"]["frame_source"] == source
     finally:
         place.write_text(before)
+
+
+def test_clips_that_were_scored_before_are_shown_again(made: Made) -> None:
+    """A result is that of a run that nobody killed, also where the first clip of a class fails."""
+    folder, val = made
+    spoilt = [{**val[0], "arrays": "gone.npy"}, *val[1:]]
+    (folder / "spoilt.jsonl").write_text("".join(json.dumps(r) + "\n" for r in spoilt))
+    for count in (2, 4):
+        words = ["--max-failed", "1", "--examples", str(count), "spoilt.jsonl"]
+        alone = judged(made, *words)
+        assert [clip["id"] for clip in alone["examples"]] == ["s1c1", "s1c2", "s1c3"][:count]
+        store = folder / f"shown{count}"
+        judged(made, "--limit", "4", "--scores", str(store), *words)
+        for _ in range(2):
+            again = judged(made, "--scores", str(store), *words)
+            for part in ("examples", "clips", "per_clip", "metrics"):
+                assert again[part] == alone[part], part
+        ids = [[line.id[-1] for line in index_of(OpenPart(str(store / name)))]
+               for name in parts_of(str(store))]  # fmt: skip
+        assert ids == [["0", "1", "2", "3"], ["0", "4", "5", "6"], ["0"]]
 
 
 def test_a_label_that_is_no_class_is_an_error(

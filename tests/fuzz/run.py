@@ -38,6 +38,7 @@ KINDS: dict[str, Kind] = {
     "configs": texts.configs,
     "words": texts.words,
     "masks": stores.masks,
+    "pixels": stores.pixels,
     "scores": stores.scores,
     "checkpoints": runs.checkpoints,
     "kills": runs.kills,
@@ -99,6 +100,8 @@ def prepared(folder: Path, start: Sequence[str]) -> int:
         (folder / f"said-{shape}").write_bytes(told.out)
     told = run(Step(["compare", "result.json", "other.json"]), folder, start)
     (folder / "said-compare").write_bytes(told.out)
+    told = ["--model", "mine:mean", "-o", "of-pixels.json", "pixels.jsonl"]
+    run(Step([*corpus.EVAL, *told]), folder, start)
     run(Step([*corpus.EVAL, "-o", "of-run.json", "run", "clips.jsonl"]), folder, start)
     return run(Step(["--version"]), folder, start).peak
 

@@ -16,10 +16,13 @@ import pytest
 from sbtools.rng import generator
 from tests.cli.running import server
 from tests.fuzz import case as cases
-from tests.fuzz import properties, stores
+from tests.fuzz import properties, stores, videos
 from tests.fuzz import run as fuzz
+from tests.fuzz.archives import hostile
 from tests.fuzz.case import Case, Ran, Step, changed, run, sandbox
 from tests.fuzz.properties import findings, state
+from tests.fuzz.videos import encoded
+from tests.making import figure_frames
 
 SOUND = "import sys; sys.stdout.write(sys.stdin.read())"
 RECORDS = '{"id": "a", "path": "a.mp4"}\n{"id": "b", "path": "b.mp4"}\n'
@@ -113,6 +116,42 @@ def test_changed_inputs_that_are_taken_in_silence_are_found(
             (work / spoilt[0]).write_bytes(spoilt[1])
         ran = [Ran([], 0, out, b"", 0) for out in outputs]
         assert case.same and case.same(work, ran), kind
+
+
+UNPACKS = """
+import glob, os, sys, zipfile
+for path in glob.glob('clips/wave/*.zip'):
+    for member in zipfile.ZipFile(path).infolist():
+        place = os.path.join('clips/wave', member.filename)
+        if os.path.isdir(os.path.dirname(place)):
+            open(place, 'wb').write(b'')
+sys.stdout.write(sys.stdin.read())
+"""
+"""Believes the names in a zip."""
+
+
+def test_a_command_that_unpacks_a_hostile_zip_is_found() -> None:
+    seen = {}
+    for what in ("parent", "twice"):
+        with sandbox() as (work, top):
+            (work / "clips" / "wave").mkdir(parents=True)
+            images = [encoded(frame) for frame in figure_frames(2, 16, 16)]
+            (work / "clips" / "wave" / "bad.zip").write_bytes(hostile(what, images))
+            before = state(top)
+            ran = [run(Step(["split"]), work, [sys.executable, "-c", UNPACKS])]
+            case = Case([], what)
+            seen[what] = [one.property for one in findings(case, ran, work, before, 0)]
+    assert seen == {"parent": ["folder"], "twice": []}
+
+
+@pytest.mark.parametrize("maker", ["zip", "still"])
+def test_zips_and_stills_are_among_the_videos_and_nothing_is_found(
+    maker: str, made: tuple[Path, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(videos, "MAKERS", {maker: videos.MAKERS[maker]})
+    corpus, idle = made
+    found = list(fuzz.one("videos", 1, 0, corpus, server().words, idle))
+    assert not found, found
 
 
 @pytest.mark.parametrize("change", stores.SHAPES)

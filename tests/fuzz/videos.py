@@ -9,6 +9,7 @@ import av
 import cv2
 import numpy as np
 
+from tests.fuzz.archives import any_zip, packed, sound
 from tests.fuzz.case import Case, Step, hurt, pick
 from tests.fuzz.corpus import EVAL, MASK, SEGMENT
 from tests.making import figure_frames, write_video
@@ -30,15 +31,17 @@ def videos(corpus: Path, work: Path, draws: np.random.Generator) -> Case:
     name = str(pick(draws, sorted(MAKERS)))
     what = MAKERS[name](clips / "wave", draws)
     (work / "mine.py").write_bytes((corpus / "mine.py").read_bytes())
+    stills = ["--stills"] if name == "still" else []
     steps = [
-        Step(["index", "--workers", "0", "clips"], out="clips.jsonl"),
+        Step(["index", "--workers", "0", *stills, "clips"], out="clips.jsonl"),
         Step([*SEGMENT, "-o", "masks"], stdin="clips.jsonl", out="masks.jsonl"),
         Step([*MASK, "-o", "pixels"], stdin="masks.jsonl", out="pixels.jsonl"),
         Step(["view", "--workers", "0", "-o", "s.png"], stdin="pixels.jsonl"),
         Step([*EVAL, "--model", "mine:mean", "-o", "r.json", "--max-failed", "1", "masks.jsonl"]),
         Step(["check", "-q", "masks", "pixels"]),
     ]
-    return Case(steps, f"{name}: {what}", {"walk/sound0", "wave/sound1"})
+    ids = {"walk/sound0", "wave/sound1", *(["wave/sound"] if name == "zip" else [])}
+    return Case(steps, f"{name}: {what}", ids)
 
 
 def _damaged(folder: Path, draws: np.random.Generator) -> str:
@@ -142,5 +145,39 @@ def _no_video(folder: Path, draws: np.random.Generator) -> str:
     return what
 
 
+def _zip(folder: Path, draws: np.random.Generator) -> str:
+    """A zip of frames that is hostile or damaged, beside a sound one."""
+    frames = [encoded(frame) for frame in figure_frames(4, 64, 96)]
+    (folder / "sound.zip").write_bytes(packed(sound(frames)))
+    if draws.integers(3):
+        data, what = any_zip(frames, draws)
+        (folder / "bad.zip").write_bytes(data)
+        return what
+    (folder / "bad.zip").write_bytes(packed(sound(frames)))
+    return hurt(folder / "bad.zip", draws)
+
+
+def _still(folder: Path, draws: np.random.Generator) -> str:
+    """An image that is damaged, or large by its header."""
+    suffix = str(pick(draws, [".png", ".jpg", ".bmp", ".webp"]))
+    data = bytearray(encoded(figure_frames(1, 64, 96)[0], suffix))
+    file = folder / f"bad{suffix}"
+    if draws.integers(4):
+        file.write_bytes(data)
+        return hurt(file, draws)
+    at = int(draws.integers(30))
+    data[at : at + 4] = bytes([0x7F, 0xFF, 0xFF, 0x7F])
+    file.write_bytes(data)
+    return f"header of {suffix} at {at}"
+
+
+def encoded(frame: np.ndarray, suffix: str = ".png") -> bytes:
+    """The file of an image, of RGB uint8 [H, W, 3]."""
+    good, data = cv2.imencode(suffix, frame[..., ::-1])
+    assert good
+    return data.tobytes()
+
+
 MAKERS = {"damaged": _damaged, "header": _header, "rotated": _rotated, "huge": _huge,
-          "switched": _switched, "times": _times, "no video": _no_video}  # fmt: skip
+          "switched": _switched, "times": _times, "no video": _no_video, "zip": _zip,
+          "still": _still}  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -140,3 +141,20 @@ def test_a_link_to_nothing_is_missing(tmp_path: Path) -> None:
     os.symlink("nowhere", tmp_path / "v/7.webm")
     (found,) = records_of(tmp_path, "ssv2", "7.webm\n")
     assert found["error"]["kind"] == "missing" and "link to nothing" in found["error"]["message"]
+
+
+def test_zips_and_images_are_found_by_name_and_give_way_to_videos(tmp_path: Path) -> None:
+    for name in ("walk/a b", "abc_000006_000016"):
+        (tmp_path / "v" / name).parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(tmp_path / "v" / f"{name}.zip", "w") as file:
+            file.writestr("1.png", b"x")
+            file.writestr("2.png", b"x")
+    touch(tmp_path / "v/walk/c__0.jpg", tmp_path / "v/abc_000006_000016.mkv")
+    (tmp_path / "l.txt").write_text("walk/a b.zip\nwalk/c__0.jpg to walk\n")
+    asked = Asked("list", (str(tmp_path / "l.txt"),), stills=True)
+    packed, still = to_records(asked, [str(tmp_path / "v")], tmp_path)
+    assert (packed["id"], packed["video"]) == ("walk/a b", "v/walk/a b.zip")
+    assert (still["id"], still["video"], still["label"]) == (
+        "walk/c__0", "v/walk/c__0.jpg", "to walk")  # fmt: skip
+    (found,) = records_of(tmp_path, "kinetics400", TABLE + "tie,abc,6,16,train\n", name="k.csv")
+    assert found["video"] == "v/abc_000006_000016.mkv"

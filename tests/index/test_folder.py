@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,64 @@ def test_a_list_names_clips_and_their_shared_folder_is_left_out(
         ("wave/b 1", "wave"),
     ]
     assert [r["video"] for r in records] == ["in/juggle/a.mp4", "in/wave/b 1.mp4"]
+
+
+def zipped(path: Path, *names: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as file:
+        for name in names:
+            file.writestr(name, b"x")
+
+
+FRAMES = ("c/000001.jpg", "c/000002.jpg")
+
+
+def test_zips_of_frames_are_clips_and_others_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder.log, "propagate", True)
+    zipped(tmp_path / "in/walk/a__0.zip", *FRAMES)
+    zipped(tmp_path / "in/walk/many.zip", *FRAMES, "d/000001.jpg")
+    zipped(tmp_path / "in/walk/videos.zip", "a.mp4")
+    touch(tmp_path / "in/walk/cut.zip", tmp_path / "in/walk/b.mp4")
+    with caplog.at_level("INFO", logger="sbtools"):
+        records = found(tmp_path / "in")
+    assert [(one["id"], one["label"]) for one in records] == [
+        ("walk/a__0", "walk"), ("walk/b", "walk"), ("walk/cut", "walk")]  # fmt: skip
+    assert "many.zip: 3 images, but not the frames of a clip" in caplog.text
+    assert "2 .zip" in caplog.text
+
+
+def test_zips_beside_videos_that_are_none_of_frames_change_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder.log, "propagate", True)
+    touch(tmp_path / "in/a.mp4", tmp_path / "in/download.zip", tmp_path / "in/dir.zip/b.mp4")
+    os.mkfifo(tmp_path / "in/pipe.zip")
+    assert found_ids(tmp_path / "in") == ["a", "dir.zip/b"]
+    assert "download.zip: left out: the zip is cut or damaged" in caplog.text
+    assert caplog.text.count("left out: the") == 1 and "pipe.zip: " not in caplog.text
+
+
+def test_a_zip_and_an_image_leave_their_bare_name_to_a_video(tmp_path: Path) -> None:
+    zipped(tmp_path / "in/a.zip", *FRAMES)
+    zipped(tmp_path / "in/b.zip", *FRAMES)
+    touch(tmp_path / "in/a.mp4", tmp_path / "in/b.jpg", tmp_path / "in/c.jpg")
+    touch(*(tmp_path / "in/d" / name for name in ("1.png", "2.png")), tmp_path / "in/d.zip")
+    assert found_ids(tmp_path / "in") == ["a", "a.zip", "b", "d", "d.zip"]
+    clips = folder.to_records(folder.find([str(tmp_path / "in")], stills=True), Path("/"), "none")
+    assert [one["id"] for one in clips] == [
+        "a", "a.zip", "b.jpg", "b.zip", "c", "d/1", "d/2", "d"]  # fmt: skip
+
+
+def test_images_are_clips_where_they_are_named_or_asked_for(tmp_path: Path) -> None:
+    touch(*(tmp_path / "in/walk" / f"v{n}__{n}.jpg" for n in (1, 2)), tmp_path / "in/x.webp")
+    touch(*(tmp_path / "in/frames" / f"{n}.png" for n in (1, 2)), tmp_path / "in/.cover.png")
+    touch(tmp_path / "in/walk/README")
+    (tmp_path / "in/walk/zz").write_bytes(b"\xff\xd8\xff\xe0" + bytes(20))
+    assert found_ids(tmp_path / "in") == ["frames"]
+    assert found_ids(tmp_path / "in/walk/v1__1.jpg", tmp_path / "in/x.webp") == ["v1__1", "x"]
+    clips = folder.to_records(folder.find([str(tmp_path / "in")], stills=True), Path("/"), "folder")
+    assert [(one["id"], one.get("label")) for one in clips] == [
+        ("frames/1", "frames"), ("frames/2", "frames"), ("walk/v1__1", "walk"),
+        ("walk/v2__2", "walk"), ("walk/zz", "walk"), ("x", None)]  # fmt: skip

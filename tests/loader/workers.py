@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from sbtools.errors import ClipError
 from sbtools.loader import Clips, Failure, Sample
+from tests.pool.pool_tasks import counted, noted
 
 
 class Dying(Clips):
@@ -48,3 +52,30 @@ class Told(Clips):
         with open(self.note, "a") as file:
             file.write(f"{item[1]} {os.getpid()}\n")
         return super().__getitem__(item)
+
+
+class Scarce(Clips):
+    """Lacks memory for clips as often as `failures` says; notes what it begins and ends to read.
+
+    The clip that is `slow` takes 2 s, unless one that lacked memory is begun again meanwhile.
+    """
+
+    log: Any = ""
+    failures: Mapping[str, int] = {}
+    slow = ""
+
+    @contextmanager
+    def _footage(self, record: Mapping[str, Any], epoch: int) -> Iterator[Any]:
+        id = record["id"]
+        tries = noted(self.log, f"begin {id}")
+        until = time.monotonic() + 2 * (id == self.slow)
+        while time.monotonic() < until and not self._begun_again():
+            time.sleep(0.02)
+        with super()._footage(record, epoch) as found:
+            yield found
+        noted(self.log, f"end {id}")
+        if tries <= self.failures.get(id, 0):
+            raise ClipError("memory", "out of memory")
+
+    def _begun_again(self) -> bool:
+        return any(counted(self.log, f"begin {id}") > 1 for id in self.failures)

@@ -17,10 +17,10 @@ from tests.slurm.paused import await_signal, paused
 pytestmark = pytest.mark.usefixtures("unhurried")
 
 
-def submit(cluster: Cluster, whole: Whole, store: str, *options: str) -> str:
+def submit(cluster: Cluster, whole: Whole, store: str, *options: str, **env: str) -> str:
     return cluster.submit(
         SCRIPTS / "segment.sbatch", "clips.jsonl", store, *ASKED,
-        options=["--array=0-0", *SMALL, *options], cwd=whole.folder,
+        options=["--array=0-0", *SMALL, *options], cwd=whole.folder, env=env,
     )  # fmt: skip
 
 
@@ -67,7 +67,8 @@ def test_when_its_node_dies(slurm: Cluster, whole: Whole) -> None:
 
 def test_when_it_is_killed_and_the_other_node_goes_on(slurm: Cluster, whole: Whole) -> None:
     """Its lock stays behind, and names a host that the other one cannot look into."""
-    job = submit(slurm, whole, "killed", "--nodelist=n2")
+    two = {"SBTOOLS_SHARDS": "2"}
+    job = submit(slurm, whole, "killed", "--nodelist=n2", **two)
     told = {"SLURM_CONF": str(slurm.conf)}
     with paused(slurm, f"{job}_0", whole.folder / "killed"):
         (task,) = slurm.tasks(f"{job}_0").values()
@@ -75,12 +76,13 @@ def test_when_it_is_killed_and_the_other_node_goes_on(slurm: Cluster, whole: Who
         assert json.loads(status.stdout)["running_shards"] == "0"
         for pid in processes.of_environment("SLURM_JOB_ID", task["JobId"]):
             processes.kill(pid, signal.SIGKILL)
-    assert slurm.ended(job) != {"0": 0}
+    slurm.wait_for(f"{job}_0", "FAILED")
     assert list((whole.folder / "killed").glob(".lock-*"))
     status = sbtools("status", "--json", "killed", "clips.jsonl", cwd=whole.folder, env=told)
-    assert json.loads(status.stdout)["array"] == "0"
-    again = submit(slurm, whole, "killed", "--nodelist=n1")
-    assert slurm.ended(again) == {"0": 0}
+    array = json.loads(status.stdout)["array"]
+    assert array == "0,1"
+    again = submit(slurm, whole, "killed", "--nodelist=n1", f"--array={array}", **two)
+    assert slurm.ended(again) == {"0": 0, "1": 0}
     assert whole.equals("killed")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from stored import BOXES, WHAT, attrs_of, images, make, parts
+from stored import BOXES, WHAT, attrs_of, images, make, parts, unsealed
 
 from sbtools.errors import DamagedError, UsageError
 from sbtools.store import StoreWriter, check_part, check_store, digest
@@ -112,7 +112,9 @@ PROBLEMS: list[tuple[Callable[[h5py.File], None], str]] = [
 
 @pytest.mark.parametrize(("hurt", "words"), PROBLEMS, ids=[words for _, words in PROBLEMS])
 def test_every_problem_is_named(store: Path, hurt: Callable[[h5py.File], None], words: str) -> None:
+    """Also where nothing but the problem itself tells of it."""
     with h5py.File(store / PART, "r+") as part:
+        unsealed(part)
         hurt(part)
     found = list(check_store(str(store)))
     assert [line for line in found if words in line]

@@ -69,6 +69,7 @@ def test_any_hdf5_tool_reads_it(tmp_path: Path) -> None:
         assert made["run"]["shard"] == "0/1"
         group = part["clips/juggle%2Fg23_c01"]
         texts = {"id": IDS[0].encode(), "digest": b"12-ab"}
+        texts["crc32"] = group.attrs["crc32"]
         assert dict(group.attrs) == {**attrs_of(wanted), **texts}
         assert (group["person"][()] == np.packbits(wanted["person"], axis=-1)).all()
         assert group["frame"].dtype == np.int64
@@ -285,3 +286,16 @@ def test_long_prompts_and_many_boxes_come_back(tmp_path: Path) -> None:
         writer.add({"id": "a"}, attrs_of(images("a")), arrays, boxes)
         [record] = writer.close()
     assert Stores().clip(record["masks"]).boxes == boxes
+
+
+def test_what_was_read_takes_no_memory(tmp_path: Path) -> None:
+    """Few parts, and few clips of each, stay open; HDF5 keeps none of their frames."""
+    records = make(tmp_path / "s", [f"c{number}" for number in range(60)], part_clips=20)
+    stores = Stores(str(tmp_path), max_open=2)
+    for record in records:
+        clip = stores.clip(record["masks"])
+        assert clip.mask("person", 2).any() and clip.boxes
+    assert len(stores._parts) == 2
+    for part in stores._parts.values():
+        assert 0 < h5py.h5f.get_obj_count(part.id, h5py.h5f.OBJ_DATASET) < 60
+        assert part.id.get_access_plist().get_cache()[1:3] == (0, 0)

@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from stored import images, make, parts
+from stored import images, make, parts, unsealed
 
 from sbtools.errors import ClipError, DamagedError
 from sbtools.store import StoredClip, Stores, check_store
@@ -24,6 +24,8 @@ CANARY = b"canary" * 100
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     make(folder, ["a", "b"])
+    with h5py.File(folder / "000of001-00000.h5", "r+") as part:
+        unsealed(part)
     return folder
 
 

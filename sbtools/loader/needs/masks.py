@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sbtools.errors import ClipError, DamagedError, UsageError
 from sbtools.loader.needs.base import Brought, Need, Record
+from sbtools.pool.task import out_of_memory
 
 if TYPE_CHECKING:
     from sbtools.loader.excerpt import Excerpt
@@ -51,7 +52,9 @@ class Other(Masks):
         for record in clip.others("other"):
             try:
                 found = clip.masks_of(record)
-            except (ClipError, DamagedError):
+            except (ClipError, DamagedError) as error:
+                if out_of_memory(error):
+                    raise
                 continue
             return {f"other_{name}": mask for name, mask in found.items()}
         raise ClipError("missing", "no other clip with masks was found to take them from")

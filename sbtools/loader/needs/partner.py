@@ -8,6 +8,7 @@ import numpy as np
 
 from sbtools.errors import ClipError, DamagedError
 from sbtools.loader.needs.base import Brought, Need
+from sbtools.pool.task import out_of_memory
 
 if TYPE_CHECKING:
     from sbtools.loader.excerpt import Excerpt
@@ -25,7 +26,9 @@ class Partner(Need):
             try:
                 label = clip.reader.label(record)
                 found = clip.beside(record, "partner")
-            except (ClipError, DamagedError):
+            except (ClipError, DamagedError) as error:
+                if out_of_memory(error):
+                    raise
                 continue
             masks = {f"partner_{name}": mask for name, mask in found.masks.items()}
             return {"partner": found, "partner_label": np.int64(label), **masks}
