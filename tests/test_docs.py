@@ -19,6 +19,7 @@ from sbtools.cli.config import load as load_config
 from sbtools.cli.group import group
 from sbtools.cli.process import READER_GONE, STOPPING
 from sbtools.errors import SbtoolsError
+from sbtools.evaluate.manual import FIRST, LAST, put
 from sbtools.mask.equations import MODES
 from sbtools.mask.fill import NORMALISE, parse_fill
 from sbtools.records import parse
@@ -258,3 +259,10 @@ def test_the_readme_lists_every_command() -> None:
     assert listed == list(COMMANDS)
     for path in re.findall(r"`((?:man|examples)/[\w./]+)`|\]\((\w+/[\w./]+)\)", README):
         assert (HERE / "".join(path)).exists()
+
+
+def test_every_metric_is_in_the_manual_as_the_table_has_it() -> None:
+    page = (HERE / "man" / "sbtools-result.5").read_text("utf-8")
+    assert put(page) == page, "run python -m sbtools.evaluate.manual man/sbtools-result.5"
+    named = re.findall(r"^\.B (\S+)$", page.partition(FIRST)[2].partition(LAST)[0], flags=re.M)
+    assert named[:3] == ["top1", "p_top1", "b_top1"] and len(named) == len(set(named)) > 20

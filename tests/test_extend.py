@@ -22,7 +22,7 @@ else:
     import tomli as tomllib
 
 PAGE = Path(__file__).resolve().parent.parent / "man" / "sbtools-extend.7"
-GROUPS = {"models", "objectives", "methods", "detectors", "segmenters", "commands"}
+GROUPS = {"models", "objectives", "methods", "detectors", "segmenters", "metrics", "commands"}
 
 
 def blocks() -> list[str]:
@@ -72,16 +72,17 @@ def shown_lines() -> list[str]:
     return re.sub(r" *\\\n *", " ", block).splitlines()
 
 
-def run(folder: Path, line: str) -> None:
-    """A line of the page in a shell; no workers, which would only cost time."""
+def run(folder: Path, line: str) -> str:
+    """What a line of the page tells, in a shell; no workers, which would only cost time."""
     env = environment({"OMP_NUM_THREADS": "1"})
     env["PYTHONPATH"] = os.pathsep.join([str(folder), env["PYTHONPATH"]])
-    line = re.sub(r"sbtools (segment|train)", r"sbtools \1 --workers 0", line)
+    line = re.sub(r"sbtools (segment|train|eval)", r"sbtools \1 --workers 0", line)
     words = f'sbtools() {{ {shlex.join(SBTOOLS)} "$@"; }}; {line}'
     done = subprocess.run(["bash", "-c", words], cwd=folder, env=env, stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, timeout=300)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    (folder / "out").write_text(done.stdout)
+    (folder / f"told {line.split()[1]}").write_text(done.stdout)
+    return done.stdout
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -106,7 +107,7 @@ def test_the_examples_run_from_outside_the_package(installed: Path) -> None:
     assert len(found) == 4 and not any("error" in record for record in found)
     kept = read(installed / "walk.jsonl")
     assert kept == [record for record in found if record["label"] == "walk"] and len(kept) == 2
-    epochs = read(installed / "out")
+    epochs = read(installed / "told train")
     assert [line["epoch"] for line in epochs] == [1, 2, 3, 4, 5]
     assert epochs[0]["losses"].keys() == {"hinge", "still"}
     settings = json.loads((installed / "runs/still/run.json").read_text())["settings"]
@@ -114,6 +115,24 @@ def test_the_examples_run_from_outside_the_package(installed: Path) -> None:
     assert settings["objective_settings"] == {"margin": 2.0}
     boxes = [line for line in (installed / "masks.jsonl").read_text().splitlines()]
     assert all("centre" in line and "oval" in line for line in boxes)
+
+
+def test_a_metric_from_outside_is_in_json_table_page_and_comparison(installed: Path) -> None:
+    """After the lines of the page; by hand from the scores of every clip."""
+    kept = json.loads((installed / "still.json").read_text())
+    views = kept["per_clip"]["views"]
+    assert not any(view["ties"] for view in kept["views"].values())
+    answers = (views[view]["predicted"] for view in ("plain", "static"))
+    same = [int(one == other) for one, other in zip(*answers, strict=True)]
+    told = kept["metrics"]["as_still"]
+    assert told["value"] == sum(same) / 4 and told["count"] == 4 and told["title"] == "as still"
+    assert kept["per_clip"]["metrics"] == {"as_still": same}
+    table = run(installed, "sbtools report -o page.html --format csv still.json")
+    assert f"as_still,{told['value']}," in table
+    assert ">as still<" in (installed / "page.html").read_text()
+    found = json.loads(run(installed, "sbtools compare --json still.json still.json"))
+    one = found["metrics"]["as_still plain"]
+    assert one["a"]["value"] == one["b"]["value"] == told["value"] and one["count"] == 4
 
 
 def test_masks_are_the_ovals_of_the_boxes(installed: Path) -> None:

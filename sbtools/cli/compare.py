@@ -105,6 +105,9 @@ def _compare(paths: Sequence[str], views: Sequence[str], as_json: bool) -> int:
     _warn_unchecked({paths[0]: a, paths[1]: b})
     found = combine.compare(a, b)
     found["views"] = _only(found["views"], views, lambda name: name)
+    if "metrics" in found and views:
+        own = found["metrics"].items()
+        found["metrics"] = {name: one for name, one in own if _view_of(name) in views}
     return _told({"a": paths[0], "b": paths[1], **found}, compare_table.clips, as_json)
 
 
@@ -149,7 +152,9 @@ def _differ(paths: Sequence[str], views: Sequence[str], test_clips: str, as_json
 
 
 def _view_of(outcome: str) -> str:
-    return outcome.split()[1]
+    from sbtools.evaluate.outcomes import view_of
+
+    return view_of(outcome)[1]
 
 
 def _only(

@@ -31,6 +31,22 @@ def clips(found: Mapping[str, Any]) -> Iterator[str]:
             f"{only_a:>6}{only_b:>7}"
             f"{view['exact']:>9.3g}{view['mid_p']:>9.3g}{percent(view['detectable']):>11}"
         )
+    yield from _own(found)
+
+
+def _own(found: Mapping[str, Any]) -> Iterator[str]:
+    """Metrics of packages."""
+    told = found.get("metrics", {})
+    wide = max([12, *map(len, told)]) + 1
+    if told:
+        titles = f"{'metric':<{wide}}{'A':>7}{'B':>8}{'B - A':>8}"
+        yield f"{titles}  {_head(found):<18}{'':<11}{'detectable':>11}"
+    for name, one in told.items():
+        yield (
+            f"{name:<{wide}}{percent(one['a']['value']):>7}{percent(one['b']['value']):>8}"
+            f"{signed(one['difference']['value']):>8}  {_interval(one['difference'])}"
+            f"{percent(one['detectable']):>11}"
+        )
 
 
 def arms(found: Mapping[str, Any]) -> Iterator[str]:

@@ -17,7 +17,8 @@ MODEL = (
     click.option("--which", type=click.Choice(["last", "best", "ema"]),
                  help="Which weights of the run.  [default: best where one was selected]"),
     click.option("--model", metavar="NAME", help="A model instead of RUN: vificlip, actionclip, "
-                 "torchvision:NAME, hf:FOLDER, package.module:factory."),
+                 "xclip, dual-encoder, torchvision:NAME, hf:FOLDER, hf:ORG/NAME, "
+                 "package.module:factory."),
     click.option("--weights", metavar="FILE", help="Weights of --model."),
     click.option("--set-model", "model_pairs", multiple=True, metavar="NAME=VALUE",
                  help="A setting of --model; repeatable."),
@@ -38,8 +39,8 @@ SHOWN = (
                  help="Crops of each clip, likewise."),
     click.option("--group-by", metavar="FIELD",
                  help="Judge the groups of this field of the records too."),
-    click.option("--pairs", is_flag=True, help="Clips whose source is another clip are its "
-                 "counterparts: compare each with it."),
+    click.option("--pairs", is_flag=True, help="Clips that are counterparts of others, by "
+                 "pair_of or source: compare each with its original."),
     click.option("--bootstrap", "draws", type=click.IntRange(0), default=1000, show_default=True,
                  metavar="N", help="Draws of the intervals that have to be drawn; 0: none."),
 )  # fmt: skip

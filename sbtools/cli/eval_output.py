@@ -65,9 +65,30 @@ def tell(found: Mapping[str, Any], where: str) -> None:
     """The chief numbers of a result, and its warnings."""
     for warning in found["warnings"]:
         log.warning("%s", warning["message"])
-    told = [
-        f"{name} {100 * measure['value']:.2f}"
-        for name, measure in found["metrics"].items()
-        if measure["value"] is not None and not name.endswith("ratio")
-    ]
+    from sbtools.evaluate.catalogue import row_of
+    from sbtools.evaluate.metric import SHARE
+
+    told = []
+    for name, measure in found["metrics"].items():
+        row = row_of(name)
+        unit = row.unit if row else measure.get("unit", SHARE)
+        if measure["value"] is not None and unit == SHARE:
+            told.append(f"{name} {100 * measure['value']:.2f}")
     log.info("%s: %d clips, %s", where, found["clips"]["used"], ", ".join(told))
+    for line in sizes(found):
+        log.info("%s: %s", where, line)
+
+
+def sizes(found: Mapping[str, Any]) -> list[str]:
+    """Of each variant, or of all clips where some were left out by rule: clips in, left out, N."""
+    clips = found["clips"]
+    rows = {f"{name}: ": told for name, told in found.get("variants", {}).items()}
+    if clips["excluded"]:
+        counts = {"failed": len(clips["failed"]), "left_out": len(clips["excluded"])}
+        used = clips["used"] + clips["counterparts"]
+        rows[""] = {"asked": clips["asked"], "used": used, **counts}
+    return [
+        f"{name}{told['asked']} clips in, {told['left_out']} left out by rule, "
+        f"{told['failed']} failed, N = {told['used']}"
+        for name, told in rows.items()
+    ]

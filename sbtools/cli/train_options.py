@@ -35,12 +35,14 @@ WHAT = (
     click.option("--preset", metavar="NAME", help="A published training: sets what is not given; "
                  "--help-preset prints it."),
     click.option("--model", metavar="NAME",
-                 help="vificlip, actionclip, linear, or one that a package adds; "
-                 "torchvision:NAME, hf:FOLDER or package.module:factory for linear over that.  "
+                 help="vificlip, actionclip, xclip, dual-encoder, linear, or one that a package "
+                 "adds; hf:FOLDER or hf:ORG/NAME for the one that is there; torchvision:NAME or "
+                 "package.module:factory for linear over that.  "
                  "[default: vificlip]"),
     click.option("--weights", metavar="FILE", help="What the model starts from: weights of CLIP, "
-                 "or a checkpoint; a file, or a name of open_clip; of linear, its backbone's file, "
-                 "or a run.  [default: random]"),
+                 "or a checkpoint; a file, or a name of open_clip; of xclip and dual-encoder, "
+                 "also a folder of transformers, or a run; of linear, its backbone's file, or a "
+                 "run.  [default: random]"),
     click.option("--freeze", is_flag=True, help="Train the head alone."),
     click.option("--set-model", "model_pairs", multiple=True, metavar="NAME=VALUE",
                  help="A setting of the model; repeatable."),

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,8 @@ log = logging.getLogger("sbtools")
 
 
 @click.command("weights", context_settings=options.CONTEXT)
-@click.argument("action", metavar="list|fetch|verify",
-                type=click.Choice(["list", "fetch", "verify"]))  # fmt: skip
+@click.argument("action", metavar="list|fetch|get|verify",
+                type=click.Choice(["list", "fetch", "get", "verify"]))  # fmt: skip
 @click.argument("inputs", metavar="[NAME|PATH]...", nargs=-1, type=click.Path(path_type=str))
 @click.option("--url", help="Fetch it from here: a mirror, or a file that is in no list.")
 @click.option("--sha256", metavar="HEX", help="The SHA-256 that the file must have.")
@@ -44,6 +45,9 @@ def command(
 ) -> int:
     """List, fetch and verify the weights of the learned detectors and segmenters, and of CLIP.
 
+    fetch, or get, also takes hf:ORG/NAME[@REVISION], a model of the HuggingFace hub, for its cache:
+    safetensors, JSON and .txt alone.
+
     What fetch has fetched is found by --detector auto, by --segmenter auto, and under its name by
     train --weights, as is what lies in $SBTOOLS_WEIGHTS. Nothing else is ever fetched that was not
     asked for.
@@ -55,10 +59,12 @@ def command(
       sbtools weights list
       sbtools weights fetch sam-vit-b grounding-dino-tiny
       sbtools weights fetch clip-vit-b-32 -o .
+      sbtools weights get hf:openai/clip-vit-base-patch32
       sbtools weights verify
       sbtools weights fetch my_sam.pth --url https://example.org/my_sam.pth
     """
     messages.begin_command(verbose, quiet)
+    action = "fetch" if action == "get" else action
     if action != "fetch" and (url or output):
         raise UsageError(f"--url and --output are for fetch, not for {action}")
     if (action == "list" and inputs) or (action == "fetch" and not inputs):
@@ -66,6 +72,9 @@ def command(
         raise UsageError(f"{action} {words}")
     if (url or sha256) and len(inputs) != 1:
         raise UsageError("--url and --sha256 are for one NAME at a time")
+    if (url or sha256 or output) and any(name.startswith("hf:") for name in inputs):
+        raise UsageError("--url, --sha256 and --output are not for hf:ORG/NAME, whose place is the "
+                         "HuggingFace cache: HF_HOME, and HF_ENDPOINT for a mirror")  # fmt: skip
     if action == "list":
         return _list(as_json)
     return _fetch(inputs, url, sha256, output, quiet) if action == "fetch" else _verify(
@@ -95,25 +104,50 @@ def _fetch(
     from sbtools.weights.fetch import asked, fetch
     from sbtools.weights.find import cache
 
+    hosted = [name for name in names if name.startswith("hf:")]
+    known = [name for name in names if name not in hosted]
     folder = output or cache()
-    if folder is None:
+    if folder is None and known:
         raise UsageError("there is no home to put a cache in: set XDG_CACHE_HOME, or give --output")
-    entries = [asked(name, url, sha256) for name in names]
-    for name, entry in zip(names, entries, strict=True):
+    entries = [asked(name, url, sha256) for name in known]
+    wrong = sum(_get(name, quiet) for name in hosted)
+    for name, entry in zip(known, entries, strict=True):
+        assert folder is not None
         if entry.licence:
             log.info("%s: %s, licence %s", name, _bytes(entry.size), entry.licence)
         for found in fetch(entry, folder, lambda file: _follow(file, quiet)):
             _say(found, pin=f"sbtools weights fetch {name} ... --sha256 {found.sha256}")
-    return 0
+    return 5 if wrong else 0
+
+
+def _get(name: str, quiet: bool) -> int:
+    """Fetch a model of the hub; how many of its files are not what they should be."""
+    from sbtools.weights import hub
+
+    place = hub.get(name, show=sys.stderr.isatty() and not quiet)
+    return _tell_all(hub.check(place))
+
+
+def _tell_all(files: Iterable[Checked]) -> int:
+    wrong = 0
+    for found in files:
+        wrong += found.good is False
+        _say(found)
+    return wrong
 
 
 def _verify(names: tuple[str, ...], sha256: str | None) -> int:
+    from sbtools.weights import hub
     from sbtools.weights.catalogue import CATALOGUE
     from sbtools.weights.fetch import check_path
     from sbtools.weights.find import find
 
     places: list[Path] = []
+    wrong = 0
     for name in names:
+        if hub.is_hub_name(name):
+            wrong += _tell_all(hub.check(Path(hub.folder_of(name))))
+            continue
         place = find(name) if name in CATALOGUE else Path(name)
         if place is None:
             raise SbtoolsError(f"{name} is not here: sbtools weights fetch {name}")
@@ -122,7 +156,6 @@ def _verify(names: tuple[str, ...], sha256: str | None) -> int:
         places = [place for place in map(find, CATALOGUE) if place is not None]
         if not places:
             log.warning("there are no weights here to verify: sbtools weights fetch sam-vit-b")
-    wrong = 0
     if sha256 and places[0].is_dir():
         raise UsageError(f"--sha256 is of one file, and {places[0]} is a folder")
     for place in places:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sbtools import records
 from sbtools.errors import RecordError, SbtoolsError
+from sbtools.evaluate import catalogue
 from sbtools.job import never
 from sbtools.records import Record
 from sbtools.rng import shard_of
@@ -19,7 +20,7 @@ from sbtools.train.gather import LEFT_OUT, source_of
 FIELDS = (
     "id", "label", "text", "video", "start", "end", "fps", "masks", "pixels", "arrays", "plate",
     "mode", "source", "dataset", "split", "scene", "clothes", "background_label",
-    "foreground_label",
+    "foreground_label", "pair_of", "variant", "background_kind",
 )  # fmt: skip
 """Of records: what the loader looks at, and what metrics go by."""
 
@@ -35,7 +36,7 @@ class Kept:
     """
 
     def __init__(self, group_by: str | None = None, sharded: bool = False) -> None:
-        more = [group_by] if group_by else []
+        more = [*([group_by] if group_by else []), *catalogue.fields()]
         self.everyone = records.Columns(FIELDS) if sharded else None
         self._columns = records.Columns(dict.fromkeys([*FIELDS, *more]))
         self._made: list[str] = []

@@ -9,8 +9,7 @@ from typing import Any
 
 from sbtools.errors import ClipError, DamagedError, UsageError
 from sbtools.evaluate import views
-from sbtools.evaluate.measure import B_VIEW
-from sbtools.evaluate.statistics import PLAIN
+from sbtools.evaluate.catalogue import B_VIEW, PLAIN
 from sbtools.evaluate.views import CONTROLS, P_VIEWS, VIEWS
 from sbtools.store import Stores
 

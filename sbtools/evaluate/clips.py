@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sbtools.errors import SbtoolsError, UsageError
+from sbtools.evaluate.intervals import clusters
 from sbtools.evaluate.metrics import Answers, Floats, Ints, top_k
 from sbtools.evaluate.scores import Scores
 from sbtools.records import Record
@@ -54,7 +55,8 @@ class Clips:
 
     labels: int64 [N] class numbers. background: int64 [N], the class of the background where that
     is another class, else -1. groups: the value of the field to group by, as text; empty where
-    there is none to group by.
+    there is none to group by. pair_of, variants, kinds: the fields pair_of, variant and
+    background_kind of each, "" where it has none. fields: of others, by name, those asked for.
     """
 
     classes: list[str]
@@ -70,6 +72,10 @@ class Clips:
     asked: int = 0
     datasets: set[str | None] = field(default_factory=set)
     made: set[str] = field(default_factory=set)
+    pair_of: list[str] = field(default_factory=list)
+    variants: list[str] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    fields: dict[str, list[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -77,11 +83,7 @@ class Clips:
     def take(self, places: Sequence[int] | Ints) -> Clips:
         """Some of the clips; what became of the others stays as it is."""
         rows = np.asarray(places, np.int64)
-        names = ("ids", "sources", "splits", "groups")
-        texts = {}
-        for name in names:
-            whole = getattr(self, name)
-            texts[name] = [whole[place] for place in places] if whole else []
+        texts = {name: _some(getattr(self, name), places) for name in _TEXTS}
         return Clips(
             self.classes,
             **texts,
@@ -93,17 +95,25 @@ class Clips:
             asked=self.asked,
             datasets=self.datasets,
             made=self.made,
+            fields={name: _some(values, places) for name, values in self.fields.items()},
         )
 
 
-def gather(scores: Scores, group_by: str | None = None) -> Clips:
+_TEXTS = ("ids", "sources", "splits", "groups", "pair_of", "variants", "kinds")
+
+
+def _some(whole: list[Any], places: Sequence[int] | Ints) -> list[Any]:
+    return [whole[place] for place in places] if whole else []
+
+
+def gather(scores: Scores, group_by: str | None = None, fields: Sequence[str] = ()) -> Clips:
     """Go through the scores once; clips are in the order of their ids, whatever that of the scores.
 
-    A clip with an error, without a label, or whose scores are not numbers in one view is out of
-    all, and named. UsageError for a label that is not among the classes; SbtoolsError when there is
-    no clip.
+    fields: of the records, to be kept. A clip with an error, without a label, or whose scores are
+    not numbers in one view is out of all, and named. UsageError for a label that is not among the
+    classes; SbtoolsError when there is no clip.
     """
-    clips = Clips(list(scores.classes))
+    clips = Clips(list(scores.classes), fields={name: [] for name in fields})
     numbers = {name: place for place, name in enumerate(clips.classes)}
     parts: list[tuple[Ints, Ints, dict[str, View]]] = []
     for block in scores.blocks:
@@ -121,6 +131,7 @@ def gather(scores: Scores, group_by: str | None = None) -> Clips:
         raise SbtoolsError("there is no clip to evaluate")
     if parts:
         _join(clips, parts, scores.views)
+    clips.sources = clusters(clips.ids, clips.sources, clips.pair_of)
     return _by_id(clips)
 
 
@@ -137,6 +148,8 @@ def _good(clips: Clips, block: Block, place: int, bad: Mapping[str, NDArray[np.b
     error = record.get("error") or _own_error(record, block, place, bad)
     if error:
         told = {"id": record["id"], **{k: error[k] for k in ("stage", "kind", "message")}}
+        if record.get("variant"):
+            told["variant"] = record["variant"]
         (clips.excluded if error["kind"] == "dropped" else clips.failed).append(told)
     return not error
 
@@ -172,8 +185,13 @@ def _backgrounds(records: Sequence[Record], numbers: Mapping[str, int], labels: 
 def _describe(clips: Clips, records: Iterable[Record], group_by: str | None) -> None:
     for record in records:
         clips.ids.append(record["id"])
-        clips.sources.append(record.get("source") or record["id"])
+        clips.sources.append(record.get("source") or "")
         clips.splits.append(record.get("split") or "")
+        clips.pair_of.append(record.get("pair_of") or "")
+        clips.variants.append(record.get("variant") or "")
+        clips.kinds.append(record.get("background_kind") or "")
+        for name, values in clips.fields.items():
+            values.append(record.get(name))
         if group_by is not None:
             clips.groups.append(_text(record.get(group_by)))
         clips.datasets.add(record.get("dataset"))

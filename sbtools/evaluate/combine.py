@@ -12,6 +12,7 @@ import numpy as np
 from sbtools.errors import UsageError
 from sbtools.evaluate.intervals import DRAWS, LEVEL, Estimate, Sources, draw, estimate
 from sbtools.evaluate.metrics import Floats, harmonic_mean
+from sbtools.evaluate.outcomes import common, in_both_by_clip
 from sbtools.evaluate.paired import discordant, mcnemar, resolved
 from sbtools.evaluate.sections import Measure, measure, number, smallest
 from sbtools.evaluate.shares import EDGE, KORN_GRAUBARD, difference, shares
@@ -24,8 +25,10 @@ def compare(a: Result, b: Result, level: float = LEVEL) -> dict[str, Any]:
     """Two results over the clips that both have: {count, only_a, only_b, warnings, views}.
 
     views: by name, of those that both have, {a, b (measures of top1), difference (b less a),
-    discordant: [right in a alone, right in b alone], exact, mid_p, detectable}. UsageError where no
-    clip or no view is common, or where the two take a clip for different classes or sources.
+    discordant: [right in a alone, right in b alone], exact, mid_p, detectable}. Where both have
+    metrics of packages by clip, `metrics` too: by NAME VIEW {count, a, b, difference, detectable},
+    each over what both have. UsageError where no clip or no view is common, or where the two take
+    a clip for different classes or sources.
     """
     ids, (ours, theirs) = _common(a, b)
     views = [name for name in a["views"] if name in b["views"]]
@@ -59,7 +62,25 @@ def compare(a: Result, b: Result, level: float = LEVEL) -> dict[str, Any]:
         "warnings": unlike(a, b, left),
         "level": level,
         "views": told,
+        **_own(a, b, level),
     }
+
+
+def _own(a: Result, b: Result, level: float) -> dict[str, Any]:
+    told = {}
+    for name, (one, other) in in_both_by_clip(a, b).items():
+        sources, (ours, theirs) = common([[one], [other]])
+        ones = np.ones(ours.shape[1])
+        sides = [shares(side[0], ones, sources, level=level).at(0) for side in (ours, theirs)]
+        gap = difference(theirs[0] - ours[0], sources, level=level)
+        told[name] = {
+            "count": len(ones),
+            "a": measure(sides[0], len(ones)),
+            "b": measure(sides[1], len(ones)),
+            "difference": measure(gap, len(ones), 0.0),
+            "detectable": smallest(gap),
+        }
+    return {"metrics": told} if told else {}
 
 
 def clips_of(result: Result) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sbtools.errors import DamagedError
 from sbtools.evaluate.digest import ids_digest
 from sbtools.evaluate.metrics import Floats, Ints
+from sbtools.evaluate.summary import summary
 
 Result = Mapping[str, Any]
 TOLERANCE = 1e-9
@@ -51,39 +52,19 @@ def _wrong(result: Result) -> Iterator[str]:
     if result["groups"] is not None:
         yield from _groups(result["groups"], views, clips["used"])
     yield from _pairs(result["pairs"] or {})
+    yield from _variants(result.get("variants") or {})
+    yield from _own(result)
     if result["per_clip"] is not None:
         yield from _clips(result)
 
 
 def _metrics(result: Result) -> Iterator[str]:
     """Metrics that are not the number of the view, group or pair that they are copied from."""
-    sources = _sources(result)
+    sources = {name: (view, one) for name, view, one in summary(result)}
     for name, metric in result["metrics"].items():
         view, source = sources.get(name, (metric["view"], {}))
-        told = {key: value for key, value in source.items() if key != "versus"}
-        if any(metric.get(key) != value for key, value in {**told, "view": view}.items()):
+        if any(metric.get(key) != value for key, value in {**source, "view": view}.items()):
             yield f"metrics.{name}"
-
-
-def _sources(result: Result) -> dict[str, tuple[str, Mapping[str, Any]]]:
-    views, ratios = result["views"], {one["view"]: one for one in result["ratios"]}
-    found = {}
-    plain = views.get("plain")
-    if plain:
-        own = {name: plain[name] for name in ("top1", "top5", "mean_class")}
-        own |= plain["background"] or {}
-        if result["groups"]:
-            group = result["groups"]["views"]["plain"]
-            own |= {"worst_group": group["worst"], "group_gap": group["gap"]}
-        for split, told in (result["pairs"] or {}).items():
-            own[f"flip_{split}"] = told["views"]["plain"]["flip"]
-        found = {name: ("plain", measure) for name, measure in own.items()}
-    for short, view in (("p", result["protocol"]["p_view"]), ("b", "person-box")):
-        if view in views:
-            found[f"{short}_top1"] = (view, views[view]["top1"])
-        if view in ratios:
-            found[f"{short}_ratio"] = (view, ratios[view])
-    return found
 
 
 class _View:
@@ -161,6 +142,34 @@ def _pairs(pairs: Mapping[str, Any]) -> Iterator[str]:
                 view["flip"]["value"], flips.mean()
             ):
                 yield f"pairs.{split}.views.{name}.flip"
+
+
+def _variants(variants: Mapping[str, Any]) -> Iterator[str]:
+    for name, told in variants.items():
+        counts = told["kinds"]["count"]
+        asked = told["used"] + told["failed"] + told["left_out"]
+        if told["asked"] != asked or sum(counts) != told["used"]:
+            yield f"variants.{name}.used"
+        for view, seen in told["views"].items():
+            kinds, top1 = _numbers(seen["value"]), seen["top1"]
+            mean = float(kinds.mean()) if kinds.size else np.nan
+            if top1["count"] != told["used"] or not _is(top1["value"], mean):
+                yield f"variants.{name}.views.{view}.top1"
+
+
+def _own(result: Result) -> Iterator[str]:
+    """Metrics of packages that are not the mean of what they have of every clip or pair."""
+    parts = [("", result["per_clip"])]
+    parts += [(f"_{name}", told.get("per_pair")) for name, told in (result["pairs"] or {}).items()]
+    for ending, part in parts:
+        for name, values in ((part or {}).get("metrics") or {}).items():
+            known = _numbers(values)
+            known = known[np.isfinite(known)]
+            told = result["metrics"].get(name + ending)
+            if (told["count"] if told else 0) != len(known):
+                yield f"metrics.{name}{ending}.count"
+            elif len(known) and not told["by"] and not _is(told["value"], float(known.mean())):
+                yield f"metrics.{name}{ending}.value"
 
 
 def _clips(result: Result) -> Iterator[str]:

@@ -18,8 +18,19 @@ from sbtools.errors import UsageError
 from sbtools.evaluate import seeds
 from sbtools.evaluate.combine import unlike
 from sbtools.evaluate.intervals import LEVEL, Estimate, Sources
+from sbtools.evaluate.metric import NUMBER, RATIO, SHARE
 from sbtools.evaluate.metrics import Floats
-from sbtools.evaluate.outcomes import Arm, Result, common, in_common, measures, rows, shared_clips
+from sbtools.evaluate.outcomes import (
+    Arm,
+    Result,
+    common,
+    in_common,
+    measures,
+    rows,
+    shared_clips,
+    unit_of,
+    view_of,
+)
 from sbtools.evaluate.paired import detectable, holm
 from sbtools.evaluate.sections import measure, number
 from sbtools.evaluate.seeds import SeedInterval
@@ -34,7 +45,8 @@ TWO: dict[str, tuple[float, ...]] = {"a": (1, 0), "b": (0, 1), "difference": (-1
 """What is told of the means of the arms, with the sign of each."""
 OF_THE_SEED = ("seed", "weights", "weights_sha256")
 """Of the settings of a training: what may differ from seed to seed."""
-UNBOUNDED = ("p_ratio", "b_ratio")
+ENDS = {SHARE: (0.0, 1.0), RATIO: (0.0, math.inf), NUMBER: (-math.inf, math.inf)}
+"""What a metric of a unit can be."""
 
 Four = Sequence[Result]
 """A0, B0, A1, B1 of one seed."""
@@ -105,7 +117,8 @@ def compared(
         found = [[rows(result, alone) for result in arm] for arm in arms]
         for name in in_common(list(chain.from_iterable(found))):
             sources, values = common([[one[name] for one in arm] for arm in found])
-            chance = 1 / len(arms[0][0]["classes"]) if name.startswith("top1") else None
+            top1 = view_of(name)[0] == "top1"
+            chance = 1 / len(arms[0][0]["classes"]) if top1 else None
             given = _of_clips if alone else _of_shared
             outcomes[name] = given(values, sources, told, pairs, chance, level)
     else:
@@ -127,7 +140,8 @@ def _of_own(
         chance = None if name.startswith("flip_") else first[0]["chance"]
         sources = sum(result["clips"]["sources"] for result in arms[0])
         count = sum(one["count"] for one in first)
-        outcomes[name] = _over_seeds(name, made, told, (count, sources), chance, pairs)
+        unit = unit_of(name, first[0])
+        outcomes[name] = _over_seeds(unit, made, told, (count, sources), chance, pairs)
     return outcomes
 
 
@@ -145,11 +159,11 @@ def _of_shared(
         for key, signs in told.items()
     }
     count = clips[0].shape[1], sources.count
-    return _over_seeds("top1", made, told, count, chance, pairs)
+    return _over_seeds(SHARE, made, told, count, chance, pairs)
 
 
 def _over_seeds(
-    name: str,
+    unit: str,
     made: Mapping[str, SeedInterval],
     told: Mapping[str, Sequence[float]],
     count: tuple[int, int],
@@ -160,8 +174,8 @@ def _over_seeds(
     cells = {}
     for key, one in made.items():
         cell = sum(map(abs, told[key])) == 1
-        most = math.inf if name.split()[0] in UNBOUNDED else 1.0
-        ends = (np.clip(end, 0.0, most) if cell else end for end in (one.low, one.high))
+        least, most = ENDS[unit]
+        ends = (np.clip(end, least, most) if cell else end for end in (one.low, one.high))
         method = "t" if cell or pairs else "welch"
         value, low, high, error = map(np.asarray, (one.value, *ends, one.error))
         found = Estimate(value, low, high, error, method)

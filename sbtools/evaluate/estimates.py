@@ -1,4 +1,4 @@
-"""The statistics of clips, groups and pairs, each with the interval that suits it.
+"""The statistics of clips, groups, pairs and variants, each with the interval that suits it.
 
 Shares and differences have intervals that are computed (shares.py); the bootstrap is for the rest:
 ratios, the worst group, the gap, and means of what is no share. Where all draws of those agree,
@@ -11,65 +11,76 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sbtools.evaluate.clips import Clips, View
+from sbtools.evaluate.catalogue import CLASS, KIND
+from sbtools.evaluate.clips import Clips
 from sbtools.evaluate.intervals import Estimate, Sources, Statistics
-from sbtools.evaluate.metrics import Floats, agreement, both
+from sbtools.evaluate.metric import SHARE, Pairs
+from sbtools.evaluate.metrics import Floats, Ints
 from sbtools.evaluate.shares import EDGE, difference, shares
-from sbtools.evaluate.statistics import PLAIN, ClipStatistics, GroupStatistics, PairStatistics
+from sbtools.evaluate.statistics import (
+    PLAIN,
+    ClipStatistics,
+    Column,
+    GroupStatistics,
+    PairStatistics,
+)
 
 Drawing = Callable[[Statistics], Mapping[str, Estimate]]
 """The bootstrap, with its draws and seed."""
 
 
-def of_clips(clips: Clips, sources: Sources, drawing: Drawing, level: float) -> dict[str, Estimate]:
-    """Those of `ClipStatistics`."""
-    found = dict(drawing(ClipStatistics(clips, sources)))
+def of_clips(
+    clips: Clips,
+    columns: Mapping[str, Column],
+    sources: Sources,
+    drawing: Drawing,
+    level: float,
+) -> dict[str, Estimate]:
+    """Those of `ClipStatistics`, and means over background kinds."""
+    found = dict(drawing(ClipStatistics(clips, sources, columns)))
+    count, nobody = len(clips.classes), np.zeros(len(clips), np.int64)
+    by = {CLASS: clips.labels, KIND: numbered(clips.kinds, len(clips))}
+    for name, column in columns.items():
+        if name in found and column.row.drawn and not _flat(found[name]):
+            continue
+        if column.row.unit != SHARE:
+            continue
+        made = share_of(column, sources, nobody, 1, by.get(column.row.by), level).at(0)
+        found[name] = replace(made, value=found[name].value) if name in found else made
     for name, view in clips.views.items():
-        own = _of_view(view, clips, sources, level)
-        for part, made in own.items():
-            key = f"{name}/{part}"
-            drawn = part in ("frames", "area")
-            if key in found and (not drawn or _flat(found[key])):
-                found[key] = replace(made, value=found[key].value)
-    if PLAIN in clips.views:
-        for name in (name for name in clips.views if name != PLAIN):
-            gap = clips.views[name].hit - clips.views[PLAIN].hit
-            value = found[f"{name}-{PLAIN}"].value
-            found[f"{name}-{PLAIN}"] = replace(difference(gap, sources, level=level), value=value)
-            ratio = found[f"{name}:{PLAIN}"]
-            if _flat(ratio):
-                top, plain = found[f"{name}/top1"], found[f"{PLAIN}/top1"].value
-                found[f"{name}:{PLAIN}"] = replace(
-                    ratio, low=top.low / plain, high=top.high / plain, method=top.method
-                )
+        each = shares(view.hit, np.ones(len(clips)), sources, clips.labels, count, level)
+        found[f"{name}/per_class"] = replace(each, value=found[f"{name}/per_class"].value)
+    for name in (name for name in clips.views if name != PLAIN and PLAIN in clips.views):
+        gap = clips.views[name].hit - clips.views[PLAIN].hit
+        value = found[f"{name}-{PLAIN}"].value
+        found[f"{name}-{PLAIN}"] = replace(difference(gap, sources, level=level), value=value)
+        top, plain = found[f"{name}/top1"], found[f"{PLAIN}/top1"]
+        found[f"{name}:{PLAIN}"] = _divided(found[f"{name}:{PLAIN}"], top, plain)
     return found
 
 
-def _of_view(view: View, clips: Clips, sources: Sources, level: float) -> dict[str, Estimate]:
-    ones = np.ones(len(clips))
-    counts = np.bincount(clips.labels, minlength=len(clips.classes))
-    other = np.where(clips.background >= 0, 1.0, 0.0)
-    known, sized = (np.isfinite(values) for values in (view.covered, view.area))
-    some = known & (view.covered > 0)
+def share_of(
+    column: Column,
+    sources: Sources,
+    keys: Ints,
+    groups: int,
+    by: Ints | None,
+    level: float,
+) -> Estimate:
+    """The mean of each group, float64 [groups]; of the means of those that have one number in `by`,
+    where that is given: each clip weighs 1 / (the clips of its group and number that count)."""
+    weights = column.counts
+    if by is not None:
+        cells = keys * (int(by.max(initial=0)) + 1) + by
+        weights = weights / np.maximum(np.bincount(cells, weights), 1.0)[cells]
+    return shares(column.values, weights, sources, keys, groups, level)
 
-    def share(values: Floats, weights: NDArray[np.generic]) -> Estimate:
-        return shares(values, weights.astype(np.float64), sources, level=level).at(0)
 
-    return {
-        "top1": share(view.hit, ones),
-        "top5": share(view.top5, ones),
-        "mean_class": share(view.hit, 1 / counts[clips.labels]),
-        "per_class": shares(view.hit, ones, sources, clips.labels, len(counts), level),
-        "shacc": share(view.hit, other),
-        "sberr": share(view.background, other),
-        "bg_wins": share(view.wins, other),
-        "frames": share(np.where(known, view.covered, 0.0), known),
-        "area": share(np.where(sized, view.area, 0.0), sized),
-        "empty": share(np.where(some, 0.0, 1.0), known),
-        "covered": share(view.hit, some),
-    }
+def numbered(names: Sequence[str], count: int) -> Ints:
+    """The place of each name among them, sorted: int64 [count]; no names are all one."""
+    place = {name: at for at, name in enumerate(sorted(set(names)))}
+    return np.array([place[name] for name in names] or [0] * count, np.int64)
 
 
 def of_groups(
@@ -96,34 +107,53 @@ def of_groups(
 
 
 def of_pairs(
-    originals: Clips,
-    counterparts: Clips,
-    splits: Sequence[str],
+    pairs: Pairs,
+    columns: Mapping[str, Column],
+    keys: Ints,
+    groups: int,
     sources: Sources,
     drawing: Drawing,
     level: float,
-) -> dict[str, Estimate]:
-    """Those of `PairStatistics`."""
-    found = dict(drawing(PairStatistics(originals, counterparts, splits, sources)))
-    number = {name: place for place, name in enumerate(splits)}
-    keys = np.array([number[name] for name in counterparts.splits], np.int64)
-    ones = np.ones(len(keys))
-    for name in originals.views:
-        one, two = originals.views[name], counterparts.views[name]
-        right = both(one.answers, originals.labels, two.answers, counterparts.labels)
-        columns = {
-            "flip": 1.0 - agreement(one.answers, two.answers),
-            "both": right,
-            "original": one.hit,
-            "counterpart": two.hit,
-        }
-        for part, values in columns.items():
-            each = shares(values, ones, sources, keys, len(splits), level)
-            key = f"{name}/{part}"
-            found[key] = replace(each, value=found[key].value)
+) -> dict[str, list[Estimate]]:
+    """Those of `PairStatistics`, and means over the background kinds of the counterparts; of each
+    key."""
+    views = list(pairs.counterparts.views)
+    drawn = dict(drawing(PairStatistics(views, keys, groups, sources, columns)))
+    kinds = numbered(pairs.counterparts.kinds, len(pairs))
+    found = {name: [one.at(place) for place in range(groups)] for name, one in drawn.items()}
+    for name, column in columns.items():
+        row = column.row
+        if row.unit != SHARE:
+            continue
+        made = share_of(column, sources, keys, groups, kinds if row.by == KIND else None, level)
+        if name in drawn:
+            made = replace(made, value=drawn[name].value)
+        found[name] = [made.at(place) for place in range(groups)]
+    for view in views:
+        sides = (found[f"{view}/{side}"] for side in ("counterpart", "original"))
+        found[f"{view}/ratio"] = [
+            _divided(ratio, top, below)
+            for ratio, top, below in zip(found[f"{view}/ratio"], *sides, strict=True)
+        ]
     return found
+
+
+def _divided(ratio: Estimate, top: Estimate, below: Estimate) -> Estimate:
+    """A ratio whose interval, where all draws agree, is its numerator's."""
+    if not _flat(ratio):
+        return ratio
+    ends = {"low": top.low / below.value, "high": top.high / below.value}
+    return replace(ratio, **ends, method=top.method)
 
 
 def _flat(found: Estimate) -> bool:
     """Whether an interval is there and has no width."""
     return bool(found.high - found.low <= EDGE)
+
+
+def means(values: Floats, kinds: Ints, sources: Sources, level: float) -> tuple[Estimate, Estimate]:
+    """The mean of each kind, float64 [kinds], and the mean of those means, a scalar."""
+    ones, count = np.ones(len(values)), int(kinds.max(initial=0)) + 1
+    each = shares(values, ones, sources, kinds, count, level)
+    weights = 1 / np.bincount(kinds, minlength=count)[kinds]
+    return each, shares(values, weights, sources, level=level).at(0)

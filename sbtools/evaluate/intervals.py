@@ -46,6 +46,24 @@ class Sources:
         return Sources(self.codes[places], self.count)
 
 
+def clusters(ids: Sequence[str], sources: Sequence[str], pair_of: Sequence[str]) -> list[str]:
+    """The source of each clip, "" where it tells none: that of its original, else its own id."""
+    if not any(pair_of):
+        return [source or id for source, id in zip(sources, ids, strict=True)]
+    place = {id: at for at, id in enumerate(ids)}
+    found = list(sources)
+    for start in range(len(ids)):
+        way: dict[int, None] = {}
+        at = start
+        while not found[at] and at not in way:
+            way[at] = None
+            at = place.get(pair_of[at], at)
+        source = found[at] or pair_of[at] or ids[at]
+        for here in way:
+            found[here] = source
+    return found
+
+
 def draw(
     count: int, draws: int, seed: int, width: int = 1, what: str = "sources"
 ) -> Iterator[Floats]:

@@ -7,15 +7,17 @@ from functools import partial
 from typing import Any
 
 from sbtools.errors import SbtoolsError, UsageError
-from sbtools.evaluate import estimates, result, sections
+from sbtools.evaluate import counterparts, estimates, result, sections, statistics
+from sbtools.evaluate.catalogue import B_VIEW, PLAIN, fields
 from sbtools.evaluate.clips import Clips, gather
 from sbtools.evaluate.intervals import DRAWS, LEVEL, Sources, bootstrap
+from sbtools.evaluate.metric import Pairs
+from sbtools.evaluate.pair_sections import PairSections, variants
 from sbtools.evaluate.scores import Scores
-from sbtools.evaluate.statistics import PLAIN
+from sbtools.evaluate.summary import summary
 from sbtools.evaluate.warn import warnings
 
 P_VIEWS = ("bg", "bg+obj")
-B_VIEW = "person-box"
 CONTROLS = ("random", "other", "box-only", "scene", "static", "static-jitter", "shuffled",
             "reversed")  # fmt: skip
 WEIGHT_FREE, MADE_LIMIT = "weights=none", 50
@@ -35,27 +37,30 @@ def from_scores(
     """The result (sbtools-result(5)) of the scores of clips, each in every view.
 
     p_view: the view of p_top1; by default the one of bg and bg+obj that there is. group_by: a field
-    of the records. pairs: a clip whose `source` is the id of another clip here is its counterpart;
-    it is compared with that one and is in no other metric. draws, seed, level: of the bootstrap.
+    of the records. pairs: a clip whose `pair_of`, or else whose `source`, is the id of another clip
+    here is its counterpart; it is compared with that one and is in no metric but those of pairs and
+    variants, see `sbtools.evaluate.counterparts.split`. draws, seed, level: of the bootstrap.
     about: what only the caller knows, see `sbtools.evaluate.result.make`.
 
     UsageError for a p_view that is not there, or a label outside the classes; SbtoolsError where no
     clip is left.
     """
-    clips = gather(scores, group_by)
+    clips = gather(scores, group_by, fields())
     view = _p_view(p_view, scores.views)
-    main, found = _counterparts(clips) if pairs else (clips, None)
+    main, found = counterparts.split(clips) if pairs else (clips, None)
     if not len(main):
-        first = f": {clips.failed[0]['message']}" if clips.failed else ""
+        gone = [*clips.failed, *clips.excluded]
+        first = f": {gone[0]['message']}" if gone else ""
         raise SbtoolsError(f"none of {clips.asked} clips can be evaluated{first}")
-    sources = Sources.of([*main.sources, *(found[1].sources if found else [])])
+    parts = [main, *([found.counterparts] if found else [])]
+    sources = Sources.of([name for part in parts for name in part.sources])
     run = partial(bootstrap, sources=sources.count, draws=draws, seed=seed, level=level)
     own = Sources(sources.codes[: len(main)], sources.count)
     told = _measured(main, own, run, level)
     told["groups"] = _groups(main, own, group_by, run, level) if group_by else None
     rest = Sources(sources.codes[len(main) :], sources.count)
-    told["pairs"] = _pairs(found, rest, run, level)
-    told["metrics"] = _summary(told, view)
+    told["pairs"], of_pairs = _pairs(found, rest, run, level)
+    told |= {"variants": made} if (made := variants(parts, sources, level)) else {}
     told["clips"] = _clips(main, found, sources)
     told["dataset"] = {"name": _only(main.datasets), "split": _only(set(main.splits) - {""})}
     told["protocol"] = {
@@ -63,6 +68,8 @@ def from_scores(
         "views": list(scores.views),
         "controls": [name for name in scores.views if name in CONTROLS],
     }
+    chief = {name: {**one, "view": seen} for name, seen, one in summary(told)}
+    told["metrics"] = {**chief, **told.pop("own"), **of_pairs}
     told["masks"] = _masks(main, view)
     told["bootstrap"] = {"draws": draws, "level": level, "seed": seed, "unit": "source"}
     told["scores"] = {"store": scores.origin, "digest": None} if scores.origin else None
@@ -88,14 +95,21 @@ def _p_view(asked: str | None, views: Sequence[str]) -> str | None:
 
 
 def _measured(clips: Clips, sources: Sources, run: Any, level: float) -> dict[str, Any]:
-    found = estimates.of_clips(clips, sources, run, level)
+    columns = statistics.of_clips(clips)
+    found = estimates.of_clips(clips, columns, sources, run, level)
     others = [name for name in clips.views if name != PLAIN and PLAIN in clips.views]
+    classes = len(clips.classes)
     return {
         "classes": clips.classes,
-        "views": {name: sections.view(name, clips, found) for name in clips.views},
+        "views": {name: sections.view(name, clips, columns, found) for name in clips.views},
         "differences": [sections.difference(name, clips, found) for name in others],
         "ratios": [sections.quotient(name, clips, found) for name in others],
-        "per_clip": sections.per_clip(clips),
+        "per_clip": sections.per_clip(clips, columns),
+        "own": {
+            name: sections.own(one.row, sections.of_column(one, found[name], classes))
+            for name, one in columns.items()
+            if one.own
+        },
     }
 
 
@@ -105,66 +119,26 @@ def _groups(clips: Clips, sources: Sources, field: str, run: Any, level: float) 
     return sections.groups(field, names, clips, found)
 
 
-def _counterparts(clips: Clips) -> tuple[Clips, tuple[Clips, Clips] | None]:
-    """The clips that are nobody's counterpart, and (originals, counterparts) pair by pair.
-
-    A counterpart whose original failed has nothing to be compared with, and is excluded.
-    """
-    place = {id: at for at, id in enumerate(clips.ids)}
-    known = {*place, *(clip["id"] for clip in (*clips.failed, *clips.excluded))}
-    main, ours, theirs = [], [], []
-    for at, (id, source) in enumerate(zip(clips.ids, clips.sources, strict=True)):
-        if source == id or source not in known:
-            main.append(at)
-        elif source in place:
-            ours.append(at)
-            theirs.append(place[source])
-        else:
-            told = {"stage": "eval", "kind": "missing", "message": f"{source} failed, its original"}
-            clips.excluded.append({"id": id, **told})
-    found = (clips.take(theirs), clips.take(ours)) if ours else None
-    return clips.take(main), found
-
-
 def _pairs(
-    found: tuple[Clips, Clips] | None, sources: Sources, run: Any, level: float
-) -> dict[str, Any] | None:
+    found: Pairs | None, sources: Sources, run: Any, level: float
+) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """The section, and the metrics of packages."""
     if found is None:
-        return None
-    splits = sorted(set(found[1].splits))
-    made = estimates.of_pairs(*found, splits, sources, run, level)
-    return sections.pairs(splits, *found, made)
+        return None, {}
+    two = found.counterparts
+    names = [variant or split for variant, split in zip(two.variants, two.splits, strict=True)]
+    splits, keys = sorted(set(names)), estimates.numbered(names, len(names))
+    columns = statistics.of_pairs(found)
+    made = estimates.of_pairs(found, columns, keys, len(splits), sources, run, level)
+    told = PairSections(splits, keys, columns, made)
+    return told.pairs(found), told.own(len(two.classes))
 
 
-def _summary(told: Mapping[str, Any], p_view: str | None) -> dict[str, Any]:
-    """The metrics by the names that papers give them."""
-    views, made = told["views"], {}
-    if PLAIN in views:
-        for name in ("top1", "top5", "mean_class"):
-            made[name] = {**views[PLAIN][name], "view": PLAIN}
-        for name, value in (views[PLAIN]["background"] or {}).items():
-            made[name] = {**value, "view": PLAIN}
-    for short, view in (("p", p_view), ("b", B_VIEW)):
-        if view in views:
-            made[f"{short}_top1"] = {**views[view]["top1"], "view": view}
-        for one in told["ratios"]:
-            if one["view"] == view:
-                made[f"{short}_ratio"] = {k: v for k, v in one.items() if k != "versus"}
-    if told["groups"] and PLAIN in views:
-        seen = told["groups"]["views"][PLAIN]
-        made["worst_group"] = {**seen["worst"], "view": PLAIN}
-        made["group_gap"] = {**seen["gap"], "view": PLAIN}
-    for split, seen in (told["pairs"] or {}).items():
-        if PLAIN in seen["views"]:
-            made[f"flip_{split}"] = {**seen["views"][PLAIN]["flip"], "view": PLAIN}
-    return made
-
-
-def _clips(main: Clips, found: tuple[Clips, Clips] | None, sources: Sources) -> dict[str, Any]:
+def _clips(main: Clips, found: Pairs | None, sources: Sources) -> dict[str, Any]:
     return {
         "asked": main.asked,
         "used": len(main),
-        "counterparts": len(found[1]) if found else 0,
+        "counterparts": len(found) if found else 0,
         "sources": sources.count,
         "failed": main.failed,
         "excluded": main.excluded,

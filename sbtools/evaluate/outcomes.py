@@ -1,7 +1,7 @@
 """By what trainings are compared: outcomes of results, as they stand or clip by clip.
 
-An outcome is named METRIC VIEW: top1 of every view, flips of every kind of pairs, and of results as
-they stand every other metric.
+An outcome is named METRIC VIEW: top1 of every view, flips of every kind of pairs, metrics of
+packages that are shares, and of results as they stand every other metric.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from typing import Any
 import numpy as np
 
 from sbtools.errors import UsageError
+from sbtools.evaluate.catalogue import METRICS, row_of
 from sbtools.evaluate.intervals import Sources
+from sbtools.evaluate.metric import SHARE
 from sbtools.evaluate.metrics import Floats
 
 Result = Mapping[str, Any]
 Arm = Sequence[Result]
 """The results of one recipe, one for each seed."""
 
-BY_VIEW = ("top1", "p_top1", "b_top1")
+BY_VIEW = ("top1", *(name for name, row in METRICS.items() if row.of == "view"))
 """Metrics that are top1 of a view, and stand under the view's name."""
 TEST_CLIPS = ("auto", "own", "shared")
 
@@ -68,14 +70,64 @@ def rows(result: Result, alone: bool = False) -> dict[str, Rows]:
     found = {
         f"top1 {view}": Rows(keys, sources, np.array(told["top1"], np.float64))
         for view, told in clips["views"].items()
-    }
+    } | _own(result, clips, keys, sources)
     for split, told in (result["pairs"] or {}).items():
         pairs = told.get("per_pair")
         for view, flips in (pairs["views"] if pairs else {}).items():
             own = [(id, "") for id in pairs["id"]]
             values = np.array(flips["flip"], np.float64)
             found[f"flip_{split} {view}"] = Rows(own, pairs["source"], values)
+        if pairs:
+            own = [(id, "") for id in pairs["id"]]
+            found |= _own(result, pairs, own, pairs["source"], f"_{split}")
     return found
+
+
+def _own(
+    result: Result,
+    part: Mapping[str, Any],
+    keys: Sequence[tuple[str, str]],
+    sources: Sequence[str],
+    ending: str = "",
+) -> dict[str, Rows]:
+    """Metrics of packages, over the clips or pairs that count."""
+    found = {}
+    for name, values in part.get("metrics", {}).items():
+        known = [at for at, value in enumerate(values) if value is not None]
+        if known and result["metrics"][name + ending]["by"] == "":
+            outcome = f"{name}{ending} {result['metrics'][name + ending]['view']}"
+            some = np.array([values[at] for at in known], np.float64)
+            found[outcome] = Rows([keys[at] for at in known], [sources[at] for at in known], some)
+    return found
+
+
+def in_both_by_clip(a: Result, b: Result) -> dict[str, tuple[Rows, Rows]]:
+    """The metrics of packages of which both results have values by clip, or by pair, in common."""
+    names = _names(a)
+    if not names:
+        return {}
+    found = [rows(result) for result in (a, b)]
+    ours = [name for name in names if name in found[0] and name in found[1]]
+    both = {name: (found[0][name], found[1][name]) for name in ours}
+    return {name: pair for name, pair in both.items() if {*pair[0].keys} & {*pair[1].keys}}
+
+
+def _names(result: Result) -> list[str]:
+    """Of the metrics of packages, as outcomes."""
+    told = result["metrics"].items()
+    return [f"{name} {one['view']}" for name, one in told if "unit" in one]
+
+
+def unit_of(outcome: str, measure: Mapping[str, Any] | None = None) -> str:
+    """share, ratio or number: as the table has it, or as a package told it with the measure."""
+    row = row_of(view_of(outcome)[0])
+    return row.unit if row is not None else str((measure or {}).get("unit", SHARE))
+
+
+def view_of(outcome: str) -> tuple[str, str]:
+    """The metric and the view of an outcome."""
+    metric, _, view = outcome.rpartition(" ")
+    return metric, view
 
 
 def common(arms: Sequence[Sequence[Rows]]) -> tuple[Sources, list[Floats]]:

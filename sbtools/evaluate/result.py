@@ -14,9 +14,9 @@ is {"value", "interval": [low, high] | null, "chance", "count"}, with "reason" w
     masks      {weight_free: bool | null, made: [str]}
     classes    [K names]
     clips      {asked, used, counterparts, sources, ids_sha256, failed, excluded: [{id, stage, kind,
-                message}]}
-    metrics    {top1, top5, mean_class, p_top1, b_top1, p_ratio, b_ratio, shacc, sberr, worst_group,
-                group_gap, flip_SPLIT}: those measured, each a measure with "view"
+                message; variant, perhaps}]}
+    metrics    {NAME: a measure with "view"}: those of `sbtools.evaluate.catalogue` that were
+                measured, and those of packages, with "title", "unit" and "direction"
     views      {NAME: {top1, top5, mean_class, per_class: {count, value, low, high},
                 confusion: {label, predicted, count}, coverage: null | {frames, area, empty,
                 covered, unknown}, background: null | {shacc, sberr, bg_wins}, ties, top_class}}
@@ -24,9 +24,13 @@ is {"value", "interval": [low, high] | null, "chance", "count"}, with "reason" w
                   detectable}]
     ratios     [{view, versus, metric, value, interval, chance, count}]
     groups     null | {field, names, count, views: {NAME: {value, low, high, worst, gap}}}
-    pairs      null | {SPLIT: {views: {NAME: {flip, both, original, counterpart}},
+    pairs      null | {VARIANT or SPLIT: {views: {NAME: {flip, both, original, counterpart; of a
+                variant ratio and contrasted}},
                 per_pair: null | {id, source, views: {NAME: {flip}}}}}
-    per_clip   null | {id, source, label, views: {NAME: {top1, top5, predicted}}}
+    per_clip   null | {id, source, label, views: {NAME: {top1, top5, predicted}}}; here and in
+                per_pair, perhaps, pair_of, variant, background_kind, metrics: {NAME: [values]}
+    variants   perhaps {VARIANT: {asked, failed, left_out, used, kinds: {names, count},
+                views: {NAME: {top1, value, low, high, method}}}}
     bootstrap  {draws, level, seed, unit}
     warnings   [{kind, message}]
     scores     null | {store, digest}
@@ -84,7 +88,8 @@ _SECTIONS: dict[str, tuple[type, ...]] = {
     "run": (dict,),
 }
 _FIRST = ("format", "version", FIELD, "sbtools", "sbtools_commit")
-_ORDER = tuple(dict.fromkeys((*_FIRST, *_SECTIONS, "examples")))
+_VARIANTS = "variants"
+_ORDER = tuple(dict.fromkeys((*_FIRST, *_SECTIONS, _VARIANTS, "examples")))
 
 _OF_VIEW = ("top1", "top5", "mean_class", "per_class", "confusion", "coverage", "background",
             "ties", "top_class")  # fmt: skip
@@ -122,7 +127,8 @@ def make(found: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
     made["time"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
     made["sbtools_commit"] = revision.commit()
     made["clips"] = {**made["clips"], "ids_sha256": ids_digest(made["per_clip"]["id"])}
-    return {name: made[name] for name in _ORDER if name != FIELD}
+    absent = {FIELD, *({_VARIANTS} - made.keys())}
+    return {name: made[name] for name in _ORDER if name not in absent}
 
 
 def without_clips(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -244,6 +250,8 @@ def check(result: Mapping[str, Any], where: str) -> None:
     for name, kinds in _SECTIONS.items():
         if name not in result or not isinstance(result[name], kinds):
             raise DamagedError(f"{where}: field {name} is missing or of another type")
+    if not isinstance(result.get(_VARIANTS, {}), dict):
+        raise DamagedError(f"{where}: field {_VARIANTS} is of another type")
     for view, found in result["views"].items():
         missing = [name for name in _OF_VIEW if not isinstance(found, dict) or name not in found]
         if missing:

@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from sbtools.evaluate.catalogue import ACCURACY, BACKGROUND, COVERAGE, PARTS, rows
 from sbtools.evaluate.clips import TOP, Clips
 from sbtools.evaluate.intervals import Estimate
-from sbtools.evaluate.metrics import Floats, agreement, confusion, top_k_chance
+from sbtools.evaluate.metric import SHARE, Metric
+from sbtools.evaluate.metrics import Floats, confusion, top_k_chance
 from sbtools.evaluate.paired import detectable, discordant, mcnemar, resolved
-from sbtools.evaluate.statistics import PLAIN
+from sbtools.evaluate.statistics import PLAIN, Column
 
 Estimates = Mapping[str, Estimate]
+Columns = Mapping[str, Column]
 Measure = dict[str, Any]
 
 
@@ -42,20 +45,38 @@ def measure(
     return made if value is not None else {**made, "reason": reason or "there are no such clips"}
 
 
-def view(name: str, clips: Clips, found: Estimates) -> dict[str, Any]:
+def of_column(column: Column, found: Estimate, classes: int) -> Measure:
+    """The measure of a row of METRICS."""
+    return measure(found, column.number, column.row.chance(classes))
+
+
+def own(row: Metric, told: Measure) -> Measure:
+    """A metric of a package, with what a reader without that package must know of it."""
+    about = {"title": row.title, "unit": row.unit, "direction": row.direction}
+    about |= {"by": row.by, "shown": row.shown}
+    return {**told, "view": row.views[0], **about}
+
+
+def view(name: str, clips: Clips, columns: Columns, found: Estimates) -> dict[str, Any]:
     """What a result says of one view."""
     seen, count, classes = clips.views[name], len(clips), len(clips.classes)
     per_class = np.bincount(clips.labels, minlength=classes)
-    chance = top_k_chance(classes)
     cells = confusion(seen.answers, clips.labels, classes)
     answered = np.bincount(cells[1], cells[2], classes)
-    top5 = measure(found[f"{name}/top5"], count, top_k_chance(classes, TOP))
-    mean = measure(found[f"{name}/mean_class"], count, chance)
     each = found[f"{name}/per_class"]
+    parts = {
+        part: {
+            key: of_column(columns[f"{name}/{key}"], found[f"{name}/{key}"], classes)
+            for key, _ in rows("clips", part)
+        }
+        for part in PARTS
+        if all(f"{name}/{key}" in columns for key, _ in rows("clips", part))
+    }
+    shares = parts[ACCURACY]
     return {
-        "top1": measure(found[f"{name}/top1"], count, chance),
-        "top5": {**top5, "k": min(TOP, classes)},
-        "mean_class": {**mean, "classes": int(np.count_nonzero(per_class))},
+        "top1": shares["top1"],
+        "top5": {**shares["top5"], "k": min(TOP, classes)},
+        "mean_class": {**shares["mean_class"], "classes": int(np.count_nonzero(per_class))},
         "per_class": {
             "count": per_class.tolist(),
             "value": numbers(each.value),
@@ -66,41 +87,16 @@ def view(name: str, clips: Clips, found: Estimates) -> dict[str, Any]:
         "confusion": dict(
             zip(("label", "predicted", "count"), (cell.tolist() for cell in cells), strict=True)
         ),
-        "coverage": _coverage(name, clips, found),
-        "background": _background(name, clips, found),
+        "coverage": {**parts[COVERAGE], "unknown": count - columns[f"{name}/frames"].number}
+        if COVERAGE in parts
+        else None,
+        "background": parts.get(BACKGROUND),
         "ties": float(np.mean(seen.answers.ties > 1)),
         "top_class": {
             "class": clips.classes[int(answered.argmax())],
             "share": float(answered.max() / count),
         },
     }
-
-
-def _coverage(name: str, clips: Clips, found: Estimates) -> dict[str, Any] | None:
-    if f"{name}/frames" not in found:
-        return None
-    seen = clips.views[name]
-    known = int(np.isfinite(seen.covered).sum())
-    return {
-        "frames": measure(found[f"{name}/frames"], known),
-        "area": measure(found[f"{name}/area"], int(np.isfinite(seen.area).sum())),
-        "empty": measure(found[f"{name}/empty"], known),
-        "covered": measure(
-            found[f"{name}/covered"],
-            int(np.count_nonzero(seen.covered > 0)),
-            top_k_chance(len(clips.classes)),
-        ),
-        "unknown": len(clips) - known,
-    }
-
-
-def _background(name: str, clips: Clips, found: Estimates) -> dict[str, Measure] | None:
-    if f"{name}/sberr" not in found:
-        return None
-    count = int(np.count_nonzero(clips.background >= 0))
-    chance = top_k_chance(len(clips.classes))
-    levels = {"shacc": chance, "sberr": chance, "bg_wins": 0.5}
-    return {key: measure(found[f"{name}/{key}"], count, at) for key, at in levels.items()}
 
 
 def difference(name: str, clips: Clips, found: Estimates) -> dict[str, Any]:
@@ -123,15 +119,18 @@ def smallest(estimate: Estimate) -> float | None:
 
 def quotient(name: str, clips: Clips, found: Estimates) -> dict[str, Any]:
     """top1 of a view divided by that of plain."""
-    plain = found[f"{PLAIN}/top1"]
-    chance = top_k_chance(len(clips.classes))
-    reason = None
-    if not number(plain.error) and number(plain.error) != 0.0:
-        reason = "with one source there is no telling whether top1 is above chance"
-    elif plain.value - chance <= 2 * plain.error:
-        reason = "top1 is not two standard errors above chance"
+    reason = near_chance(found[f"{PLAIN}/top1"], len(clips.classes))
     told = measure(found[f"{name}:{PLAIN}"], len(clips), None, reason)
     return {"view": name, "versus": PLAIN, "metric": "top1", **told}
+
+
+def near_chance(top1: Estimate, classes: int) -> str | None:
+    """Why nothing is to be divided by a top1; None where it may be."""
+    if not number(top1.error) and number(top1.error) != 0.0:
+        return "with one source there is no telling whether top1 is above chance"
+    if top1.value - top_k_chance(classes) <= 2 * top1.error:
+        return "top1 is not two standard errors above chance"
+    return None
 
 
 def groups(field: str, names: Sequence[str], clips: Clips, found: Estimates) -> dict[str, Any]:
@@ -159,61 +158,49 @@ def groups(field: str, names: Sequence[str], clips: Clips, found: Estimates) -> 
     }
 
 
-def pairs(
-    splits: Sequence[str], originals: Clips, counterparts: Clips, found: Estimates
-) -> dict[str, Any]:
-    """Flips and hits of clips and their counterparts, by split of the counterparts."""
-    chance = top_k_chance(len(counterparts.classes))
-    levels = {"flip": 1 - chance, "both": chance**2, "original": chance, "counterpart": chance}
-    counts, made = Counter(counterparts.splits), {}
-    for place, split in enumerate(splits):
-        count = counts[split]
-        made[split] = {
-            "views": {
-                name: {
-                    key: measure(found[f"{name}/{key}"].at(place), count, at)
-                    for key, at in levels.items()
-                }
-                for name in counterparts.views
-            },
-            "per_pair": _per_pair(split, originals, counterparts),
-        }
-    return made
-
-
-def _per_pair(split: str, originals: Clips, counterparts: Clips) -> dict[str, Any]:
-    """What a comparison needs of every pair; `id` is the counterpart's."""
-    places = [place for place, own in enumerate(counterparts.splits) if own == split]
-    one, two = originals.take(places), counterparts.take(places)
-    flips = {
-        name: 1.0 - agreement(one.views[name].answers, two.views[name].answers)
-        for name in two.views
-    }
-    return {
-        "id": two.ids,
-        "source": two.sources,
-        "views": {name: {"flip": _hits(rows)} for name, rows in flips.items()},
-    }
-
-
-def per_clip(clips: Clips) -> dict[str, Any]:
+def per_clip(clips: Clips, columns: Columns) -> dict[str, Any]:
     """What compare and combine need of every clip."""
     alone = all(source == id for source, id in zip(clips.sources, clips.ids, strict=True))
     return {
         "id": clips.ids,
         "source": None if alone else clips.sources,
         "label": clips.labels.tolist(),
+        **counterpart_fields(clips),
         "views": {
             name: {
-                "top1": _hits(view.hit),
-                "top5": _hits(view.top5),
+                "top1": hits(view.hit),
+                "top5": hits(view.top5),
                 "predicted": view.answers.first.tolist(),
             }
             for name, view in clips.views.items()
         },
+        **own_values(columns),
     }
 
 
-def _hits(values: Floats) -> list[float | int]:
+def counterpart_fields(clips: Clips) -> dict[str, list[str | None]]:
+    """pair_of, variant and background_kind of every clip, those that any of them has."""
+    given = {
+        "pair_of": clips.pair_of,
+        "variant": clips.variants,
+        "background_kind": clips.kinds,
+    }
+    return {
+        name: [value or None for value in values] for name, values in given.items() if any(values)
+    }
+
+
+def own_values(columns: Columns, places: Sequence[int] | None = None) -> dict[str, Any]:
+    """{"metrics": {NAME: a value each, null where it does not count}} of packages' shares."""
+    found = {}
+    for name, column in columns.items():
+        if column.own and column.row.unit == SHARE:
+            values = np.where(column.counts > 0, column.values, np.nan)
+            some = values if places is None else values[list(places)]
+            found[name] = [None if value != value else value for value in hits(some)]
+    return {"metrics": found} if found else {}
+
+
+def hits(values: Floats) -> list[float | int]:
     """Whole ones as 0 and 1, which take less room."""
     return [int(value) if value in (0.0, 1.0) else value for value in values.tolist()]

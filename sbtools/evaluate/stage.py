@@ -9,11 +9,12 @@ from sbtools import device
 from sbtools.errors import UsageError
 from sbtools.evaluate import asked, choice
 from sbtools.evaluate.asked import Kept, Part
+from sbtools.evaluate.catalogue import rows
 from sbtools.evaluate.combine import base_to_novel
 from sbtools.evaluate.evaluation import Evaluation
 from sbtools.evaluate.judge import Judge
+from sbtools.evaluate.metric import P_VIEW
 from sbtools.evaluate.request import Outcome, Request
-from sbtools.evaluate.statistics import PLAIN
 from sbtools.evaluate.subject import Subject, of_model, of_run
 from sbtools.evaluate.views import View, refuse_masked
 from sbtools.index import labels
@@ -69,8 +70,9 @@ def _add_harmonic(results: Mapping[str, dict[str, Any]], request: Request) -> No
     if len(results) < 2:
         return
     found = base_to_novel(results["base"], results["novel"], request.draws, request.seed)
-    p_view = results["base"]["protocol"]["p_view"]
-    for name, view in (("harmonic", PLAIN), ("p_harmonic", p_view)):
+    for name, row in rows("results"):
+        view = row.views[0]
+        view = results["base"]["protocol"]["p_view"] if view == P_VIEW else view
         if view in found:
             for result in results.values():
                 result["metrics"][name] = {**found[view], "view": view}

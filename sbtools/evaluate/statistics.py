@@ -2,111 +2,136 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sbtools.evaluate.catalogue import CLASS, KIND, PARTS, PLAIN, added, rows
 from sbtools.evaluate.clips import Clips
 from sbtools.evaluate.intervals import Sources, Sums, ratio
-from sbtools.evaluate.metrics import Floats, Ints, agreement, both
+from sbtools.evaluate.metric import Metric, Pairs
+from sbtools.evaluate.metrics import Floats, Ints
 
-PLAIN = "plain"
+__all__ = ["PLAIN", "ClipStatistics", "Column", "GroupStatistics", "PairStatistics"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A row of METRICS on some clips or pairs: float64 [N], 0 where one does not count.
+
+    counts: float64 [N], 1 or 0. own: whether it is of a package.
+    """
+
+    row: Metric
+    values: Floats
+    counts: Floats
+    own: bool = False
+
+    @classmethod
+    def of(
+        cls, name: str, row: Metric, what: Clips | Pairs, view: str, own: bool = False
+    ) -> Column:
+        """What the row says of each in a view."""
+        found = row.measured(name, what, view)
+        known = np.isfinite(found)
+        return cls(row, np.where(known, found, 0.0), known.astype(np.float64), own)
+
+    @property
+    def number(self) -> int:
+        """Of those that count."""
+        return int(self.counts.sum())
+
+
+def of_clips(clips: Clips) -> dict[str, Column]:
+    """VIEW/NAME of what is told of every view, and NAME of what packages add and clips bring."""
+    found = {
+        f"{view}/{name}": Column.of(name, row, clips, view)
+        for view in clips.views
+        for part, there in PARTS.items()
+        if there(clips, view)
+        for name, row in rows("clips", part)
+    }
+    return found | {name: one for name, one in _added("clips", clips, clips.views) if one.number}
+
+
+def of_pairs(pairs: Pairs) -> dict[str, Column]:
+    """VIEW/NAME of pairs, and NAME of what packages add."""
+    views = pairs.counterparts.views
+    found = {
+        f"{view}/{name}": Column.of(name, row, pairs, view)
+        for view in views
+        for name, row in rows("pairs")
+        if row.values is not None
+    }
+    return found | dict(_added("pairs", pairs, views))
+
+
+def _added(of: str, what: Clips | Pairs, views: Mapping[str, Any]) -> Iterator[tuple[str, Column]]:
+    for name, row in added().items():
+        if row.of == of and all(view in views for view in row.views):
+            yield name, Column.of(name, row, what, row.views[0], own=True)
 
 
 class Table:
-    """Named columns float64 [N], and their weighted sums."""
+    """Columns float64 [N], each once, and their weighted sums."""
 
     def __init__(self) -> None:
-        self._columns: dict[str, Floats] = {}
+        self._columns: list[Floats] = []
+        self._places: dict[bytes, int] = {}
 
-    def __setitem__(self, name: str, values: NDArray[Any]) -> None:
-        self._columns[name] = np.asarray(values, np.float64)
+    def put(self, values: NDArray[Any]) -> int:
+        """The place of a column among the sums."""
+        column = np.ascontiguousarray(values, np.float64)
+        place = self._places.setdefault(column.tobytes(), len(self._columns))
+        if place == len(self._columns):
+            self._columns.append(column)
+        return place
 
     def sums(self, sources: Sources, keys: Ints, groups: int) -> Sums:
-        """The sums over the clips of each group."""
-        return Sums(np.stack(list(self._columns.values()), 1), sources, keys, groups)
+        """The sums [..., M] over the clips of each group."""
+        return Sums(np.stack(self._columns, 1), sources, keys, groups)
 
     def __len__(self) -> int:
         return len(self._columns)
 
-    def named(self, sums: Floats) -> dict[str, Floats]:
-        """Sums [..., M] as [...] by the name of their column."""
-        return {name: sums[..., place] for place, name in enumerate(self._columns)}
-
 
 class ClipStatistics:
-    """Of weights [B, G]: VIEW/top1, VIEW/top5, VIEW/mean_class [B], VIEW/per_class [B, K], and, of
-    views that have it, VIEW/frames, area, empty, covered; VIEW/shacc, sberr, bg_wins; and, for each
-    view beside plain, VIEW-plain and VIEW:plain, the difference and the ratio of top1."""
+    """Of weights [B, G]: what `columns` name [B], VIEW/per_class [B, K]; and, for each view beside
+    plain, VIEW-plain and VIEW:plain, the difference and the ratio of top1.
 
-    def __init__(self, clips: Clips, sources: Sources) -> None:
-        self._views = list(clips.views)
-        self._table = table = Table()
-        table["clips"] = np.ones(len(clips))
-        other = clips.background >= 0
-        table["other"] = other
-        self._masked = [n for n, v in clips.views.items() if np.isfinite(v.covered).any()]
-        for name, view in clips.views.items():
-            table[f"{name}/hit"], table[f"{name}/top5"] = view.hit, view.top5
-            table[f"{name}/sberr"], table[f"{name}/wins"] = view.background, view.wins
-            table[f"{name}/shacc"] = view.hit * other
-            if name in self._masked:
-                self._cover(name, clips)
-        self._sums = table.sums(sources, clips.labels, len(clips.classes))
-        self.width = len(table) * len(clips.classes)
-        self._other = bool(other.any())
+    A mean over background kinds is not among them.
+    """
 
-    def _cover(self, name: str, clips: Clips) -> None:
-        view, table = clips.views[name], self._table
-        known = np.isfinite(view.covered)
-        some = known & (view.covered > 0)
-        sized = np.isfinite(view.area)
-        table[f"{name}/known"], table[f"{name}/some"] = known, some
-        table[f"{name}/frames"] = np.where(known, view.covered, 0.0)
-        table[f"{name}/sized"], table[f"{name}/area"] = sized, np.where(sized, view.area, 0.0)
-        table[f"{name}/hit of some"] = view.hit * some
+    def __init__(self, clips: Clips, sources: Sources, columns: Mapping[str, Column]) -> None:
+        self._views, self._table = list(clips.views), Table()
+        self._parts = {
+            name: (one.row.by, self._table.put(one.values), self._table.put(one.counts))
+            for name, one in columns.items()
+            if one.row.by != KIND
+        }
+        self._sums = self._table.sums(sources, clips.labels, len(clips.classes))
+        self.width = len(self._table) * len(clips.classes)
 
     def __call__(self, weights: Floats) -> dict[str, Floats]:
         """The statistics of each row of weights."""
         by_class = self._sums(weights)
-        of_class, total = self._table.named(by_class), self._table.named(by_class.sum(1))
+        total = by_class.sum(1)
         found: dict[str, Floats] = {}
+        for name, (by, value, count) in self._parts.items():
+            sums = by_class if by == CLASS else total
+            shares = ratio(sums[..., value], sums[..., count])
+            found[name] = mean_of_defined(shares) if by == CLASS else shares
         for view in self._views:
-            found[f"{view}/top1"] = ratio(total[f"{view}/hit"], total["clips"])
-            found[f"{view}/top5"] = ratio(total[f"{view}/top5"], total["clips"])
-            per_class = ratio(of_class[f"{view}/hit"], of_class["clips"])
-            found[f"{view}/per_class"] = per_class
-            found[f"{view}/mean_class"] = mean_of_defined(per_class)
-            if self._other:
-                found |= _background(view, total)
-            if view in self._masked:
-                found |= _coverage(view, total)
-        for view in self._views:
+            _, value, count = self._parts[f"{view}/top1"]
+            found[f"{view}/per_class"] = ratio(by_class[..., value], by_class[..., count])
             if view != PLAIN and PLAIN in self._views:
                 pair = found[f"{view}/top1"], found[f"{PLAIN}/top1"]
                 found[f"{view}-{PLAIN}"] = pair[0] - pair[1]
                 found[f"{view}:{PLAIN}"] = ratio(*pair)
         return found
-
-
-def _background(view: str, total: Mapping[str, Floats]) -> dict[str, Floats]:
-    return {
-        f"{view}/shacc": ratio(total[f"{view}/shacc"], total["other"]),
-        f"{view}/sberr": ratio(total[f"{view}/sberr"], total["other"]),
-        f"{view}/bg_wins": ratio(total[f"{view}/wins"], total["other"]),
-    }
-
-
-def _coverage(view: str, total: Mapping[str, Floats]) -> dict[str, Floats]:
-    known, some = total[f"{view}/known"], total[f"{view}/some"]
-    return {
-        f"{view}/frames": ratio(total[f"{view}/frames"], known),
-        f"{view}/area": ratio(total[f"{view}/area"], total[f"{view}/sized"]),
-        f"{view}/empty": ratio(known - some, known),
-        f"{view}/covered": ratio(total[f"{view}/hit of some"], some),
-    }
 
 
 def mean_of_defined(values: Floats) -> Floats:
@@ -124,20 +149,18 @@ class GroupStatistics:
     def __init__(self, clips: Clips, names: Sequence[str], sources: Sources) -> None:
         number = {name: place for place, name in enumerate(names)}
         keys = np.array([number[name] for name in clips.groups], np.int64)
-        self._table = Table()
-        self._table["clips"] = np.ones(len(clips))
-        for name, view in clips.views.items():
-            self._table[name + "/"] = view.hit
-        self._views = list(clips.views)
-        self.width = len(self._table) * len(names)
-        self._sums = self._table.sums(sources, keys, len(names))
+        table = Table()
+        self._clips = table.put(np.ones(len(clips)))
+        self._hits = {name: table.put(view.hit) for name, view in clips.views.items()}
+        self.width = len(table) * len(names)
+        self._sums = table.sums(sources, keys, len(names))
 
     def __call__(self, weights: Floats) -> dict[str, Floats]:
         """The statistics of each row of weights."""
-        sums = self._table.named(self._sums(weights))
+        sums = self._sums(weights)
         found: dict[str, Floats] = {}
-        for view in self._views:
-            values = ratio(sums[view + "/"], sums["clips"])
+        for view, hits in self._hits.items():
+            values = ratio(sums[..., hits], sums[..., self._clips])
             absent = np.isnan(values)
             worst = np.where(absent, np.inf, values).min(1)
             best = np.where(absent, -np.inf, values).max(1)
@@ -147,33 +170,38 @@ class GroupStatistics:
 
 
 class PairStatistics:
-    """Of weights [B, G], for clips and their counterparts of each split: VIEW/flip, VIEW/both,
-    VIEW/original and VIEW/counterpart [B, splits].
+    """Of weights [B, G], by the key of each pair [B, keys]: what `columns` name, and VIEW/ratio,
+    top1 of the counterparts divided by that of the originals.
 
-    flip is the share of pairs that get different answers, both of those where both are right.
+    A mean over background kinds is not among them.
     """
 
     def __init__(
-        self, originals: Clips, counterparts: Clips, splits: Sequence[str], sources: Sources
+        self,
+        views: Sequence[str],
+        keys: Ints,
+        groups: int,
+        sources: Sources,
+        columns: Mapping[str, Column],
     ) -> None:
-        number = {name: place for place, name in enumerate(splits)}
-        keys = np.array([number[name] for name in counterparts.splits], np.int64)
-        self._table = Table()
-        self._table["pairs"] = np.ones(len(keys))
-        self._views = list(originals.views)
-        for name in self._views:
-            one, two = originals.views[name], counterparts.views[name]
-            self._table[f"{name}/flip"] = 1.0 - agreement(one.answers, two.answers)
-            self._table[f"{name}/both"] = both(
-                one.answers, originals.labels, two.answers, counterparts.labels
-            )
-            self._table[f"{name}/original"] = one.hit
-            self._table[f"{name}/counterpart"] = two.hit
-        self.width = len(self._table) * len(splits)
-        self._sums = self._table.sums(sources, keys, len(splits))
+        table = Table()
+        self._views = views
+        self._parts = {
+            name: (table.put(one.values), table.put(one.counts))
+            for name, one in columns.items()
+            if one.row.by != KIND
+        }
+        self.width = len(table) * groups
+        self._sums = table.sums(sources, keys, groups)
 
     def __call__(self, weights: Floats) -> dict[str, Floats]:
         """The statistics of each row of weights."""
-        sums = self._table.named(self._sums(weights))
-        pairs = sums.pop("pairs")
-        return {name: ratio(values, pairs) for name, values in sums.items()}
+        sums = self._sums(weights)
+        found = {
+            name: ratio(sums[..., value], sums[..., count])
+            for name, (value, count) in self._parts.items()
+        }
+        for view in self._views:
+            sides = (self._parts[f"{view}/{side}"][0] for side in ("counterpart", "original"))
+            found[f"{view}/ratio"] = ratio(*(sums[..., side] for side in sides))
+        return found

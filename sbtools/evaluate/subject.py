@@ -142,7 +142,9 @@ def of_model(
     else:
         if classes is None:
             raise UsageError(f"--model {text} chooses among classes: name them, --classes FILE")
-        model = models.build(text, classes, given, weights, frames or 8, **dict(options or {}))
+        usual = models.usual_frames(text, weights) if weights else None
+        count = frames or usual or 8
+        model = models.build(text, classes, given, weights, count, **dict(options or {}))
     spec = model.spec()
     file = weights if weights and os.path.isfile(weights) else None
     source = spec.get("source") or {}

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 MODELS = {
     "vificlip": "sbtools.models.vificlip:ViFiCLIP",
     "actionclip": "sbtools.models.actionclip:ActionCLIP",
+    "xclip": "sbtools.models.xclip:XCLIP",
+    "dual-encoder": "sbtools.models.dual_encoder:DualEncoder",
     "linear": "sbtools.models.linear:Linear",
 }
 """Name -> class; other packages add to it through the entry-point group sbtools.models.
@@ -69,12 +71,26 @@ def build(
 
 
 def require_weights(name: str, weights: str) -> None:
-    """UsageError where the model is a CLIP and such weights are not on this machine."""
+    """UsageError where the model cannot start from them, as they are not on this machine."""
     made = pick(MODELS, "sbtools.models", name, "model")
     if "clip" in inspect.signature(made).parameters:
         from sbtools.models import clip as clips
 
         clips.located(weights)
+    else:
+        made.require_weights(weights)
+
+
+def usual_frames(name: str, weights: str) -> int | None:
+    """How many frames a model of these weights sees; None where that is a choice."""
+    found: int | None = pick(MODELS, "sbtools.models", name, "model").usual_frames(weights)
+    return found
+
+
+def folder_digest(name: str, weights: str) -> str | None:
+    """What tells the weights in a folder apart; None where the model starts from none there."""
+    found: str | None = pick(MODELS, "sbtools.models", name, "model").folder_digest(weights)
+    return found
 
 
 def rebuild(spec: Mapping[str, Any]) -> VideoModel:

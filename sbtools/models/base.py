@@ -44,7 +44,8 @@ class VideoModel(nn.Module):
 
     provides: frozenset[str] = frozenset()
     """texts: it has `class_embeddings`. cosine, which implies texts: `logits` are `logit_scale`
-    times the cosine of features and class embeddings. one_frame: `encode_frame` costs one frame."""
+    times the cosine of features and class embeddings, plus one number for all. one_frame:
+    `encode_frame` costs one frame."""
 
     kind: str = "logits"
     """What `logits` gives in tests: logits, or log-probabilities where a model averages."""
@@ -66,6 +67,23 @@ class VideoModel(nn.Module):
         Called before anything is built. Raises UsageError for options that cannot be.
         """
         return dict(options), dict(cls.defaults)
+
+    @classmethod
+    def usual_frames(cls, weights: str) -> int | None:
+        """How many frames the model of these weights sees; None where that is a choice.
+
+        UsageError where they are not on this machine.
+        """
+        return None
+
+    @classmethod
+    def folder_digest(cls, weights: str) -> str | None:
+        """What tells the weights in a folder of transformers apart; None of any others."""
+        return None
+
+    @classmethod
+    def require_weights(cls, weights: str) -> None:
+        """UsageError where such weights are not on this machine; before anything is built."""
 
     frames: int
     recipe: Recipe

@@ -18,7 +18,7 @@ from sbtools.models.recipe import Recipe
 
 OPENERS = {
     "torchvision": "sbtools.models.tv:open_model",
-    "hf": "sbtools.models.hf:open_model",
+    "hf": "sbtools.models.hf_models:open_model",
 }
 """What stands before the colon -> "module:attribute"; anything else is a Python module."""
 

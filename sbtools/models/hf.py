@@ -1,4 +1,4 @@
-"""Video classifiers of transformers, from a local folder."""
+"""What a folder of transformers holds: configuration, weights, and how it is shown clips."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from torch import Tensor, nn
 from sbtools.detect import pretrained
 from sbtools.errors import UsageError
 from sbtools.mask.fill import NORMALISE
-from sbtools.models.base import VideoModel
-from sbtools.models.external import Scorer
 from sbtools.models.recipe import Recipe
 
-PROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json")
-USUAL = {"videomae": "imagenet", "timesformer": "slowfast", "vivit": "half", "xclip": "imagenet"}
+PROCESSORS = (
+    "preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json",
+)  # fmt: skip
+USUAL = {
+    "videomae": "imagenet", "timesformer": "slowfast", "vivit": "half", "xclip": "imagenet",
+    "siglip": "half", "siglip2": "half",
+    **dict.fromkeys(("clip", "altclip", "chinese_clip", "metaclip_2", "aimv2"), "clip"),
+}  # fmt: skip
 """The constants of a kind of model whose folder has no file of a processor."""
 
 
@@ -36,55 +40,37 @@ class Classifier(nn.Module):
         return found
 
 
-def open_model(
-    folder: str,
-    classes: Sequence[str] | None = None,
-    weights: str | None = None,
-    frames: int | None = None,
-) -> VideoModel:
-    """The model in a folder that `save_pretrained` has written; nothing is fetched or executed.
-
-    Its configuration gives frames, size and, by id2label, classes; the file of its processor the
-    constants. Frames are spread over the whole clip. X-CLIP wants classes. Raises UsageError for
-    a folder without such a model, and for constants or frames that it cannot have, DamagedError for
-    weights that are not whole.
-    """
-    import transformers
-
-    if weights is not None:
-        raise UsageError("hf:FOLDER has its weights in the folder: leave --weights out")
-    config = config_of(folder)
-    if config.model_type == "xclip":
-        from sbtools.models.xclip import open_folder
-
-        return open_folder(folder, config, classes, frames, recipe(folder, config))
-    count = frames_of(config) or frames
-    if count is None:
-        raise UsageError(f"{folder} does not say how many frames it takes: --frames N")
-    require_frames(folder, count, frames)
-    names = _names(config, classes, folder)
-    network, sha256 = network_of(transformers.AutoModelForVideoClassification, folder)
-    return Scorer(
-        Classifier(network), names, recipe(folder, config), count, f"hf:{folder}", sha256=sha256
-    )
-
-
 def network_of(kind: Any, folder: str) -> tuple[Any, str]:
     """The network in a folder, and the SHA-256 prefix of its weights.
 
     Raises UsageError where there are none, DamagedError where they are not whole.
     """
-    place = Path(folder)
-    absent = [path for path in pretrained.tensors(place) if not path.is_file()]
+    require_tensors(folder)
+    return pretrained.load(kind, Path(folder)), pretrained.digest(Path(folder))
+
+
+def digest_in(folder: str) -> str | None:
+    """The SHA-256 prefix of the weights in a folder of transformers; None where it is none.
+
+    Raises UsageError where a file is missing.
+    """
+    if not os.path.isfile(os.path.join(folder, "config.json")):
+        return None
+    require_tensors(folder)
+    return pretrained.digest(Path(folder))
+
+
+def require_tensors(folder: str) -> None:
+    """UsageError where the folder lacks its weights, or a part of them."""
+    absent = [path for path in pretrained.tensors(Path(folder)) if not path.is_file()]
     if absent:
         raise UsageError(f"{folder} has no {absent[0].name}: copy the whole folder of the model")
-    return pretrained.load(kind, place), pretrained.digest(place)
 
 
 def require_frames(folder: str, count: int, asked: int | None) -> None:
     """UsageError where the model takes another number of frames."""
     if asked and asked != count:
-        raise UsageError(f"{folder} takes {count} frames, not {asked}")
+        raise UsageError(f"{folder} takes {count} frames, not {asked}: --frames {count}")
 
 
 def frames_of(config: Any) -> int | None:
@@ -106,6 +92,7 @@ def config_of(folder: str) -> Any:
             f"{folder} holds a '{kind}', which transformers {transformers.__version__} does not "
             f"have{hint}"
         )
+    transformers.utils.logging.set_verbosity_error()
     try:
         return transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
@@ -125,8 +112,11 @@ def told_by(folder: str) -> dict[str, Any]:
         raise UsageError(f"{path} cannot be read: {fault}") from None
 
 
-def _names(config: Any, classes: Sequence[str] | None, folder: str) -> list[str]:
-    """The classes by id2label; names of the user's where these are only numbered."""
+def names_of(config: Any, classes: Sequence[str] | None, folder: str) -> list[str]:
+    """A classifier's classes by id2label; names of the user's where these are only numbered.
+
+    Raises UsageError for names that do not fit.
+    """
     own = [config.id2label[place] for place in range(len(config.id2label))]
     numbered = all(name == f"LABEL_{place}" for place, name in enumerate(own))
     if not numbered:
@@ -161,9 +151,11 @@ def _processor(folder: str) -> dict[str, Any]:
         if os.path.isfile(path):
             try:
                 with open(path, encoding="utf-8") as file:
-                    return dict(json.load(file))
+                    told = dict(json.load(file))
             except (OSError, ValueError, TypeError, RecursionError) as fault:
                 raise UsageError(f"{path} cannot be read: {fault}") from None
+            own = told.get("image_processor") or told.get("video_processor")
+            return own if isinstance(own, dict) else told
     return {}
 
 

@@ -112,5 +112,7 @@ _KNOWN: dict[tuple[str, str], Callable[..., Any]] = {
     ("torch._utils", "_rebuild_tensor_v3"): _typed,
     ("torch._utils", "_rebuild_parameter"): _first,
     ("torch.jit._pickle", "restore_type_tag"): _first,
+    ("builtins", "set"): list,
+    ("__builtin__", "set"): list,
     **{("torch.jit._pickle", name): list for name in _BUILD},
 }

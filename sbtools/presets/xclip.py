@@ -13,7 +13,9 @@ XCLIP = Preset(
     "supervised training on Kinetics-400, ViT-B/32, 8 frames, as microsoft/VideoX 1744b21 has it",
     {
         "model": ("xclip", "models/xclip.py"),
+        "model.fix_text": ("true", f"{_CONFIG}, MODEL.FIX_TEXT"),
         "model.normalise": ("imagenet", _CHAIN),
+        "model.short": (256, _CHAIN),
         "model.sampling": ("vifi", _CHAIN),
         "model.crop": ("multiscale5", _CHAIN),
         "model.flip": ("always", _CHAIN),

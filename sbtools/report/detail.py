@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from markupsafe import Markup
 
+from sbtools.evaluate.catalogue import BACKGROUND, COVERAGE, METRICS, OF_PAIRS, OF_VARIANTS
+from sbtools.evaluate.catalogue import rows as rows_of
 from sbtools.report import portraits
 from sbtools.report.grid import NOTHING, texts
-from sbtools.report.runs import OF_PAIRS, Measure, Run
+from sbtools.report.runs import Measure, Run, Variant
 from sbtools.report.tables import Cell
 
 FAILED, GROUPS = 20, 60
+ABSENT = Measure(None)
 Context = dict[str, Any]
 
 
@@ -44,24 +48,53 @@ def _grids(run: Run) -> Iterator[Context]:
     if run.groups:
         yield _by_group(run)
     for split, views in run.pairs.items():
-        yield {
-            "title": f"Pairs: {split}",
-            "head": ["view", "answer flips", "both right", "original", "counterpart"],
-            "rows": [
-                _line(view, [_sure(seen[name]) for name in OF_PAIRS])
-                for view, seen in views.items()
-            ],
-            "note": "",
-        }
+        yield _pairs(split, views)
+    for name, variant in run.variants.items():
+        yield _variant(name, variant)
+    own = {name: one for name, one in run.metrics.items() if one.title}
+    if own:
+        yield _own(own)
     yield from _confused(run)
+
+
+def _pairs(split: str, views: Mapping[str, Mapping[str, Measure]]) -> Context:
+    """Flips and hits of pairs, and what else the result has of them."""
+    known = (*OF_PAIRS, *OF_VARIANTS)
+    names = [name for name in known if any(name in seen for seen in views.values())]
+    rows = [
+        _line(view, [_sure(seen.get(name, ABSENT), METRICS[name].unit) for name in names])
+        for view, seen in views.items()
+    ]
+    head = ["view", *(METRICS[name].title for name in names)]
+    return {"title": f"Pairs: {split}", "head": head, "rows": rows, "note": ""}
+
+
+def _variant(name: str, variant: Variant) -> Context:
+    """top1 of a variant, and of each of its background kinds."""
+    rows = [
+        _line(view, [_sure(mean), *(_percent(value) for value in values)])
+        for view, (mean, values) in variant.views.items()
+    ]
+    kinds = zip(variant.kinds, variant.count, strict=True)
+    head = ["view", "top1, mean of kinds", *(f"{kind} ({count})" for kind, count in kinds)]
+    note = f"Percent. {variant}."
+    return {"title": f"Variant: {name}", "head": head, "rows": rows, "note": note}
+
+
+def _own(metrics: Mapping[str, Measure]) -> Context:
+    """Metrics of packages."""
+    rows = [_line(one.title, [_sure(one), (one.view, "")]) for one in metrics.values()]
+    head = ["metric", "value", "view"]
+    return {"title": "Metrics of packages", "head": head, "rows": rows, "note": ""}
 
 
 def _line(name: str, cells: Sequence[tuple[str, str]]) -> Context:
     return {"name": name, "cells": list(cells)}
 
 
-def _sure(measure: Measure) -> tuple[str, str]:
-    return texts("", Cell.of([measure]))
+def _sure(measure: Measure, unit: str = "") -> tuple[str, str]:
+    cell = Cell.of([measure])
+    return texts("", replace(cell, unit=unit) if unit else cell)
 
 
 def _views(run: Run) -> Context:
@@ -78,12 +111,13 @@ def _views(run: Run) -> Context:
 
 def _coverage(run: Run) -> Context:
     rows = [
-        _line(name, [_sure(view.coverage[key]) for key in ("frames", "area", "empty", "covered")]
+        _line(name, [_sure(view.coverage[key]) for key, _ in rows_of("clips", COVERAGE)]
               + [_sure(view.top1)])
         for name, view in run.views.items()
         if view.coverage
     ]  # fmt: skip
-    head = ["view", "frames with a mask", "area", "clips without", "top1 of the others", "top1"]
+    titles = (row.title for _, row in rows_of("clips", COVERAGE))
+    head = ["view", *titles, "top1"]
     return {"title": "Masks", "head": head, "rows": rows, "note": "Percent."}
 
 
@@ -108,13 +142,13 @@ def _differences(run: Run) -> Context:
 
 def _backgrounds(run: Run) -> Context:
     rows = [
-        _line(name, [_sure(view.background[key]) for key in ("shacc", "sberr", "bg_wins")])
+        _line(name, [_sure(view.background[key]) for key, _ in rows_of("clips", BACKGROUND)])
         for name, view in run.views.items()
         if view.background
     ]
     note = "Over clips before the background of another class."
-    return {"title": "Backgrounds", "head": ["view", "SHAcc", "SBErr", "scene wins"], "rows": rows,
-            "note": note}  # fmt: skip
+    head = ["view", *(row.title for _, row in rows_of("clips", BACKGROUND))]
+    return {"title": "Backgrounds", "head": head, "rows": rows, "note": note}
 
 
 def _by_group(run: Run) -> Context:

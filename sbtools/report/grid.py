@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sbtools.errors import UsageError
+from sbtools.evaluate.catalogue import LEFT_OUT
+from sbtools.evaluate.metric import ALWAYS, NUMBER, RATIO, SHARE
 from sbtools.report import published, published_notes
 from sbtools.report.notices import marks, notes
 from sbtools.report.tables import RATIOS, Cell, Table, title_of
 
-LEFT_OUT = ("mean_class", "top5", "bg_wins", "group_gap")
 NOTHING = "-"
 FREE = "No published numbers beside it: masks made without learned weights cannot be compared."
 
@@ -48,11 +50,11 @@ def grid(table: Table, columns: Sequence[str] = (), with_published: bool = False
     ]  # fmt: skip
     found = published.beside(table) if with_published else []
     lines += [_published(row, metrics, many) for row in found]
-    told = [*notes(table), *flags(found, metrics), *published_notes.notes(found)]
+    told = [*notes(table), *sizes(table), *flags(found, metrics), *published_notes.notes(found)]
     if with_published and table.first.weight_free:
         told.append(FREE)
     title = f"{table.title}: {', '.join(table.terms)}"
-    head = ["result", *(["seeds"] if many else []), *(title_of(metric) for metric in metrics)]
+    head = ["result", *(["seeds"] if many else []), *table.head(metrics)]
     return Grid(title, head, lines, told)
 
 
@@ -60,7 +62,11 @@ def chosen(table: Table, columns: Sequence[str]) -> list[str]:
     """The metrics that are asked for and there, in the order asked for; else the usual ones."""
     if columns:
         return [name for name in columns if name in table.metrics]
-    return [name for name in table.metrics if name not in LEFT_OUT]
+    return [name for name in table.metrics if name not in LEFT_OUT and _usual(table, name)]
+
+
+def _usual(table: Table, metric: str) -> bool:
+    return (table.first_measure(metric).shown or ALWAYS) == ALWAYS
 
 
 def check_columns(tables: Sequence[Table], columns: Sequence[str]) -> None:
@@ -73,10 +79,10 @@ def check_columns(tables: Sequence[Table], columns: Sequence[str]) -> None:
 
 
 def texts(metric: str, cell: Cell | None) -> tuple[str, str]:
-    """A value, and its interval or its deviation over seeds; percent, but for ratios."""
+    """A value, and its interval or its deviation over seeds; a share in percent."""
     if cell is None or cell.value is None:
         return NOTHING, ""
-    if metric in RATIOS:
+    if (RATIO if metric in RATIOS else cell.unit or SHARE) in (RATIO, NUMBER):
         scale, digits = 1.0, 2
     else:
         scale, digits = 100.0, 1
@@ -86,6 +92,19 @@ def texts(metric: str, cell: Cell | None) -> tuple[str, str]:
     if cell.low is None or cell.high is None:
         return value, ""
     return value, f"[{scale * cell.low:.{digits}f}, {scale * cell.high:.{digits}f}]"
+
+
+def sizes(table: Table) -> list[str]:
+    """Of each variant how many clips came in, were left out by rule, and N."""
+    told: dict[tuple[str, str], list[str]] = {}
+    for run in table.runs:
+        for name, variant in run.variants.items():
+            told.setdefault((name, str(variant)), []).append(run.name)
+    many = Counter(name for name, _ in told)
+    return [
+        f"{name}: {text}" + (f" ({', '.join(runs)})" if many[name] > 1 else "")
+        for (name, text), runs in told.items()
+    ]
 
 
 def _published(row: published.Published, metrics: Sequence[str], many: bool) -> Line:

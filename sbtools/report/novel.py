@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from sbtools.evaluate.outcomes import BY_VIEW
 from sbtools.report.grid import Grid, Line, texts
 from sbtools.report.runs import Run
 from sbtools.report.tables import Cell, Measure, Row, Table, title_of
 
-METRICS = ("top1", "p_top1", "b_top1")
+METRICS = BY_VIEW
 
 
 def harmonic(base: float, novel: float) -> float:

@@ -11,9 +11,11 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from sbtools import __version__
+from sbtools.evaluate.catalogue import SELDOM_SHOWN
+from sbtools.evaluate.metric import SELDOM
 from sbtools.report import figures, novel, published, published_notes
 from sbtools.report.detail import detail
-from sbtools.report.grid import FREE, NOTHING, flags, texts
+from sbtools.report.grid import FREE, NOTHING, flags, sizes, texts
 from sbtools.report.notices import Notice, marks, notes
 from sbtools.report.plots import styled
 from sbtools.report.tables import RATIOS, Row, Table, title_of
@@ -21,7 +23,6 @@ from sbtools.store.output import write_whole
 from sbtools.words import visible
 
 NOTICES_SHOWN, DETAILS = 10, 12
-SELDOM = ("bg_wins", "group_gap")
 GRAVE = ("unread", "weight-free-masks", "selected-on-test", "trained-on-test", "p-views", "classes",
          "other-clips")  # fmt: skip
 READING = (
@@ -115,15 +116,19 @@ def _summary(tables: Sequence[Table]) -> str:
 
 
 def _table(table: Table, with_published: bool, floor: str | None, total: int) -> Context:
-    metrics = [name for name in table.metrics if name not in SELDOM]
+    metrics = [
+        name
+        for name in table.metrics
+        if name not in SELDOM_SHOWN and table.first_measure(name).shown != SELDOM
+    ]
     found = published.beside(table) if with_published else []
     free = [FREE] if with_published and table.first.weight_free else []
     return {
         "title": table.title,
         "terms": table.terms,
-        "head": ["result", *(title_of(metric) for metric in metrics)],
+        "head": ["result", *table.head(metrics)],
         "rows": [_row(row, table, metrics) for row in table.rows],
-        "notes": [*notes(table), *free],
+        "notes": [*notes(table), *sizes(table), *free],
         "pictures": _pictures(table, floor, found) if len(table.rows) > 1 or found else [],
         "published": _published(table, found) if found else None,
     }

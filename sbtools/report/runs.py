@@ -8,16 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from sbtools.evaluate import result
+from sbtools.evaluate.catalogue import BACKGROUND, COVERAGE, OF_PAIRS, OF_VARIANTS, rows
 from sbtools.evaluate.digest import ids_digest
 from sbtools.report.examples import Example, examples
 from sbtools.report.node import Node
 
-OF_PAIRS = ("flip", "both", "original", "counterpart")
+OF_NAMES = (*OF_PAIRS, *OF_VARIANTS)
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A number as a result holds it (sbtools-result(5)); shares from 0 to 1."""
+    """A number as a result holds it (sbtools-result(5)); shares from 0 to 1.
+
+    title, unit, shown: of a metric of a package, as it told them; else empty.
+    """
 
     value: float | None
     low: float | None = None
@@ -26,6 +30,9 @@ class Measure:
     count: int = 0
     view: str = ""
     reason: str = ""
+    title: str = ""
+    unit: str = ""
+    shown: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,27 @@ class Groups:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """Clips of one variant: how many came in, failed, were left out by rule, and N of the rest.
+
+    views: of each the mean of the background kinds' top1, and top1 by kind.
+    """
+
+    asked: int
+    failed: int
+    left_out: int
+    used: int
+    kinds: list[str]
+    count: list[int]
+    views: dict[str, tuple[Measure, list[float | None]]]
+
+    def __str__(self) -> str:
+        told = f"{self.asked} clips in, {self.left_out} left out by rule"
+        failed = f", {self.failed} failed" if self.failed else ""
+        return f"{told}{failed}, N = {self.used}"
+
+
+@dataclass(frozen=True)
 class Run:
     """One result file. ids: digest of the clips that were judged. unchecked: it had no digest."""
 
@@ -92,6 +120,7 @@ class Run:
     differences: list[Difference]
     groups: Groups | None
     pairs: dict[str, dict[str, dict[str, Measure]]]
+    variants: dict[str, Variant]
     warnings: list[tuple[str, str]]
     run: dict[str, Any]
     examples: list[Example]
@@ -157,6 +186,7 @@ def of(found: Mapping[str, Any], path: str = "the result") -> Run:
         differences=[_difference(node) for node in top["differences"].nodes()],
         groups=_groups(top["groups"]) if top["groups"] else None,
         pairs=_pairs(top["pairs"]),
+        variants={name: _variant(node) for name, node in top["variants"].items()},
         warnings=_told(top["warnings"], "kind"),
         run=top["run"].mapping(),
         examples=examples(top["examples"]),
@@ -184,7 +214,8 @@ def _measure(node: Node) -> Measure:
     low, high = Node(ends, node["interval"].place).numbers(2)
     return Measure(
         node["value"].number(), low, high, node["chance"].number(), node["count"].whole(),
-        node["view"].text(), node["reason"].text(),
+        node["view"].text(), node["reason"].text(), node["title"].text(), node["unit"].text(),
+        node["shown"].text(),
     )  # fmt: skip
 
 
@@ -206,8 +237,8 @@ def _view(node: Node, classes: int) -> View:
         counts=counts,
         per_class=each["value"].numbers(classes),
         confusion=list(told),
-        coverage=_measures(node["coverage"], ("frames", "area", "empty", "covered")),
-        background=_measures(node["background"], ("shacc", "sberr", "bg_wins")),
+        coverage=_measures(node["coverage"], [name for name, _ in rows("clips", COVERAGE)]),
+        background=_measures(node["background"], [name for name, _ in rows("clips", BACKGROUND)]),
         ties=node["ties"].share(),
         top_class=(node["top_class"]["class"].text(), node["top_class"]["share"].share()),
     )
@@ -238,8 +269,21 @@ def _groups(node: Node) -> Groups:
 def _pairs(node: Node) -> dict[str, dict[str, dict[str, Measure]]]:
     return {
         split: {
-            view: {name: _measure(seen[name]) for name in OF_PAIRS}
+            view: {name: _measure(seen[name]) for name in OF_NAMES if seen[name]}
             for view, seen in told["views"].items()
         }
         for split, told in node.items()
     }
+
+
+def _variant(node: Node) -> Variant:
+    asked, failed, left_out, used = (
+        node[name].whole() for name in ("asked", "failed", "left_out", "used")
+    )
+    kinds = node["kinds"]["names"].texts()
+    count = [int(value or 0) for value in node["kinds"]["count"].numbers(len(kinds))]
+    views = {
+        name: (_measure(seen["top1"]), seen["value"].numbers(len(kinds)))
+        for name, seen in node["views"].items()
+    }
+    return Variant(asked, failed, left_out, used, kinds, count, views)

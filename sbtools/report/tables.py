@@ -11,24 +11,17 @@ from itertools import takewhile
 from statistics import mean, stdev
 from typing import Any
 
+from sbtools.evaluate.catalogue import ORDER, RATIOS, title_of
 from sbtools.report.runs import Measure, Run
 
-ORDER = ("top1", "p_top1", "b_top1", "p_ratio", "b_ratio", "mean_class", "top5", "shacc", "sberr",
-         "bg_wins", "worst_group", "group_gap")  # fmt: skip
-RATIOS = ("p_ratio", "b_ratio")
-TITLES = {
-    "top1": "top1", "p_top1": "P-top1", "b_top1": "B-top1", "p_ratio": "P / top1",
-    "b_ratio": "B / top1", "mean_class": "class mean", "top5": "top5", "shacc": "SHAcc",
-    "sberr": "SBErr", "bg_wins": "scene wins", "worst_group": "worst group",
-    "group_gap": "group gap",
-}  # fmt: skip
+__all__ = ["RATIOS", "Cell", "Measure", "Row", "Table", "recipe", "tables", "title_of"]
 
 
 @dataclass(frozen=True)
 class Cell:
     """A metric of a row: one run's with its interval, or the mean over seeds with its deviation.
 
-    deviation: of the seeds (n - 1), None where there is one.
+    deviation: of the seeds (n - 1), None where there is one. unit: of a metric of a package.
     """
 
     value: float | None
@@ -38,18 +31,24 @@ class Cell:
     deviation: float | None = None
     values: tuple[float, ...] = ()
     reason: str = ""
+    unit: str = ""
 
     @classmethod
     def of(cls, measures: Sequence[Measure]) -> Cell:
         """One measure as it is; of several the mean, or nothing where one is not defined."""
         first = measures[0]
         if len(measures) == 1:
-            return cls(first.value, first.low, first.high, first.chance, reason=first.reason)
+            ends = first.value, first.low, first.high, first.chance
+            return cls(*ends, reason=first.reason, unit=first.unit)
         values = [measure.value for measure in measures]
         known = tuple(value for value in values if value is not None)
         if len(known) < len(values):
-            return cls(None, chance=first.chance, reason="not defined for every seed")
-        return cls(mean(known), chance=first.chance, deviation=stdev(known), values=known)
+            return cls(
+                None, chance=first.chance, reason="not defined for every seed", unit=first.unit
+            )
+        return cls(
+            mean(known), chance=first.chance, deviation=stdev(known), values=known, unit=first.unit
+        )
 
 
 @dataclass(frozen=True)
@@ -95,6 +94,14 @@ class Table:
         there = {name for run in self.runs for name in run.metrics}
         return [*(name for name in ORDER if name in there), *sorted(there - set(ORDER))]
 
+    def first_measure(self, metric: str) -> Measure:
+        """A metric of any row, by which all are read: its title, unit and place."""
+        return next(run.metrics[metric] for run in self.runs if metric in run.metrics)
+
+    def head(self, metrics: Iterable[str]) -> list[str]:
+        """The titles of columns."""
+        return [self.first_measure(metric).title or title_of(metric) for metric in metrics]
+
     @property
     def title(self) -> str:
         """Data set and split, and where the masks are not to be trusted."""
@@ -118,13 +125,6 @@ class Table:
     def usual(self) -> str:
         """The digest of the clips that most results were judged on; of equals, the first."""
         return Counter(run.ids for run in self.runs).most_common(1)[0][0]
-
-
-def title_of(metric: str) -> str:
-    """A metric's name at the head of a column."""
-    if metric.startswith("flip_"):
-        return f"flip {metric[5:]}"
-    return TITLES.get(metric, metric)
 
 
 def tables(runs: Iterable[Run]) -> list[Table]:

@@ -26,7 +26,7 @@ from sbtools.train.rates import pairs, tell_rates, with_rates
 from sbtools.train.sampled import frames_told, require_frames
 from sbtools.train.schedules import Schedule
 from sbtools.train.settings import Settings
-from sbtools.train.start import model_of, new_model, start_of
+from sbtools.train.start import new_model, start, start_of
 
 log = logging.getLogger("sbtools")
 
@@ -43,12 +43,13 @@ def settle(asked: Asked, before: Mapping[str, Any] | None = None) -> tuple[Setti
     """
     asked = with_preset(asked)
     given_options = parse_settings(asked.model_pairs)
-    model, options, suited = model_of(str(asked.model), given_options, before)
+    given = {name: value for name, value in asked.values.items() if value is not None}
+    begun = start(str(asked.model), given_options, given.get("weights"), before)
+    model, suited = begun.model, begun.defaults
     chosen = str(asked.method)
     made = pick(models.MODELS, "sbtools.models", model, "model")
     known = {field.name for field in fields(Settings)}
     defaults = {name: value for name, value in suited.items() if name in known}
-    given = {name: value for name, value in asked.values.items() if value is not None}
     own = {"seed": given.get("seed", Settings.seed)} if models.takes(model, "seed") else {}
     name = asked.objective or defaults.get("objective") or Settings.objective
     objective = objectives.build(name, **parse_settings(asked.objective_pairs))
@@ -56,12 +57,13 @@ def settle(asked: Asked, before: Mapping[str, Any] | None = None) -> tuple[Setti
     method = methods.build(chosen, **methods.assigned(names, parse_settings(asked.method_pairs)))
     require_provided(made.provides, model, method, objective)
     needs.build(method.needs, f"method {chosen}")
-    own |= options
+    own |= begun.options
     settings = Settings(
         **{
             **defaults,
             **frames_told(model, own),
             **given,
+            "weights": begun.weights,
             "model": model,
             "method": chosen,
             "objective": name,
@@ -72,6 +74,7 @@ def settle(asked: Asked, before: Mapping[str, Any] | None = None) -> tuple[Setti
     )
     require_sound(settings)
     require_frames(settings)
+    begun.require_frames(settings.frames)
     if settings.freeze and made.freeze is VideoModel.freeze:
         raise UsageError(f"--freeze trains a head alone, and model {model} has none")
     return with_rates(settings, asked), method
@@ -147,21 +150,26 @@ def with_schedule(settings: Settings, asked: Asked, before: Mapping[str, Any] | 
 
 
 def with_weights(settings: Settings, before: Settings | None = None) -> Settings:
-    """The settings with the SHA-256 of the file of weights.
+    """The settings with the SHA-256 of the file of weights, or of those in a folder.
 
-    A file that is gone is taken to be what `before`, the run's own settings, says of it.
+    What is gone is taken to be what `before`, the run's own settings, says of it.
     """
     if settings.weights is None:
         return settings
     path = start_of(settings.weights)
-    if os.path.isfile(path):
-        try:
+    try:
+        if os.path.isfile(path):
             return replace(settings, weights_sha256=sha256_of(path))
-        except OSError as error:
-            raise UsageError(f"--weights {path}: {error.strerror}") from None
-    if before is not None and before.weights == settings.weights:
-        return replace(settings, weights_sha256=before.weights_sha256)
-    return settings
+        found = models.folder_digest(settings.model, path)
+    except OSError as error:
+        raise UsageError(f"--weights {path}: {error.strerror}") from None
+    except UsageError:
+        if before is None or before.weights != settings.weights:
+            raise
+        found = None
+    if found is None and before is not None and before.weights == settings.weights:
+        found = before.weights_sha256
+    return settings if found is None else replace(settings, weights_sha256=found)
 
 
 def steps_of(settings: Settings, clips: int, ranks: int = 1) -> int:

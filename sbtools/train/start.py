@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sbtools import models
 from sbtools.errors import UsageError
 from sbtools.methods.base import Method
 from sbtools.methods.several import members_of
+from sbtools.models import hf_models
 from sbtools.models.base import VideoModel
 from sbtools.models.external import is_external
 from sbtools.models.tensors import Run
@@ -18,30 +20,90 @@ from sbtools.train.checkpoint import BEST, LAST, PREVIOUS, read
 from sbtools.train.folder import RUN, read_run
 from sbtools.train.settings import Settings
 from sbtools.train.trained import method_of
+from sbtools.weights import hub
 
 
-def model_of(
-    name: str, options: Mapping[str, Any], before: Mapping[str, Any] | None = None
-) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """The model that is asked for, its options, and the defaults of Settings that suit it.
+@dataclass(frozen=True)
+class Start:
+    """A model by its name in `sbtools.models`, its options, the defaults of Settings that suit it,
+    and the weights it starts from, as Settings has them.
 
-    torchvision:NAME, hf:FOLDER and package.module:factory are backbones of model linear. `before`
-    are the settings of a run that is to go on, which needs no such folder any more. Raises
-    UsageError for a model or options that cannot be.
+    frames: how many the weights are made for; None where that is a choice, or they are gone.
     """
+
+    model: str
+    options: dict[str, Any]
+    defaults: dict[str, Any]
+    weights: str | None
+    frames: int | None = None
+
+    def require_frames(self, asked: int) -> None:
+        """UsageError where the model of these weights sees another number of frames."""
+        if self.frames and self.frames != asked:
+            count = self.frames
+            raise UsageError(f"{self.weights} takes {count} frames, not {asked}: --frames {count}")
+
+
+def start(
+    name: str,
+    options: Mapping[str, Any],
+    weights: str | None = None,
+    before: Mapping[str, Any] | None = None,
+) -> Start:
+    """The model that is asked for.
+
+    hf:FOLDER and hf:ORG/NAME are the model that is there: one that reads texts, with the folder's
+    weights, else a backbone of model linear, as torchvision:NAME and package.module:factory are.
+    `before` are the settings of a run that is to go on, which needs no such folder any more. Raises
+    UsageError for a model, options or weights that cannot be.
+    """
+    name, weights = _by_folder(name, weights, before)
     if is_external(name):
         if "backbone" in options:
             raise UsageError(f"--model {name} is a backbone, so --set-model gives no other")
         name, options = "linear", {"backbone": name, **options}
     made = pick(models.MODELS, "sbtools.models", name, "model")
+    begun = (before or {}).get("model_settings", {})
     try:
-        return name, *made.settled(options)
+        kept, defaults = made.settled(options)
     except UsageError:
-        begun = (before or {}).get("model_settings", {})
         if any(begun.get(key) != value for key, value in options.items()) or not begun:
             raise
         kept = {key: value for key, value in begun.items() if key in options or key == "settings"}
-        return name, kept, {**made.defaults, "frames": (before or {})["frames"]}
+        return Start(name, kept, {**made.defaults, "frames": (before or {})["frames"]}, weights)
+    if weights is None:
+        return Start(name, kept, defaults, None)
+    try:
+        count = models.usual_frames(name, weights)
+    except UsageError:
+        if before is None or not _same(before, name, weights):
+            raise
+        return Start(name, kept, {**defaults, "frames": before["frames"]}, weights)
+    return Start(name, kept, {**defaults, **({"frames": count} if count else {})}, weights, count)
+
+
+def _by_folder(
+    name: str, weights: str | None, before: Mapping[str, Any] | None
+) -> tuple[str, str | None]:
+    """The name of the model that hf:FOLDER holds, and its weights, where it reads texts."""
+    if not name.startswith(hub.PREFIX):
+        return name, weights
+    if before and _same(before, before["model"], name):
+        return before["model"], name
+    if before and before["model_settings"].get("backbone") == name:
+        return name, weights
+    found = hf_models.model_of(hub.folder_of(name))
+    if not found:
+        return name, weights
+    if weights is not None:
+        raise UsageError(
+            f"--model {name} has its weights in the folder: leave --weights out, or --model {found}"
+        )
+    return found, name
+
+
+def _same(before: Mapping[str, Any], name: str, weights: str) -> bool:
+    return (before.get("model"), before.get("weights")) == (name, weights)
 
 
 def new_model(settings: Settings) -> VideoModel:

@@ -35,6 +35,8 @@ _FAULTS = (
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _UTF8 = 0x800
+_END_BYTES, _UNTOLD = 22 + 0xFFFF, 0xFFFF
+"""The record at the end, with the longest comment; what its 16 bits say where they are too few."""
 _HEADER_BYTES = 30
 _DRIVE = re.compile(r"[A-Za-z]:/")
 
@@ -57,17 +59,33 @@ class FrameZip:
             with _told():
                 self._zip = _directory(file)
             members = self._zip.infolist()
+            with _told():
+                self._require_all(len(members))
             _require_sound(members, self._zip.start_dir)
             images = {path: info for info in members if (path := _image_path(info))}
             self.count, paths = len(images), in_order(images)
             self._images = [images[path] for path in paths or ()]
             _require_readable(self._images, image_bytes)
             if paths is not None:
-                self._require_names([one for one in members if not _image_path(one)])
+                with _told():
+                    self._require_names([one for one in members if not _image_path(one)])
         except BaseException:
             self.close()
             raise
         self.names = None if paths is None else [path.rpartition("/")[2] for path in paths]
+
+    def _require_all(self, count: int) -> None:
+        """ClipError where the directory tells fewer or more names than the end of the zip promises.
+
+        zipfile does not look at that number; a damaged length hides what follows.
+        """
+        size = self._file.seek(0, io.SEEK_END)
+        self._file.seek(max(0, size - _END_BYTES))
+        tail = self._file.read(_END_BYTES)
+        at = tail.rindex(b"PK\5\6") + 10
+        promised = int.from_bytes(tail[at : at + 2], "little")
+        if promised not in (count & _UNTOLD, _UNTOLD):
+            raise ClipError("unreadable", f"the zip promises {promised} names and tells {count}")
 
     def _require_names(self, members: Iterable[zipfile.ZipInfo]) -> None:
         """ClipError where the directory calls a member otherwise than the member itself.

@@ -1,7 +1,9 @@
-"""Every metric of 240,000 clips from a store of scores: seconds and peak memory.
+"""Every metric of 240,000 clips from a store of scores, and of 10,000 clips of pairs: seconds and
+peak memory.
 
 One JSON line per figure. K = 400 classes, 3 views, 1,000 draws, in a process of its own, so that
-what made the store does not count. `--clips N` for a quick look.
+what made the store does not count. `--clips N` for a quick look. The pairs are originals, and of
+each two composites on backgrounds of three kinds with their still frames: below 10 s.
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ CLASSES = [f"class {number}" for number in range(400)]
 VIEWS = {"plain": 4.0, "bg": 2.5, "person-box": 1.5}
 
 
-def make(folder: str, clips: int) -> float:
-    """A store of made-up scores: a source of three clips, some masks empty."""
+def make(folder: str, clips: int, pairs: bool = False) -> float:
+    """A store of made-up scores: a source of three clips, some masks empty; or pairs."""
     rng = np.random.default_rng(0)
     began = time.perf_counter()
     with ScoresWriter(folder, CLASSES, "logits", list(VIEWS), {}, {}, part_seconds=1e9) as out:
@@ -43,27 +45,42 @@ def make(folder: str, clips: int) -> float:
                 "scene": f"scene {number % 12}",
                 "background_label": CLASSES[int(rng.integers(400))],
             }
+            if pairs:
+                record |= counterpart(number)
             covered = {"bg": float(number % 20 > 0), "person-box": 1.0}
             out.add_scores(record, scores, covered, {"bg": 0.2, "person-box": 0.3})
         out.close()
     return time.perf_counter() - began
 
 
-def measure(folder: str, out: str) -> None:
+def counterpart(number: int) -> dict[str, str]:
+    """Of every five clips the first is an original, two are composites, two their still frames."""
+    first, place = number // 5 * 5, number % 5
+    fields = {"id": f"{number:09}", "source": f"video {first}"}
+    if place:
+        fields["pair_of"] = f"{first if place < 3 else number - 2:09}"
+        fields["variant"] = "scuba" if place < 3 else "scufo"
+        fields["background_kind"] = ("places", "vqgan", "stripe")[(number // 5 + place % 2) % 3]
+    return fields
+
+
+def measure(folder: str, out: str, pairs: bool) -> None:
     """The child: from the store to a result file."""
     from sbtools.evaluate import from_scores, result
     from sbtools.evaluate.scores import from_stores
 
-    began = time.perf_counter()
-    found = from_scores(from_stores([folder]), group_by="scene", draws=1000)
+    began, before = time.perf_counter(), time.process_time()
+    scores = from_stores([folder])
+    found = from_scores(scores, group_by="scene", draws=1000, pairs=pairs)
     result.write(out, found)
-    seconds = time.perf_counter() - began
+    seconds, cpu = time.perf_counter() - began, time.process_time() - before
     again = time.perf_counter()
     result.read(out)
     figures = {
-        "bench": "from_scores",
-        "clips": found["clips"]["used"],
+        "bench": "from_scores, pairs" if pairs else "from_scores",
+        "clips": found["clips"]["used"] + found["clips"]["counterparts"],
         "seconds": round(seconds, 1),
+        "cpu_seconds": round(cpu, 2),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
         "result_mb": round(os.path.getsize(out) / 1e6, 1),
         "read_seconds": round(time.perf_counter() - again, 2),
@@ -75,19 +92,22 @@ def measure(folder: str, out: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--clips", type=int, default=240_000)
+    parser.add_argument("--pairs", type=int, default=10_000)
     parser.add_argument("--measure", nargs=2)
     asked = parser.parse_args()
     if asked.measure:
-        measure(*asked.measure)
+        measure(*asked.measure, asked.pairs > 0)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        store = os.path.join(folder, "scores")
-        seconds = make(store, asked.clips)
-        line = {"bench": "write scores", "clips": asked.clips, "seconds": round(seconds, 1)}
-        sys.stdout.write(json.dumps(line) + "\n")
-        sys.stdout.flush()
-        out = os.path.join(folder, "result.json")
-        subprocess.run([sys.executable, __file__, "--measure", store, out], check=True)
+    for clips, pairs in ((asked.clips, False), (asked.pairs, True)):
+        with tempfile.TemporaryDirectory() as folder:
+            store = os.path.join(folder, "scores")
+            seconds = make(store, clips, pairs)
+            line = {"bench": "write scores", "clips": clips, "seconds": round(seconds, 1)}
+            sys.stdout.write(json.dumps(line) + "\n")
+            sys.stdout.flush()
+            words = ["--measure", store, os.path.join(folder, "result.json")]
+            words += ["--pairs", str(clips if pairs else 0)]
+            subprocess.run([sys.executable, __file__, *words], check=True)
 
 
 if __name__ == "__main__":

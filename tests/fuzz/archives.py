@@ -85,6 +85,22 @@ def _renamed(members: list[Member]) -> bytes:
     return data[:at] + b".pnf" + data[at + 4 :]
 
 
+def _moved(members: list[Member]) -> bytes:
+    """The members are said to lie before the file."""
+    data = packed(members)
+    start = data.index(b"PK\1\2")
+    return data[:-22] + ending(len(members), len(data) - 22 - start, start + 10_000)
+
+
+def _swallowed(members: list[Member]) -> bytes:
+    """The entry of the last image is told to be a comment on the one before it."""
+    data = bytearray(packed(members))
+    last = data.rindex(b"PK\1\2")
+    before = data.rindex(b"PK\1\2", 0, last)
+    data[before + 32 : before + 34] = struct.pack("<H", len(data) - 22 - last)
+    return bytes(data)
+
+
 def _sized(add: int) -> Callable[[list[Member]], bytes]:
     """The directory lies on the size of the last member, whose checksum is right."""
     return lambda members: _changed(method=DEFLATED, size=len(members[-1].data) + add)(members)
@@ -142,6 +158,8 @@ _MAKERS: dict[str, Callable[[list[Member]], bytes]] = {
     "overlapping": _overlapping,
     "twice": lambda members: packed([*members, members[-1]]),
     "renamed": _renamed,
+    "swallowed": _swallowed,
+    "moved": _moved,
     "checksum": _spoilt,
     "shorter": _sized(-9),
     "longer": _sized(9),
@@ -162,9 +180,10 @@ HOSTILE = {
     **dict.fromkeys(("parent", "parent within", "windows parent", "absolute", "drive", "link",
                      "device", "a link beside"), "unsafe"),
     **dict.fromkeys(("bomb", "huge", "names"), "too-large"),
-    **dict.fromkeys(("endless names", "overlapping", "twice", "renamed", "checksum", "shorter",
-                     "longer", "encrypted", "bzip2", "unknown method", "no end", "cut directory",
-                     "cut", "empty", "no images", "two folders"), "unreadable"),
+    **dict.fromkeys(("endless names", "overlapping", "twice", "renamed", "swallowed", "moved",
+                     "checksum", "shorter", "longer", "encrypted", "bzip2", "unknown method",
+                     "no end", "cut directory", "cut", "empty", "no images", "two folders"),
+                    "unreadable"),
 }  # fmt: skip
 """What is wrong with a zip, and the kind of error that it is."""
 

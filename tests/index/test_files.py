@@ -154,6 +154,7 @@ def test_zips_and_images_are_found_by_name_and_give_way_to_videos(tmp_path: Path
     asked = Asked("list", (str(tmp_path / "l.txt"),), stills=True)
     packed, still = to_records(asked, [str(tmp_path / "v")], tmp_path)
     assert (packed["id"], packed["video"]) == ("walk/a b", "v/walk/a b.zip")
+    assert "error" not in packed and "error" not in still
     assert (still["id"], still["video"], still["label"]) == (
         "walk/c__0", "v/walk/c__0.jpg", "to walk")  # fmt: skip
     (found,) = records_of(tmp_path, "kinetics400", TABLE + "tie,abc,6,16,train\n", name="k.csv")

@@ -259,7 +259,7 @@ def test_a_wrong_option_is_one_line(weights: str, message: str) -> None:
 
 
 def test_an_unknown_model_is_named_with_those_there_are() -> None:
-    known = "actionclip, linear, vificlip"
+    known = "actionclip, dual-encoder, linear, vificlip, xclip"
     with pytest.raises(models.UsageError, match=f"no model 'clip'; there are {known}"):
         models.build("clip", ["a"])
     with pytest.raises(models.UsageError, match="does not fit this sbtools"):

@@ -170,7 +170,7 @@ def temporal(model: Any, features: Tensor) -> Tensor:
 
 
 def xclip(folder: Path, given: Mapping[str, Any]) -> VideoModel:
-    return external.open_model(f"hf:{folder}", given["classes"]).double()
+    return external.open_model(f"hf:{folder}", given["classes"], fix_text=False).double()
 
 
 def torchvision(name: str, given: Mapping[str, Any]) -> VideoModel:

@@ -19,7 +19,7 @@ def test_xclip(tmp_path: Path) -> None:
     given, expected = XCLIP["input"], XCLIP["expected"]
     model = ours.xclip(files.xclip(tmp_path / "xclip", given), given)
     found = ours.video_features(model, given)
-    found["class_ce"] = ours.head_step(model, given, given["smoothing"])
+    found["class_ce"] = ours.step(model, given, "class_ce", smoothing=given["smoothing"])
     figures.check(found, expected)
 
 

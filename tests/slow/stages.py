@@ -140,12 +140,20 @@ def with_scores(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def in_pairs(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Every other record as the counterpart of the one before."""
-    original = ""
+    """Of four records the second is by its source the counterpart of the first; the third is a
+    composite by its fields, and the fourth the still frame of that."""
+    ids: list[str] = []
     for number, line in enumerate(lines):
-        record = json.loads(line)
-        original = original if number % 2 else record["id"]
-        yield dump({**record, "source": original})
+        record, place = json.loads(line), number % 4
+        ids = [*(ids if place else []), record["id"]]
+        record["source"] = ids[0]
+        if place > 1:
+            record["pair_of"] = ids[0 if place == 2 else 2]
+            record |= {
+                "variant": ("scuba", "scufo")[place - 2],
+                "background_kind": f"b{number % 3}",
+            }
+        yield dump(record)
 
 
 def make_scores(folder: Path, lines: Iterable[bytes]) -> None:

@@ -1,4 +1,5 @@
-"""Video encoders of transformers, from a folder that `save_pretrained` has written."""
+"""Video encoders of transformers, from a folder that `save_pretrained` has written, or from the
+cache of the HuggingFace hub."""
 
 from __future__ import annotations
 
@@ -14,8 +15,17 @@ from sbtools.detect import pretrained
 from sbtools.errors import DamagedError, UsageError
 from sbtools.index.labels import key_of_label
 from sbtools.models.backbones.base import Opened, cut, drawn_by, log
-from sbtools.models.hf import Classifier, config_of, frames_of, image_size, recipe, told_by
+from sbtools.models.hf import (
+    Classifier,
+    config_of,
+    frames_of,
+    image_size,
+    recipe,
+    require_tensors,
+    told_by,
+)
 from sbtools.models.recipe import Recipe
+from sbtools.weights.hub import folder_of
 
 UNUSED = {"vjepa2": ("vjepa2.predictor",)}
 """Kind of model -> modules that no features go through."""
@@ -37,7 +47,7 @@ class Pooled(nn.Module):
 
 def usual_frames(folder: str) -> int | None:
     """As `sbtools.models.backbones.usual_frames`; config.json is read without transformers."""
-    told = told_by(folder)
+    told = told_by(folder_of(folder))
     count = told.get("num_frames") or told.get("frames_per_clip")
     return count if isinstance(count, int) else None
 
@@ -57,6 +67,7 @@ def open_backbone(
         raise UsageError("hf:FOLDER has its weights in the folder: leave --weights out")
     if built is not None:
         return _again(built, classes, frames, seed)
+    folder = folder_of(folder)
     config = config_of(folder)
     _require(folder, config, frames, size)
     network, missing, kind = _loaded(folder, config)
@@ -115,13 +126,10 @@ def _loaded(folder: str, config: Any) -> tuple[Any, list[str], str]:
     """The network with the folder's weights; what of it the folder lacks; classifier or encoder."""
     import transformers
 
-    place = Path(folder)
-    absent = [path for path in pretrained.tensors(place) if not path.is_file()]
-    if absent:
-        raise UsageError(f"{folder} has no {absent[0].name}: copy the whole folder of the model")
+    require_tensors(folder)
     known = type(config) in transformers.MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING
     made = _classifiers() if known else transformers.AutoModel
-    network, missing = pretrained.opened(made, place)
+    network, missing = pretrained.opened(made, Path(folder))
     if network.main_input_name not in ("pixel_values", "pixel_values_videos"):
         raise UsageError(f"{folder} holds a '{config.model_type}', which is no encoder of videos")
     within = [key for key in missing if key.startswith(f"{network.base_model_prefix}.")]
