@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from sbtools.loader import geometry, sampling
 from sbtools.loader.cache import Cache
 from sbtools.loader.footage import Footage, Original, Record, Scale, identity, require
 from sbtools.loader.geometry import Crop, Size
-from sbtools.loader.needs import Need
 from sbtools.loader.partners import Partners
 from sbtools.loader.photo import Jitter, draw_jitter
 from sbtools.models.recipe import Recipe
@@ -24,6 +23,16 @@ from sbtools.store import Stores
 
 TRIES = 8
 Masks = dict[str, NDArray[np.bool_]]
+
+
+class Wanted(Protocol):
+    """Of a `sbtools.loader.needs.Need`, what an excerpt is taken by."""
+
+    name: str
+    planes: tuple[str, ...]
+
+    def instead(self, record: Record, draw: np.random.Generator) -> Record:
+        """The clip whose frames are taken for this one's."""
 
 
 @dataclass
@@ -77,7 +86,7 @@ class Reader:
         recipe: Recipe,
         frames: int,
         train: bool,
-        needs: Iterable[Need],
+        needs: Iterable[Wanted],
         root: str | None,
         seed: int,
         fixed: bool,
