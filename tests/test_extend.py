@@ -9,8 +9,10 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.cli.running import SBTOOLS, environment
@@ -22,7 +24,8 @@ else:
     import tomli as tomllib
 
 PAGE = Path(__file__).resolve().parent.parent / "man" / "sbtools-extend.7"
-GROUPS = {"models", "objectives", "methods", "detectors", "segmenters", "metrics", "commands"}
+GROUPS = {"models", "objectives", "methods", "needs", "detectors", "segmenters", "metrics"}
+GROUPS |= {"commands"}
 
 
 def blocks() -> list[str]:
@@ -133,6 +136,20 @@ def test_a_metric_from_outside_is_in_json_table_page_and_comparison(installed: P
     found = json.loads(run(installed, "sbtools compare --json still.json still.json"))
     one = found["metrics"]["as_still plain"]
     assert one["a"]["value"] == one["b"]["value"] == told["value"] and one["count"] == 4
+
+
+def test_the_need_tells_how_far_frames_differ(installed: Path) -> None:
+    """Two pixels of four change by 51 of 255 in one of two steps: .2 / 4."""
+    sys.path.insert(0, str(installed))
+    try:
+        from my_bias.motion import Motion  # type: ignore[import-not-found]
+    finally:
+        sys.path.remove(str(installed))
+    frames = np.zeros((3, 2, 2, 3), np.uint8)
+    frames[2, 0] = 51
+    clip = SimpleNamespace(frames=frames)
+    assert Motion().bring(clip, None)["motion"] == pytest.approx(0.05)
+    assert Motion(least=0.5).bring(clip, None) == {"motion": 0.5}
 
 
 def test_masks_are_the_ovals_of_the_boxes(installed: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sbtools.loader.dataset import NEEDS, Clips
+from sbtools.loader.dataset import Clips
 from sbtools.loader.feed import load
+from sbtools.loader.needs import NEEDS
 from sbtools.loader.order import batches, order
 from sbtools.loader.photo import finish
 from sbtools.loader.sample import Failure, Sample

@@ -22,9 +22,6 @@ from sbtools.mask.equations import boxes_to_mask
 from sbtools.store import StoredClip, Stores
 from sbtools.video import Video, digest
 
-PLANES = {"masks": ("person", "object"), "boxes": ("person_box", "object_box")}
-"""What each need of a method means: names of masks."""
-
 Record = Mapping[str, Any]
 Plane = NDArray[np.uint8]
 
@@ -61,14 +58,23 @@ class Original:
     `pixels` are read from their store, where they stand; else `arrays` (.npy) instead of the
     video, unless start or end are to be found in it; else the video is decoded. Candidates are
     the frames of the store of pixels or masks, else the members of [start, end). With `check` a
-    video must have the digest that its masks were made of; the sizes must always agree. Raises
-    ClipError, and DamagedError of a store.
+    video must have the digest that its masks were made of; the sizes must always agree. A video
+    that was made `elsewhere` has other digests and sizes, and the masks are stretched to it. Boxes
+    of a score below `least` are left out. Raises ClipError, and DamagedError of a store.
     """
 
     def __init__(
-        self, record: Record, root: str | None, stores: Stores, scale: Scale, check: bool = True
+        self,
+        record: Record,
+        root: str | None,
+        stores: Stores,
+        scale: Scale,
+        check: bool = True,
+        elsewhere: bool = False,
+        least: float = 0.0,
     ) -> None:
         self.record, self.root, self.scale = dict(record), root, scale
+        self._elsewhere, self._least = elsewhere, np.float32(least)  # as scores are stored
         self._open = ExitStack()
         self.stored = stored_of(record, stores)
         self._array: NDArray[np.uint8] | None = None
@@ -119,7 +125,8 @@ class Original:
         self.numbers = members
         if self.stored is not None:
             self.numbers = self.stored.frames
-            self._agree(check)
+            if not self._elsewhere:
+                self._agree(check)
         if not len(self.numbers):
             raise ClipError("mismatch", "no frame of the video lies between start and end")
 
@@ -138,10 +145,11 @@ class Original:
 
     def _require_size(self, size: Size) -> None:
         """ClipError unless frames have the size of the masks, and all of them one size."""
-        wanted = self.stored.size if self.stored is not None else self.original
+        masked = self.stored is not None and not self._elsewhere
+        wanted = self.stored.size if self.stored is not None and masked else self.original
         if size != wanted:
             what, frame = (f"{h}x{w}" for h, w in (wanted, size))
-            whose = "mask" if self.stored is not None else "the first frame"
+            whose = "mask" if masked else "the first frame"
             raise ClipError("mismatch", f"{whose} is {what}, frame is {frame}")
 
     def frames(self, places: Iterable[int]) -> dict[int, Image]:
@@ -196,20 +204,23 @@ class Original:
         assert self.stored is not None
         found: dict[tuple[int, str], list[list[float]]] = {}
         for box in self.stored.boxes:
+            if box["score"] < self._least:
+                continue
             found.setdefault((box["frame"], box["role"]), []).append(box["xyxy"])
         return found
 
 
-def require(record: Record, needs: Iterable[str], stores: Stores) -> None:
-    """ClipError unless the record brings the masks that are needed."""
-    wanted = [need for need in needs if need in PLANES]
+def require(record: Record, planes: Iterable[str], stores: Stores) -> None:
+    """ClipError unless the record brings these masks."""
+    wanted = list(planes)
     if not wanted:
         return
     if "pixels" in record:
         raise ClipError("missing", "the clip is of masked pixels, which go without masks")
     if "masks" not in record:
         raise ClipError("missing", "the clip has no masks: run `sbtools segment` first")
-    if "boxes" in wanted and "boxes" not in stores.clip(record["masks"]).datasets:
+    boxes = any(name.endswith("_box") for name in wanted)
+    if boxes and "boxes" not in stores.clip(record["masks"]).datasets:
         raise ClipError("missing", "the store of masks has no boxes: segment what was detected")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,21 +55,25 @@ def finish(batch: dict[str, Any], recipe: Recipe, device: torch.device | str = "
     """What the loader's workers put together, as a method's `Batch` on the device.
 
     Takes `frames`, uint8 [B, T, S, S, 3], and gives `video`, float32 [B, T, 3, S, S], jittered
-    where the batch says how, and normalised by the recipe's constants. Other tensors are moved.
+    where the batch says how, and normalised by the recipe's constants; of `frames_NAME` it makes
+    `NAME` likewise. Other tensors are moved.
     """
     where = torch.device(device)
-    moved = {
-        name: value.to(where, non_blocking=True)
-        if isinstance(value, Tensor) and not name.startswith("jitter_")
-        else value
-        for name, value in batch.items()
-    }
-    frames = moved.pop("frames").permute(0, 1, 4, 2, 3).contiguous()
-    video = frames.to(torch.float32).div_(255)
-    if "jitter_order" in moved:
-        jitter(video, *(moved.pop(f"jitter_{name}") for name in ("order", "factors", "on", "gray")))
-    moved["video"] = normalise(video, recipe.normalise)
+    moved: Batch = {}
+    for name, value in batch.items():
+        first, _, other = name.partition("_")
+        if first == "frames":
+            shown = _video(value.to(where, non_blocking=True), batch.get(f"jitter{name[6:]}"))
+            moved[other or "video"] = normalise(shown, recipe.normalise)
+        elif first != "jitter":
+            moved[name] = value.to(where, non_blocking=True) if isinstance(value, Tensor) else value
     return moved
+
+
+def _video(frames: Tensor, how: Sequence[Tensor] | None) -> Tensor:
+    """Values of 0 to 1, float32 [B, T, 3, S, S], jittered by order, factors, on, gray."""
+    video = frames.permute(0, 1, 4, 2, 3).contiguous().to(torch.float32).div_(255)
+    return video if how is None else jitter(video, *how)
 
 
 def normalise(video: Tensor, constants: str) -> Tensor:

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from sbtools.loader.photo import Jitter
 
+PARTS = ("order", "factors", "on", "gray")
+"""Of a `Jitter`, as `sbtools.loader.photo.jitter` takes them."""
+
 
 @dataclass
 class Sample:
@@ -20,9 +23,9 @@ class Sample:
     frames  uint8 [T, S, S, 3], RGB
     label   the number of its class; -1 where no classes were given
     place   of its record among the records; view: which of the clips x crops of a test
-    masks   bool [T, S, S] each: person, object, person_box, object_box, and other_...
     jitter  in training
-    named   numbers by need, such as scene
+    arrays  what the needs bring: person, object, person_box, object_box bool [T, S, S], scene ...
+    videos  other clips that they bring: frames and jitter
     """
 
     frames: NDArray[np.uint8]
@@ -30,9 +33,9 @@ class Sample:
     id: str
     place: int
     view: int = 0
-    masks: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
     jitter: Jitter | None = None
-    named: dict[str, int] = field(default_factory=dict)
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    videos: dict[str, tuple[NDArray[np.uint8], Jitter | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,28 +53,38 @@ class Failure:
 
 def collate(samples: Sequence[Sample], frames: int, side: int) -> dict[str, Any]:
     """Samples as the tensors that `sbtools.loader.finish` takes; no samples make B = 0."""
+    own = [(s.frames, s.jitter) for s in samples]
     batch: dict[str, Any] = {
-        "frames": _stack([s.frames for s in samples], (frames, side, side, 3), np.uint8),
+        **_video("", own, (frames, side, side, 3)),
         "label": torch.tensor([s.label for s in samples], dtype=torch.int64),
         "id": [s.id for s in samples],
         "place": [s.place for s in samples],
         "view": [s.view for s in samples],
     }
-    for name in samples[0].masks if samples else ():
-        masks = [s.masks[name] for s in samples]
-        batch[name] = _stack(masks, (frames, side, side), np.bool_)
-    for name in samples[0].named if samples else ():
-        batch[name] = torch.tensor([s.named[name] for s in samples], dtype=torch.int64)
-    jitters = [s.jitter for s in samples if s.jitter is not None]
+    for name in samples[0].arrays if samples else ():
+        arrays = [np.asarray(s.arrays[name]) for s in samples]
+        batch[name] = _stack(arrays, arrays[0].shape, arrays[0].dtype)
+    for name in samples[0].videos if samples else ():
+        batch |= _video(f"_{name}", [s.videos[name] for s in samples], (frames, side, side, 3))
+    return batch
+
+
+def _video(
+    name: str,
+    videos: Sequence[tuple[NDArray[np.uint8], Jitter | None]],
+    shape: tuple[int, ...],
+) -> dict[str, Any]:
+    """frames_NAME, and jitter_NAME where there is any."""
+    batch: dict[str, Any] = {f"frames{name}": _stack([v for v, _ in videos], shape, np.uint8)}
+    jitters = [jitter for _, jitter in videos if jitter is not None]
     if any(jitter.on or jitter.gray for jitter in jitters):
-        for name in ("order", "factors", "on", "gray"):
-            values = np.stack([getattr(jitter, name) for jitter in jitters])
-            batch[f"jitter_{name}"] = torch.from_numpy(values)
+        told = (np.stack([getattr(j, part) for j in jitters]) for part in PARTS)
+        batch[f"jitter{name}"] = [torch.from_numpy(values) for values in told]
     return batch
 
 
 def _stack(arrays: Sequence[NDArray[Any]], shape: tuple[int, ...], dtype: Any) -> torch.Tensor:
     out = np.empty((len(arrays), *shape), dtype)
-    for row, array in zip(out, arrays, strict=True):
-        row[...] = array
+    for place, array in enumerate(arrays):
+        out[place] = array
     return torch.from_numpy(out)

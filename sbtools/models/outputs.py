@@ -18,9 +18,8 @@ from sbtools.models.texts import ClipTexts, Texts
 Batch = dict[str, Any]
 """video float [B, T, 3, H, W], normalised; label int64 [B]; target float [B, K], the share of each
 class in a clip; id list[str]; draws Draws; normalise, the means and deviations of the colours;
-progress, the share of the run's steps that are done; and where a method needs them person, object,
-person_box, object_box bool [B, T, H, W]; with "other" also other_person ... of another clip of the
-records; scene int64 [B], places in the facts' list."""
+progress, the share of the run's steps that are done; and what a method needs: see
+sbtools-extend(7), such as person, object bool [B, T, H, W]."""
 
 Represent = Callable[[Encoded], Encoded]
 

@@ -6,15 +6,16 @@ import hashlib
 import logging
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from sbtools import records
 from sbtools.errors import OutputError, RecordError, UsageError
-from sbtools.loader.needs import NEEDS
+from sbtools.loader.needs import Needs, build
 from sbtools.records import Record
+from sbtools.store import Stores
 from sbtools.store.layout import ADDRESSES, split_address
 from sbtools.store.output import temporary_of, writing
 
@@ -37,7 +38,7 @@ class Gathered:
     clips were taken, failed came with `error`. labels counts the clips of each class, texts has
     what is read for a class where it differs, sources counts where frames come from, made has what
     made the masks, by stage, stores has the folders that addresses lead into. sample holds 64
-    records or more, spread evenly; ids are hashed. named has the names that needs collect.
+    records or more, spread evenly; ids are hashed. facts: what the needs tell of all records.
     """
 
     path: str
@@ -51,16 +52,11 @@ class Gathered:
     stores: set[str] = field(default_factory=set)
     sample: list[Record] = field(default_factory=list)
     ids: set[int] = field(default_factory=set)
-    named: dict[str, set[str]] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
 
     def describe(self) -> dict[str, Any]:
         """As run.json keeps it."""
         return {"sha256": self.sha256, "clips": self.clips, "failed": self.failed}
-
-    @property
-    def facts(self) -> dict[str, list[str]]:
-        """What the needs tell of all records: names in order."""
-        return {need: sorted(names) for need, names in self.named.items()}
 
     def remove(self) -> None:
         """Remove the file, if it is still there."""
@@ -69,21 +65,27 @@ class Gathered:
 
 
 def gather(
-    incoming: Iterable[Record], folder: str, name: str, needs: Collection[str] = ()
+    incoming: Iterable[Record],
+    folder: str,
+    name: str,
+    needs: Needs | None = None,
+    root: str | None = None,
 ) -> Gathered:
     """Check the records and write the good ones beside folder/name, to be moved there.
 
-    needs: names of `sbtools.loader.needs.NEEDS`, which every clip must have. Raises RecordError for
-    a clip without a label or what is needed, and where one class has two texts; OutputError for a
-    full disk.
+    needs: what every clip must have, by names of `sbtools.loader.needs.NEEDS`, with settings.
+    Raises UsageError for settings that cannot be; RecordError for a clip without a label or what is
+    needed, and where one class has two texts; OutputError for a full disk; DamagedError of a store.
     """
+    collecting = _Collecting(needs or {}, root)
     with writing(folder):
         path = temporary_of(folder, name)
         file = open(path, "xb")
     found = Gathered(path)
     try:
         with file:
-            _write(incoming, file, found, needs)
+            _write(incoming, file, found, collecting)
+        found.facts = collecting.facts
     except BaseException:
         found.remove()
         raise
@@ -91,15 +93,14 @@ def gather(
 
 
 def _write(
-    incoming: Iterable[Record], file: BinaryIO, found: Gathered, needs: Collection[str]
+    incoming: Iterable[Record], file: BinaryIO, found: Gathered, collecting: _Collecting
 ) -> None:
     digest = hashlib.sha256()
     for record in incoming:
         if "error" in record:
             _count_failed(record, found)
             continue
-        _require(record, needs)
-        _collect(record, needs, found)
+        collecting.look(record)
         line = records.dump({k: v for k, v in record.items() if k not in LEFT_OUT})
         digest.update(line)
         try:
@@ -123,28 +124,33 @@ def _count_failed(record: Record, found: Gathered) -> None:
         log.log(level, "%s is left out: %s", record["id"], text)
 
 
-def _collect(record: Record, needs: Collection[str], found: Gathered) -> None:
-    for need in needs:
-        named = NEEDS[need].name
-        if named is None:
-            continue
-        own = named(record)
-        if own is None:
-            raise RecordError(f"{record['id']!a} has no {need}, which the method needs")
-        found.named.setdefault(need, set()).add(own)
+class _Collecting:
+    """What the needs tell of the records, one after the other."""
 
+    def __init__(self, needs: Needs, root: str | None) -> None:
+        self._needs = list(build(needs, "the method").values())
+        self._stores = Stores(root, max_open=1)
+        self._found: dict[str, Any] = {}
+        for need in self._needs:
+            need.require(root)
 
-def _require(record: Record, needs: Collection[str]) -> None:
-    masks = any("masks" in NEEDS[need].fields for need in needs)
-    if "label" not in record:
-        raise RecordError(f"{record['id']!a} has no label: index with --label-from, or add it")
-    if masks and "pixels" in record:
-        raise RecordError(
-            f"{record['id']!a} is masked already (field pixels), and the method masks clips "
-            "itself: give the records of sbtools segment"
-        )
-    if masks and "masks" not in record:
-        raise RecordError(f"{record['id']!a} has no masks: pipe the records through segment first")
+    def look(self, record: Record) -> None:
+        """RecordError where the clip cannot be trained on."""
+        if "label" not in record:
+            raise RecordError(f"{record['id']!a} has no label: index with --label-from, or add it")
+        for need in self._needs:
+            why = need.refuse(record)
+            if why:
+                raise RecordError(f"{record['id']!a} {why}")
+            found = need.collect(self._found.get(need.name), record, self._stores)
+            if found is not None:
+                self._found[need.name] = found
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Of the needs that tell anything."""
+        asked = ((need, self._found.get(need.name)) for need in self._needs)
+        return {need.name: need.facts(found) for need, found in asked if found is not None}
 
 
 def _count(record: Record, found: Gathered) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from sbtools import models, records
 from sbtools.errors import DamagedError, SbtoolsError
 from sbtools.loader import Clips, batches
-from sbtools.loader.needs import fields_of
+from sbtools.loader import needs as needs_of
 from sbtools.models.base import Group
 from sbtools.objectives.base import Objective
 from sbtools.rng import generator
@@ -150,9 +150,10 @@ def begin(
     )
 
 
-def read_records(path: str, needs: Iterable[str] = ()) -> records.Columns:
+def read_records(path: str, needs: needs_of.Needs | None = None) -> records.Columns:
     """The records of a run that have not failed, as columns."""
-    kept = records.Columns(tuple(dict.fromkeys([*FIELDS, *fields_of(needs)])))
+    more = needs_of.fields_of(needs_of.build(needs or {}).values())
+    kept = records.Columns(tuple(dict.fromkeys([*FIELDS, *more])))
     with open(path, "rb") as file:
         for record in records.read(file, path):
             if "error" not in record:

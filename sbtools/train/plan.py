@@ -15,7 +15,7 @@ from sbtools.backends import parse_settings
 from sbtools.errors import UsageError
 from sbtools.files import sha256_of
 from sbtools.index import labels
-from sbtools.loader.needs import require_known
+from sbtools.loader import needs
 from sbtools.methods.base import Method
 from sbtools.methods.several import JOIN
 from sbtools.models.base import VideoModel
@@ -56,7 +56,7 @@ def settle(asked: Asked, before: Mapping[str, Any] | None = None) -> tuple[Setti
     names = chosen.split(JOIN)
     method = methods.build(chosen, **methods.assigned(names, parse_settings(asked.method_pairs)))
     require_provided(made.provides, model, method, objective)
-    require_known(method.needs, f"method {chosen}")
+    needs.build(method.needs, f"method {chosen}")
     own |= begun.options
     settings = Settings(
         **{

@@ -88,7 +88,7 @@ def prepared(
     kept: list[Gathered] = []
     try:
         resources = resolve(method, request.root)
-        kept.append(gather(incoming, folder, RECORDS, method.needs))
+        kept.append(gather(incoming, folder, RECORDS, method.needs, request.root))
         if stopped():
             yield None
             return

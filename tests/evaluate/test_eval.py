@@ -128,7 +128,7 @@ def test_coverage_is_the_share_that_masks_cover(judge: Judge, demo: Path) -> Non
     clips = Clips(kept, (), Recipe(**RECIPE), FRAMES, train=False, needs={"masks"},
                   root=str(demo), clips=2)  # fmt: skip
     samples = [clips[place, 0] for place in range(10)]
-    areas = [s.masks["person"].mean() for s in samples if isinstance(s, Sample)]
+    areas = [s.arrays["person"].mean() for s in samples if isinstance(s, Sample)]
     assert len(areas) == 10 and 0.02 < np.mean(areas) < 0.5
     assert coverage["area"]["value"] == pytest.approx(np.mean(areas), abs=1e-6)
     assert coverage["frames"]["value"] == 1 and coverage["empty"]["value"] == 0

@@ -37,8 +37,8 @@ def build(known: tuple[Path, list[Record]], recipe: Recipe = RECIPE, **options: 
 
 def same(one: Any, two: Any) -> bool:
     assert isinstance(one, Sample) and isinstance(two, Sample), (one, two)
-    masks = [np.array_equal(one.masks[name], two.masks[name]) for name in one.masks]
-    return np.array_equal(one.frames, two.frames) and all(masks) and len(masks) == len(two.masks)
+    masks = [np.array_equal(one.arrays[name], two.arrays[name]) for name in one.arrays]
+    return np.array_equal(one.frames, two.frames) and all(masks) and len(masks) == len(two.arrays)
 
 
 def entries(folder: Path) -> list[Path]:
@@ -75,7 +75,7 @@ def test_later_epochs_do_without_the_videos_and_the_masks(
     for path in known[0].glob("*.mkv"):
         path.unlink()
     shutil.rmtree(known[0] / "masks")
-    made.stores.close()
+    made.reader.stores.close()
     assert all(same(made[place, 5], wanted[place]) for place in range(3))
 
 

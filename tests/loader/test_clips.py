@@ -13,6 +13,7 @@ import pytest
 
 from sbtools.errors import UsageError
 from sbtools.loader import Clips, Failure, Sample, sampling
+from sbtools.loader.geometry import random_crop
 from sbtools.models.recipe import Recipe
 from sbtools.records import Columns, Record
 from sbtools.rng import generator
@@ -59,7 +60,7 @@ def test_masks_sit_on_what_they_are_of(known: Known, place: int, epoch: int) -> 
     got = sample(clips(known, MOVING, needs=MASKS), place, epoch)
     for name, mask in shown(got.frames).items():
         if mask.sum() > 150:
-            assert overlap(mask, got.masks[name]) > 0.78
+            assert overlap(mask, got.arrays[name]) > 0.78
 
 
 def test_boxes_sit_on_what_they_are_of(known: Known) -> None:
@@ -69,14 +70,14 @@ def test_boxes_sit_on_what_they_are_of(known: Known) -> None:
     for epoch in range(6):
         got = sample(made, 1, epoch)
         for name in ("person", "object"):
-            for mask, box in zip(got.masks[name], got.masks[f"{name}_box"], strict=True):
+            for mask, box in zip(got.arrays[name], got.arrays[f"{name}_box"], strict=True):
                 y, x = np.nonzero(mask)
                 if len(y) and 0 < min(y.min(), x.min()) and max(y.max(), x.max()) < 63:
                     slow = np.zeros_like(mask)
                     slow[y.min() : y.max() + 1, x.min() : x.max() + 1] = True
                     assert np.array_equal(slow, box)
                     seen += 1
-    assert seen > 20 and set(got.masks) == {"person", "object", "person_box", "object_box"}
+    assert seen > 20 and set(got.arrays) == {"person", "object", "person_box", "object_box"}
 
 
 def numbers(got: Sample) -> list[int]:
@@ -113,8 +114,8 @@ def test_only_frames_of_the_store_are_drawn(tmp_path: Path) -> None:
         got = sample(made, 0, epoch)
         wanted = sampling.training("vifi", 10, 4, generator(0, "a", "frames", epoch))
         assert numbers(got) == [kept[place] for place in wanted]
-        assert overlap(shown(got.frames)["person"], got.masks["person"]) > 0.85
-        for mask, box in zip(got.masks["person"], got.masks["person_box"], strict=True):
+        assert overlap(shown(got.frames)["person"], got.arrays["person"]) > 0.85
+        for mask, box in zip(got.arrays["person"], got.arrays["person_box"], strict=True):
             assert not (mask & ~box).any()
     without = clips(known, frames=4)
     assert np.array_equal(sample(without, 0, 3).frames, sample(made, 0, 3).frames)
@@ -171,7 +172,7 @@ def test_arrays_stand_for_the_video(known: Known, tmp_path: Path) -> None:
         got = sample(clips((folder, [given]), needs=MASKS), 0, epoch)
         wanted = sample(clips(known, needs=MASKS), 4, epoch)
         assert np.abs(got.frames.astype(int) - wanted.frames).max() <= 2
-        assert np.array_equal(got.masks["person"], wanted.masks["person"])
+        assert np.array_equal(got.arrays["person"], wanted.arrays["person"])
     np.save(tmp_path / "a.npy", np.zeros((20, 96, 128, 3), np.uint8))
     assert failure(clips((folder, [given]))).kind == "mismatch"
     np.save(tmp_path / "a.npy", np.array([{}]), allow_pickle=True)
@@ -248,8 +249,8 @@ def test_masks_of_another_clip_in_this_geometry(known: Known) -> None:
         other = (2 + 1 + int(draw.integers(5))) % 6
         seen.add(other)
         masks = shapes(24, 96, 128, other)["person"][fixed]
-        crop = made._crop(made.records[2], (73, 97), epoch, 0)
-        for mask, found in zip(masks, got.masks["other_person"], strict=True):
+        crop = random_crop((73, 97), MOVING, True, generator(0, "c2", "crop", epoch))
+        for mask, found in zip(masks, got.arrays["other_person"], strict=True):
             small = cv2.resize(mask.astype(np.float32), (97, 73), interpolation=cv2.INTER_AREA)
             part = small[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width]
             slow = cv2.resize(part, (64, 64), interpolation=cv2.INTER_LINEAR) > 0.5
@@ -262,7 +263,7 @@ def test_masks_of_another_clip_in_this_geometry(known: Known) -> None:
     for other, place in ((turned, 3), (shard, 0)):
         found = sample(other, place, 9)
         assert found.id == got.id
-        assert np.array_equal(found.masks["other_person"], got.masks["other_person"])
+        assert np.array_equal(found.arrays["other_person"], got.arrays["other_person"])
 
 
 def test_masks_of_a_clip_of_another_shape_are_stretched(known: Known, tmp_path: Path) -> None:
@@ -271,7 +272,7 @@ def test_masks_of_a_clip_of_another_shape_are_stretched(known: Known, tmp_path: 
     tall = {**tall, **{name: str(tmp_path / tall[name]) for name in ("video", "masks")}}
     recipe = replace(MOVING, crop="centre", flip="never")
     got = sample(clips((folder, [records[0], tall]), recipe, needs={"masks", "other"}))
-    for number, found in zip((1, 4, 7, 10), got.masks["other_person"], strict=False):
+    for number, found in zip((1, 4, 7, 10), got.arrays["other_person"], strict=False):
         mask = shapes(24, 128, 96, 0)["person"][number].astype(np.float32)
         small = cv2.resize(mask, (97, 73), interpolation=cv2.INTER_AREA)  # of 97 x 73, not 73 x 97
         assert overlap(small[4:68, 16:80] > 0.5, found) > 0.8
@@ -281,7 +282,7 @@ def test_another_clip_is_looked_for_among_the_good_ones(known: Known) -> None:
     folder, records = known
     plain = [{k: r[k] for k in ("id", "video", "label")} for r in records[1:4]]
     made = clips((folder, [records[0], *plain, records[5]]), needs={"masks", "other"})
-    assert "other_person" in sample(made).masks
+    assert "other_person" in sample(made).arrays
     assert failure(clips((folder, records[:1]), needs={"masks", "other"})).kind == "missing"
 
 
@@ -311,7 +312,7 @@ def test_columns_do_as_well_as_a_list(known: Known) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"needs": {"depth"}}, "does not bring 'depth'"),
+        ({"needs": {"depth"}}, "there is no need 'depth'"),
         ({"needs": {"other"}}, "masks of another clip need"),
         ({"clips": 4}, "for tests only"),
         ({"crops": 2, "train": False}, "crops of a test clip are 1 or 3"),

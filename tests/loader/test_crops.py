@@ -105,7 +105,7 @@ def test_masks_follow_resized_crops_of_dense_frames(tmp_path: Path) -> None:
             sample = clips[place, epoch]
             assert isinstance(sample, Sample)
             white = sample.frames.min(-1) > 128
-            assert (white ^ sample.masks["person"]).mean() < 0.02
+            assert (white ^ sample.arrays["person"]).mean() < 0.02
             blue = [np.median(f[..., 2][f[..., 0] < 60]) / 4 for f in sample.frames]
             assert np.allclose(np.diff(blue), 2, atol=0.3)
             starts.add(round(blue[0]))

@@ -104,10 +104,12 @@ def test_jitter_comes_before_normalisation() -> None:
     factors = torch.tensor([[[1.4, 0.6, 1.2, 0.1]]])
     given = {
         "frames": frames,
-        "jitter_order": torch.tensor([[[2, 0, 3, 1]]]),
-        "jitter_factors": factors,
-        "jitter_on": torch.tensor([True]),
-        "jitter_gray": torch.tensor([False]),
+        "jitter": [
+            torch.tensor([[[2, 0, 3, 1]]]),
+            factors,
+            torch.tensor([True]),
+            torch.tensor([False]),
+        ],
     }
     batch = finish(given, Recipe())
     clip = frames[0].permute(0, 3, 1, 2).double() / 255

@@ -94,6 +94,6 @@ def test_masks_go_where_their_frames_go(size: tuple[int, int], tmp_path: Path) -
     assert isinstance(got, Sample)
     for name, masks in shapes(3, *size, 0).items():
         assert masks.any()
-        for ours, mask in zip(got.masks[name], masks, strict=True):
+        for ours, mask in zip(got.arrays[name], masks, strict=True):
             theirs = through(InterpolationMode.NEAREST, 255 * mask.astype(np.uint8))
             assert np.array_equal(ours, theirs > 0)

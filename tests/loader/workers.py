@@ -11,6 +11,7 @@ from typing import Any
 
 from sbtools.errors import ClipError
 from sbtools.loader import Clips, Failure, Sample
+from sbtools.loader.excerpt import Reader
 from tests.pool.pool_tasks import counted, noted
 
 
@@ -64,18 +65,28 @@ class Scarce(Clips):
     failures: Mapping[str, int] = {}
     slow = ""
 
-    @contextmanager
-    def _footage(self, record: Mapping[str, Any], epoch: int) -> Iterator[Any]:
-        id = record["id"]
-        tries = noted(self.log, f"begin {id}")
-        until = time.monotonic() + 2 * (id == self.slow)
-        while time.monotonic() < until and not self._begun_again():
-            time.sleep(0.02)
-        with super()._footage(record, epoch) as found:
-            yield found
-        noted(self.log, f"end {id}")
-        if tries <= self.failures.get(id, 0):
-            raise ClipError("memory", "out of memory")
+    def __init__(self, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        self.reader.__class__ = _ScarceReader
+        self.reader.clips_read = self  # type: ignore[attr-defined]
 
-    def _begun_again(self) -> bool:
+    def begun_again(self) -> bool:
+        """Whether one that lacked memory is read a second time."""
         return any(counted(self.log, f"begin {id}") > 1 for id in self.failures)
+
+
+class _ScarceReader(Reader):
+    clips_read: Scarce
+
+    @contextmanager
+    def _footage(self, record: Mapping[str, Any], *how: Any) -> Iterator[Any]:
+        id, told = record["id"], self.clips_read
+        tries = noted(told.log, f"begin {id}")
+        until = time.monotonic() + 2 * (id == told.slow)
+        while time.monotonic() < until and not told.begun_again():
+            time.sleep(0.02)
+        with super()._footage(record, *how) as found:
+            yield found
+        noted(told.log, f"end {id}")
+        if tries <= told.failures.get(id, 0):
+            raise ClipError("memory", "out of memory")
