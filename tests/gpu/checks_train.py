@@ -45,8 +45,8 @@ def _check(name: str) -> Callable[[Machine], Figures]:
         made = updates_of(model, name, machine)
         step = stepping(made, batch_of(model, _clips(name, machine), machine))
         with machine.peak() as peak:
-            losses = [step() for _ in range(STEPS)]
-        took = [machine.timed(step) for _ in range(2 if machine.tiny else 9)]
+            losses = [step() for _ in range(6 if machine.tiny else STEPS)]
+        took = [machine.timed(step) for _ in range(1 if machine.tiny else 9)]
         told = {
             "clips": _clips(name, machine), "frames": model.frames, "size": model.recipe.size,
             "parameters": sum(p.numel() for p in model.parameters()),
@@ -60,7 +60,8 @@ def _check(name: str) -> Callable[[Machine], Figures]:
         require(loss != exact, f"bfloat16 was not used: the loss is float32's, {told}")
         apart = abs(loss - exact) / max(1.0, abs(exact))
         require(apart <= LOSS and cosine >= COSINE, f"bfloat16 is not float32: {told}")
-        require(median(losses[-3:]) < 0.9 * losses[0], f"nothing was learnt: {told}")
+        less = 1.0 if machine.tiny else 0.9
+        require(losses[-1] < less * losses[0], f"nothing was learnt: {told}")
         return told
 
     return trains
