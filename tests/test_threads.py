@@ -92,6 +92,7 @@ def test_counting_changes_nothing() -> None:
     drawn = torch.get_rng_state()
     modes = [module.training for module in model.modules()]
     clip_flops(model)
+    clip_flops(Scorer(lambda video: torch.rand(len(video), 2), ["a", "b"], Recipe(size=8), 2))
     assert torch.equal(torch.get_rng_state(), drawn)
     assert [module.training for module in model.modules()] == modes
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
@@ -103,8 +104,10 @@ def test_what_cannot_be_counted_leaves_torch_alone(caplog: pytest.LogCaptureFixt
 
     torch.set_num_threads(2)
     strange = Scorer(refusing, ["a", "b"], Recipe(size=8), 2)
-    whole = Scorer(lambda video: video.flatten(1)[:, :2], ["a", "b"], Recipe(size=8), 2)
-    whole.predict = lambda batch: batch["video"].flatten(1)[:, :2]
+    linear = nn.Sequential(nn.Flatten(), nn.Linear(2 * 3 * 8 * 8, 2))
+    whole = Scorer(linear, ["a", "b"], Recipe(size=8), 2)
+    assert clip_flops(whole) == 2 * 2 * 384
+    whole.predict = lambda batch: linear(batch["video"])
     with caplog.at_level(logging.INFO, "sbtools"):
         for model in (strange, whole):
             assert clip_flops(model) == 0

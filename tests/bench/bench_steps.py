@@ -4,8 +4,8 @@ vificlip and actionclip against the commit before the learning floor was laid an
 r3d_18 against plain torch code around the same network: 4 clips x 8 frames, 10 classes, ViT-B/32,
 float32. Both sides run in processes of their own that take turns, a step each, after `--warm`
 steps that do not count; which of them goes first alternates. Prints a line of JSON for each
-network: the median of the ratios with its interval, the medians of the seconds, and the ratio of
-the peaks of memory. Goals: the interval's upper end at most 1.10, memory against plain code at
+network: the median of the ratios with its interval, the medians of the seconds, the ratio of
+processor times, which other programs disturb less, and that of the peaks of memory. Goals: the interval's upper end at most 1.10, memory against plain code at
 most 1.05; the losses of both sides must agree, or they do not do the same. The status is 1 where a
 goal was missed.
 
@@ -100,9 +100,10 @@ def compared(network: str, size: Size, before: Path, asked: argparse.Namespace) 
         what: {name: [step[what] for step in told[name][asked.warm :]] for name in told}
         for what in ("seconds", "cpu")
     }
-    seconds = took["seconds"]
-    ratios = [a / b for a, b in zip(seconds["now"], seconds[against], strict=True)]
-    ratio, low, high = median_interval(ratios)
+    (ratio, low, high), (busier, *_) = (
+        median_interval([a / b for a, b in zip(each["now"], each[against], strict=True)])
+        for each in (took["seconds"], took["cpu"])
+    )
     peak = told["now"][-1]["peak"] / told[against][-1]["peak"]
     good = high <= LIMIT and apart <= LOSS and (against == "before" or peak <= PEAK)
     return {
@@ -110,7 +111,8 @@ def compared(network: str, size: Size, before: Path, asked: argparse.Namespace) 
         "ratio": round(ratio, 4), "interval": [round(low, 4), round(high, 4)], "limit": LIMIT,
         **{what: {name: round(median(values), 4) for name, values in each.items()}
            for what, each in took.items()},
-        "peak_mb": {name: told[name][-1]["peak"] >> 20 for name in told},
+        "cpu_ratio": round(busier, 4),
+        "peak_mb": {name: steps[-1]["peak"] >> 20 for name, steps in told.items()},
         "peak_ratio": round(peak, 4), "losses_apart": float(f"{apart:.2g}"), "good": good,
     }  # fmt: skip
 
