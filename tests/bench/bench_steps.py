@@ -5,11 +5,11 @@ r3d_18 against plain torch code around the same network: 4 clips x 8 frames, 10 
 float32. Both sides run in processes of their own that take turns, a step each, after `--warm`
 steps that do not count; which of them goes first alternates. Prints a line of JSON for each
 network: the median of the ratios with its interval, the medians of the seconds, the ratio of
-processor times, which other programs disturb less, and that of the peaks of memory. Goals: the interval's upper end at most 1.10, memory against plain code at
-most 1.05; the losses of both sides must agree, or they do not do the same. The status is 1 where a
-goal was missed.
+processor times, which other programs disturb less, and that of the peaks of memory. Goals: the
+interval's upper end at most 1.10, memory against plain code at most 1.05; the losses of both sides
+must agree, or they do not do the same. The status is 1 where a goal was missed.
 
-    python tests/bench/bench_steps.py [--pairs 9] [--only NAME,...] [--threads 2] [--tiny]
+    python -m tests.bench.bench_steps [--pairs 9] [--only NAME,...] [--threads 2] [--tiny]
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ batch's forward pass and what `sbtools.threads` would choose. With `--workers N`
 processes compute meanwhile, as workers that decode do. Prints a line of JSON for each; the rule is
 wrong where `good` is false: it costs more than a tenth of what the better choice takes.
 
-    python tests/bench/bench_threads.py [--pairs 9] [--only NAME,...] [--workers 0]
+    python -m tests.bench.bench_threads [--pairs 9] [--only NAME,...] [--workers 0]
 """
 
 from __future__ import annotations
