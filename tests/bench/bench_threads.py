@@ -3,7 +3,9 @@
 For models of very different work: the seconds of a step with 1 thread and with all, in pairs that
 take turns in one process; their ratio, above 1 where threads help, stands beside the work of a
 batch's forward pass and what `sbtools.threads` would choose. With `--workers N`, so many other
-processes compute meanwhile, as workers that decode do. Prints a line of JSON for each; the rule is
+processes compute meanwhile, as workers that decode do. On a machine that others use too, the ratio
+says nothing of the work; with OMP_WAIT_POLICY=passive the processor times of both say what threads
+cost in waking each other. Prints a line of JSON for each; the rule is
 wrong where `good` is false: it costs more than a tenth of what the better choice takes.
 
     python -m tests.bench.bench_threads [--pairs 9] [--only NAME,...] [--workers 0]
@@ -72,13 +74,15 @@ def measured(name: str, pairs: int, cores: int) -> dict[str, Any]:
     torch.set_num_threads(1)
     step()
     repeat = max(1, int(0.3 / step()))
-    ratios, seconds = [], {1: 0.0, cores: 0.0}
+    ratios, seconds, spent = [], {1: 0.0, cores: 0.0}, {1: 0.0, cores: 0.0}
     for number in range(pairs):
         took = {}
         for count in (1, cores) if number % 2 else (cores, 1):
             torch.set_num_threads(count)
             step()
+            begun = time.process_time()
             took[count] = sum(step() for _ in range(repeat)) / repeat
+            spent[count] += (time.process_time() - begun) / repeat / pairs
             seconds[count] += took[count] / pairs
         ratios.append(took[1] / took[cores])
     ratio, low, high = median_interval(ratios)
@@ -88,6 +92,7 @@ def measured(name: str, pairs: int, cores: int) -> dict[str, Any]:
         "bench": "threads", "case": name, "clips": CASES[name][2], "gflop": round(work / 1e9, 3),
         "one_by_all": round(ratio, 3), "interval": [round(low, 3), round(high, 3)], "all": cores,
         "seconds": {str(count): round(value, 4) for count, value in seconds.items()},
+        "cpu": {str(count): round(value, 4) for count, value in spent.items()},
         "chosen": chosen, "good": loss <= SLACK,
     }  # fmt: skip
 
