@@ -31,7 +31,9 @@ def kernels(machine: Machine) -> Figures:
             made = [torch.randn(count, heads, tokens, width, generator=drawn) for _ in "qkv"]
             told[label] = _one([m.to(machine.device, dtype) for m in made], causal, machine)
             ours, plain = told[label]["error"], told[label]["error_math"]
-            bound = 2 * plain + torch.finfo(dtype).eps
+            # kernels of GPUs may round float32 as TF32 does
+            least = torch.finfo(dtype).eps if machine.tiny else 2e-3
+            bound = 2 * plain + least
             require(ours <= bound, f"{label}: {told[label]}")
             fused = told[label]["kernel"] != "math"
             require(fused or machine.tiny or dtype is torch.float32, f"{label}: no fused kernel")
@@ -123,5 +125,7 @@ def model(machine: Machine) -> Figures:
             fused = made.encode(video).features
     apart = float((found - plain).abs().max() / plain.abs().max())
     require(torch.equal(plain, fused), "the mathematics gives two results")
-    require(apart < 1e-3, f"features are {apart:.2g} of the largest apart")
+    require(
+        apart < (1e-4 if machine.tiny else 5e-3), f"features are {apart:.2g} of the largest apart"
+    )
     return {"relative_difference": apart}

@@ -14,7 +14,7 @@ PRECISIONS = ("float32", "bfloat16")
 def _size(machine: Machine, precision: str) -> Size:
     from dataclasses import replace
 
-    full = Size(clips=16, device=str(machine.device), precision=precision)
+    full = Size(clips=32, device=str(machine.device), precision=precision)
     return replace(TINY, precision=precision) if machine.tiny else full
 
 
