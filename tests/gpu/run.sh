@@ -22,7 +22,7 @@ for module, package in (("av", "av"), ("open_clip", "open_clip_torch"), ("ftfy",
 END
 )
 for package in $lacking; do
-    "$python" -m pip install -q --no-index --no-deps --no-compile --no-cache-dir \
+    "$python" -m pip install -q --upgrade --no-index --no-deps --no-compile --no-cache-dir \
         --find-links "$wheels" --target "$site" "$package" ||
         echo "no wheel of $package in $wheels: bash tests/gpu/wheels.sh where there is a network" >&2
 done
