@@ -11,7 +11,7 @@ from tests.bench.intervals import median_interval
 @pytest.mark.parametrize("count", [6, 8, 9, 15, 21, 40])
 def test_the_innermost_order_statistics_that_hold_the_median(count: int) -> None:
     """The median of n values lies below the k-th smallest with P(X < k), X of n and 1/2."""
-    values = [float(number * 7 % count) for number in range(count)]
+    values = [float(number * 11 % count) for number in range(count)]
     middle, low, high = median_interval(values)
     assert middle == (count - 1) / 2 and low + high == count - 1
     assert 1 - 2 * binom.cdf(low, count, 0.5) >= 0.95 or low == 0
