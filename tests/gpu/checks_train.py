@@ -44,6 +44,7 @@ def _check(name: str) -> Callable[[Machine], Figures]:
         model = model_of(name, machine)
         made = updates_of(model, name, machine)
         step = stepping(made, batch_of(model, _clips(name, machine), machine))
+        before = [p.detach().clone() for p in model.parameters() if p.requires_grad]
         with machine.peak() as peak:
             losses = [step() for _ in range(6 if machine.tiny else STEPS)]
         took = [machine.timed(step) for _ in range(1 if machine.tiny else 9)]
@@ -60,6 +61,11 @@ def _check(name: str) -> Callable[[Machine], Figures]:
         require(loss != exact, f"bfloat16 was not used: the loss is float32's, {told}")
         apart = abs(loss - exact) / max(1.0, abs(exact))
         require(apart <= LOSS and cosine >= COSINE, f"bfloat16 is not float32: {told}")
+        moved = sum(
+            not torch.equal(p, old)
+            for p, old in zip((p for p in weights if p.requires_grad), before, strict=True)
+        )
+        require(2 * moved > len(before), f"{moved} of {len(before)} tensors have moved: {told}")
         less = 1.0 if machine.tiny else 0.9
         require(losses[-1] < less * losses[0], f"nothing was learnt: {told}")
         return told
