@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from sbtools import threads
 from sbtools.allocator import keep_memory
 from sbtools.cli import messages, options, shards
 from sbtools.cli.eval_options import eval_options
@@ -130,6 +131,8 @@ def make_request(flags: Mapping[str, Any], run: str | None, inputs: Sequence[str
         crops=int(flags["crops"]),
         shard=flags["shard"],
         workers=available_cores() if workers is None else workers,
+        threads=threads.asked(flags["threads"]),
+        cores=available_cores(),
         timeout=flags["clip_timeout"],
         told={
             "command": shlex.join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),

@@ -61,6 +61,7 @@ HOW = (
                  default="auto", show_default=True, help="auto is bfloat16 on a GPU that has it."),
     click.option("--workers", type=click.IntRange(0), metavar="N",
                  help="Processes that decode.  [default: the cores at hand]"),
+    options.THREADS,
     click.option("--cache", metavar="DIR", type=click.Path(path_type=str),
                  help="Keep decoded frames here."),
     click.option("--clip-timeout", type=click.FloatRange(0, min_open=True), default=600.0,

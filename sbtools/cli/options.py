@@ -129,6 +129,12 @@ RETRY_FAILED = click.option(
     is_flag=True,
     help="Of a shard, try clips again that failed; without one they always are.",
 )
+THREADS = click.option(
+    "--threads", type=click.IntRange(1), metavar="N",
+    help="Threads that compute on the CPU, of each process.  "
+    "[default: $OMP_NUM_THREADS, else by the work of a batch]",
+)  # fmt: skip
+
 ALLOW_MISSING = click.option(
     "--allow-missing", is_flag=True, help="Go on although shards of the store are missing."
 )

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from sbtools import records
+from sbtools import records, threads
 from sbtools.allocator import keep_memory
 from sbtools.cli import messages, options
 from sbtools.cli.options import Tolerance
@@ -123,8 +123,9 @@ def _request(flags: dict[str, Any], foreign: bool) -> Any:
 
     device, ranks = _devices(flags, foreign)
     workers = flags["workers"]
+    cores = max(1, available_cores() // ranks)
     if workers is None:
-        workers = max(1, available_cores() // ranks)
+        workers = cores
     values = {name: flags[name] for name in SETTINGS if flags[name] != ()}
     given = {name: flags[name] for name in GIVEN}
     return Request(
@@ -143,6 +144,8 @@ def _request(flags: dict[str, Any], foreign: bool) -> Any:
             "root": str(flags["root"]),
             "save_every": flags["save_every"],
             "signal_lead": flags["signal_lead"],
+            "threads": threads.asked(flags["threads"]),
+            "cores": cores,
         },
         command=shlex.join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),
         level=log.level,
@@ -182,6 +185,7 @@ def _pretrain(flags: dict[str, Any], stop: StopFlag) -> int:
         told = pretrain(
             found, str(flags["root"]), flags["output"], seed=flags["seed"],
             device=str(resolve(flags["device"])), stop=stop, epoch_line=shown.epoch,
+            threads=threads.asked(flags["threads"]), cores=available_cores(),
             **given,
         )  # fmt: skip
     if told is None:

@@ -116,6 +116,7 @@ WHERE = (
                  "sbatch --signal=B:USR1@S.  [default: not known]"),
     click.option("--workers", type=click.IntRange(0), metavar="N",
                  help="Processes that decode, of each rank.  [default: the cores at hand, shared]"),
+    options.THREADS,
     click.option("--cache", metavar="DIR", type=click.Path(path_type=str),
                  help="Keep decoded frames here, and decode each video once."),
     click.option("--clip-timeout", type=click.FloatRange(0, min_open=True), default=300.0,

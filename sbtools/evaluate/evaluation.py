@@ -188,6 +188,7 @@ class Evaluation:
             },
             "seconds": round(time.monotonic() - self.begun, 3),
             "peak_memory": peak_memory(self.judge.device),
+            "threads": torch.get_num_threads(),
         }
         told["examples"] = self.examples.described()
         return told

@@ -15,7 +15,8 @@ class Request:
     and options of one that no run holds. classes: a file, or names with commas; base and novel:
     the same, for two results. views: names, None for those that the records allow; p_view: bg or
     bg+obj. clips, crops: of each record. scores: the folder of a store. examples: clips whose
-    frames the result shows. told: what the result says of run and dataset besides.
+    frames the result shows. threads and cores: as `sbtools.threads.settle` takes them. told: what
+    the result says of run and dataset besides.
     """
 
     root: str
@@ -44,6 +45,8 @@ class Request:
     device: str = "auto"
     precision: str = "auto"
     workers: int = 0
+    threads: int | None = None
+    cores: int = 1
     timeout: float = 600.0
     cache: str | None = None
     scores: str | None = None

@@ -35,7 +35,7 @@ is {"value", "interval": [low, high] | null, "chance", "count"}, with "reason" w
     warnings   [{kind, message}]
     scores     null | {store, digest}
     examples   [{id, label, views: {NAME: [data URIs]}}], perhaps
-    run        {command, host, device, versions, seconds, peak_memory}
+    run        {command, host, device, versions, seconds, peak_memory, threads}
 
 `sbtools.evaluate.from_scores` makes all that follows from scores and records; what only the caller
 knows (model, method, training, protocol, run, ...) comes in as `about`.
@@ -105,7 +105,7 @@ _ABOUT: dict[str, Any] = {
     "scores": None,
     "examples": [],
     "run": {"command": None, "host": None, "device": None, "versions": {}, "seconds": None,
-            "peak_memory": None},
+            "peak_memory": None, "threads": None},
 }  # fmt: skip
 
 

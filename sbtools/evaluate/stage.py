@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sbtools import device
+from sbtools import device, threads
 from sbtools.errors import UsageError
 from sbtools.evaluate import asked, choice
 from sbtools.evaluate.asked import Kept, Part
@@ -19,6 +19,7 @@ from sbtools.evaluate.subject import Subject, of_model, of_run
 from sbtools.evaluate.views import View, refuse_masked
 from sbtools.index import labels
 from sbtools.job import never, untold
+from sbtools.models.flops import clip_flops
 from sbtools.records import Record
 from sbtools.train.plan import require_labels
 
@@ -90,9 +91,14 @@ def open_subject(request: Request, texts: Mapping[str, str]) -> Subject:
 
 
 def judge_of(request: Request, subject: Subject, views: Sequence[View]) -> Judge:
-    """The model on its device."""
+    """The model on its device, and threads to go with it."""
+    where = device.resolve(request.device)
+    threads.settle(
+        request.threads, request.cores, lambda: request.batch * clip_flops(subject.model),
+        where.type == "cpu",
+    )  # fmt: skip
     return Judge(
-        subject, views, device.resolve(request.device), request.precision, request.batch,
+        subject, views, where, request.precision, request.batch,
         request.seed, request.clips * request.crops,
     )  # fmt: skip
 

@@ -238,7 +238,7 @@ def _made(run: Run) -> Iterator[tuple[str, str]]:
         ("masks", "; ".join(run.masks)),
         ("sources", run.sources),
         *((name.replace("_", " "), run.run.get(name)) for name in (
-            "command", "host", "device", "seconds", "peak_memory", "versions")),
+            "command", "host", "device", "threads", "seconds", "peak_memory", "versions")),
     ]  # fmt: skip
     for name, value in told:
         if value not in (None, "", {}, []):

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from sbtools import device as devices
 from sbtools.errors import SbtoolsError
 from sbtools.loader import Clips, Failure, batches, load
@@ -35,6 +37,7 @@ class RankOptions:
     that a worker may take for a batch. track: tensorboard or None. root: where relative paths of
     the records begin. save_every: steps between checkpoints, 0 for one at the end of each epoch.
     signal_lead: seconds between the signal to stop and the end of the job, 0 where nobody knows.
+    threads, cores: as `sbtools.threads.settle` takes them.
     met: called when all ranks have met, before anything is read. epoch_line and step_line: called
     by rank 0 with each epoch's line, and with each step's {"epoch", "step", "steps", "lr", "loss",
     "losses", "clips", "seconds"}.
@@ -47,6 +50,8 @@ class RankOptions:
     root: str | None = None
     save_every: int = 0
     signal_lead: float = 0.0
+    threads: int | None = None
+    cores: int = 1
     met: Callable[[], None] | None = None
     epoch_line: Callable[[Mapping[str, Any]], None] | None = None
     step_line: Callable[[Mapping[str, Any]], None] | None = None
@@ -79,7 +84,9 @@ def run_rank(
 def _train(folder: str, ranks: Ranks, ask: Callable[[], str | None], options: RankOptions) -> str:
     """`run_rank` within its group, of which nothing is held any more once this returns."""
     try:
-        outset = begin(folder, ranks, options.root, options.cache, ask)
+        outset = begin(
+            folder, ranks, options.root, options.cache, ask, options.threads, options.cores
+        )
     except Stopped as stop:
         return stop.word
     try:
@@ -216,7 +223,7 @@ class Training:
         peak = max(self.ranks.all(peak_memory(self.ranks.device)))
         progress.epoch += 1
         line = {"epoch": progress.epoch, "step": progress.step, "lr": lr, **total.line(), **told}
-        progress.lines.append({**line, "peak_memory": peak})
+        progress.lines.append({**line, "peak_memory": peak, "threads": torch.get_num_threads()})
         best = progress.improved(told.get("val_top1"), self.settings.select)
         progress.place, progress.tally = 0, Tally()
         self._save(best)

@@ -15,8 +15,10 @@ from sbtools.errors import DamagedError, SbtoolsError
 from sbtools.loader import Clips, batches
 from sbtools.loader import needs as needs_of
 from sbtools.models.base import Group
+from sbtools.models.flops import clip_flops
 from sbtools.objectives.base import Objective
 from sbtools.rng import generator
+from sbtools.threads import settle
 from sbtools.train.average import Average
 from sbtools.train.checkpoint import Checkpoints, State, read
 from sbtools.train.fitting import fit, take_fitted
@@ -100,8 +102,12 @@ def begin(
     root: str | None,
     cache: str | None,
     ask: Callable[[], str | None] = lambda: None,
+    threads: int | None = None,
+    cores: int = 1,
 ) -> Outset:
     """Read the run in `folder`, and its newest good checkpoint where there is one.
+
+    threads and cores: as `sbtools.threads.settle` takes them.
 
     Raises DamagedError when run.json or every checkpoint is damaged, SbtoolsError without clips,
     and `fitting.Stopped` where `ask` says a word while the method is fitted.
@@ -114,6 +120,7 @@ def begin(
     state = _newest(checkpoints, folder, ranks)
     facts = told.get("facts", {})
     step, groups = _modules(settings, state, facts, ranks)
+    settle(threads, cores, lambda: _pass_flops(settings, step, ranks), ranks.device.type == "cpu")
     kept = read_records(os.path.join(folder, RECORDS), step.method.needs)
     if not len(kept):
         raise SbtoolsError(f"{folder}: every clip failed in an earlier stage, none is left")
@@ -200,6 +207,11 @@ def _modules(
     groups = [*model.groups(), *own, *_objective_group(objective)]
     require_phases(step, groups)
     return step, groups
+
+
+def _pass_flops(settings: Settings, step: Step, ranks: Ranks) -> float:
+    """The work of a rank's forward pass through a part of a batch, texts left out."""
+    return settings.batch / ranks.world / settings.accumulate * clip_flops(step.model)
 
 
 def _objective_group(objective: Objective) -> list[Group]:

@@ -20,6 +20,8 @@ from sbtools.job import never
 from sbtools.models import checkpoints, clip
 from sbtools.models.arch import named
 from sbtools.models.base import unit
+from sbtools.models.flops import flops_of
+from sbtools.threads import settle
 from sbtools.train.captioned import Captioned, divided, read, varied
 from sbtools.train.contrast import Reader, contrast, retrieval
 
@@ -50,15 +52,17 @@ def pretrain(
     device: str = "cpu",
     stop: Callable[[], bool] = never,
     epoch_line: Callable[[Told], None] | None = None,
+    threads: int | None = None,
+    cores: int = 1,
 ) -> Told | None:
     """Train a CLIP on single frames and their captions, and write it to `out`.
 
     records: with `captions`, one text a frame, and `video` or `arrays` against `root`; a tenth of
     the sources is held out. `frames` are drawn of each clip. `epoch_line` is called with a
-    JSON-ready dict after every epoch. The result, JSON-ready, says what was written and how often
-    held-out frames find their captions, and phrases of them; None when `stop` turned true: nothing
-    is written then. Raises UsageError where there are no captions, OutputError where `out` cannot
-    be written.
+    JSON-ready dict after every epoch. threads and cores: as `sbtools.threads.settle` takes
+    them. The result, JSON-ready, says what was written and how often held-out frames find their
+    captions, and phrases of them; None when `stop` turned true: nothing is written then. Raises
+    UsageError where there are no captions, OutputError where `out` cannot be written.
     """
     started = time.monotonic()
     folder = os.path.dirname(os.path.abspath(out))
@@ -66,6 +70,7 @@ def pretrain(
         raise UsageError(f"{out} cannot be written: there is no folder {folder}")
     model = clip.random(named(arch)[0], seed).to(device)
     model.token_embedding.requires_grad_(False)
+    settle(threads, cores, lambda: batch * _image_flops(model), device == "cpu")
     own, others = divided(records, seed)
     trained, held = (read(part, root, model.size, frames, seed) for part in (own, others))
     plan = Plan(epochs, batch, lr, seed)
@@ -95,6 +100,12 @@ def pretrain(
         "seconds": round(time.monotonic() - started, 1),
     }
     return told
+
+
+def _image_flops(model: clip.Clip) -> int:
+    image = model.logit_scale.detach().new_zeros(1, 3, model.size, model.size)
+    with torch.no_grad():
+        return flops_of(lambda: model.encode_image(image))
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,8 @@ class Updates:
         with suppress(torch.OutOfMemoryError):
             told = self._phases(batch, sizes)
         if told is None:  # what the failed step held is free by now
-            accumulate = self.settings.accumulate
-            raise SbtoolsError(out_of_memory(self.step, batch, accumulate, self.ranks))
+            given = self.step, batch, self.settings.accumulate, self.ranks, self.optimizer
+            raise SbtoolsError(out_of_memory(*given))
         return told
 
     def _phases(self, batch: Batch, sizes: Sequence[int]) -> dict[str, float]:

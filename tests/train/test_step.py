@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import weakref
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from sbtools.methods import build as build_method
 from sbtools.models import build as build_model
 from sbtools.objectives import build as build_objective
 from sbtools.rng import Draws
+from sbtools.train import memory
 from sbtools.train.average import Average
 from sbtools.train.group import Ranks
 from sbtools.train.optim import optimizer_of
@@ -221,3 +223,49 @@ def test_bfloat16() -> None:
     told = [u(batch(), Draws(3), [6])["infonce"] for u in (plain, half)]
     assert told[0] != told[1] and told[0] == pytest.approx(told[1], rel=0.05)
     assert all(p.dtype == torch.float32 for p in half.step.parameters())
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "more"),
+    [("adamw", {}), ("adam", {}), ("sgd", {}), ("sgd", {"momentum": 0.0})],
+)
+def test_what_fits_leaves_room_for_the_state_of_the_optimiser(
+    optimiser: str, more: dict[str, Any]
+) -> None:
+    """As many numbers as torch keeps after the first step, while clips are tried; then none."""
+    made = updates(settings(optimiser=optimiser, optimiser_settings=more))
+    wanted = memory.yet_to_keep(made.optimizer)
+    for weight in made.step.parameters():
+        weight.grad = torch.zeros_like(weight)
+    made.optimizer.step()
+    kept = [
+        value for state in made.optimizer.state.values() for name, value in state.items()
+        if name != "step" and value is not None
+    ]  # fmt: skip
+    assert sorted(str(value.shape) for value in wanted) == sorted(str(v.shape) for v in kept)
+    assert bool(kept) == (more == {})
+    assert not kept or memory.yet_to_keep(made.optimizer) == []
+
+
+def test_the_room_is_taken_while_clips_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = updates(settings())
+    plain, held, seen = made.step.method.losses, [], []
+    room = memory.yet_to_keep
+
+    def taken(optimizer: Any) -> list[torch.Tensor]:
+        found = room(optimizer)
+        held.extend(map(weakref.ref, found))
+        return found
+
+    def limited(outputs: Any, phase: Any) -> Any:
+        seen.append(sum(ref() is not None for ref in held))
+        if len(outputs.batch["video"]) > 2:
+            raise torch.OutOfMemoryError
+        return plain(outputs, phase)
+
+    monkeypatch.setattr(memory, "yet_to_keep", taken)
+    monkeypatch.setattr(made.step.method, "losses", limited)
+    with pytest.raises(SbtoolsError, match="1 at a time fit"):
+        made(batch(), Draws(3), [6])
+    assert held and seen == [0, len(held), len(held)]
+    assert not any(ref() is not None for ref in held)
