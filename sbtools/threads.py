@@ -9,8 +9,9 @@ from collections.abc import Callable
 log = logging.getLogger("sbtools")
 
 FLOPS_A_THREAD = 2e9
-"""Floating-point operations of a batch's forward pass that are worth a thread: with fewer, threads
-wait for one another, and for the workers that decode (tests/bench/bench_threads.py)."""
+"""Floating-point operations of a batch's forward pass that are worth a thread. With fewer, the
+workers that decode have the cores meanwhile, and threads wait for one another longer than they
+compute; on free cores they would help a little sooner (tests/bench/bench_threads.py)."""
 
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 

@@ -5,8 +5,9 @@ take turns in one process; their ratio, above 1 where threads help, stands besid
 batch's forward pass and what `sbtools.threads` would choose. With `--workers N`, so many other
 processes compute meanwhile, as workers that decode do. On a machine that others use too, the ratio
 says nothing of the work; with OMP_WAIT_POLICY=passive the processor times of both say what threads
-cost in waking each other. Prints a line of JSON for each; the rule is
-wrong where `good` is false: it costs more than a tenth of what the better choice takes.
+cost in waking each other. Prints a line of JSON for each; `good` is false where the choice costs
+more than a tenth of what the better one takes. The rule is made for training beside workers: on
+free cores threads help a small model too, and where workers have the cores they harm it.
 
     python -m tests.bench.bench_threads [--pairs 9] [--only NAME,...] [--workers 0]
 """
