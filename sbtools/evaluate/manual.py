@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sbtools.evaluate.catalogue import KIND, METRICS
 from sbtools.evaluate.metric import P_VIEW, RATIO, Metric
+from sbtools.files import write_whole
 
 FIRST = '.\\" made by python -m sbtools.evaluate.manual:\n'
 LAST = '.\\" up to here\n'
@@ -50,4 +51,4 @@ def put(page: str) -> str:
 
 if __name__ == "__main__":
     place = Path(sys.argv[1])
-    place.write_text(put(place.read_text("utf-8")), "utf-8")
+    write_whole(str(place), put(place.read_text("utf-8")).encode())

@@ -158,11 +158,11 @@ def test_the_plan_counts_the_steps_that_the_loader_makes(clips: int, ranks: int)
 def test_weights_are_summed_and_may_be_gone_later(tmp_path: Path) -> None:
     file = tmp_path / "w.pt"
     file.write_bytes(b"weights")
-    settings = plan.with_weights(Settings("m", weights=str(file)))
+    settings = plan.with_weights(Settings("vificlip", weights=str(file)))
     assert settings.weights_sha256 == hashlib.sha256(b"weights").hexdigest()
     file.unlink()
     assert plan.with_weights(replace(settings, weights_sha256=None), settings) == settings
-    assert plan.with_weights(Settings("m", weights="openai")).weights_sha256 is None
+    assert plan.with_weights(Settings("vificlip", weights="openai")).weights_sha256 is None
 
 
 def request(tmp_path: Path, **more: Any) -> Request:
