@@ -15,9 +15,10 @@ from sbtools.records import id_of, key_of
 from sbtools.store.done import IndexLine, differences, index_of, newest, places_of
 from sbtools.store.layout import ROLES, parts_of, split_address, without_version
 from sbtools.store.made import read_made
+from sbtools.store.open_part import OpenPart
 from sbtools.store.reader import StoredClip, Stores
 from sbtools.store.rows_reader import check_rows
-from sbtools.store.safe import OpenPart, names
+from sbtools.store.safe import names
 
 _FAULTS = (DamagedError, ClipError, RecordError)
 

@@ -14,7 +14,7 @@ from sbtools.records import Record, key_of
 from sbtools.records.parse import strict_json
 from sbtools.store.checksums import ANEW
 from sbtools.store.layout import Kind, without_version
-from sbtools.store.safe import OpenPart
+from sbtools.store.open_part import OpenPart
 
 log = logging.getLogger("sbtools")
 

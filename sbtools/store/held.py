@@ -12,8 +12,8 @@ from sbtools.errors import DamagedError
 from sbtools.records import Record
 from sbtools.store.done import DoneClip, IndexLine, index_lines, index_of, newest
 from sbtools.store.layout import Shard, parts_of
+from sbtools.store.open_part import OpenPart
 from sbtools.store.output import read_regular
-from sbtools.store.safe import OpenPart
 from sbtools.store.shards import failed_name, files_of
 
 log = logging.getLogger("sbtools")

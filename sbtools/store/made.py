@@ -12,9 +12,9 @@ from sbtools.errors import ClipError, DamagedError
 from sbtools.records.parse import strict_json
 from sbtools.store.done import require_same
 from sbtools.store.layout import FORMATS, MADE, VERSION, parts_of, shard_name, without_version
+from sbtools.store.open_part import OpenPart
 from sbtools.store.output import read_regular, write_json
 from sbtools.store.owner import slurm_task
-from sbtools.store.safe import OpenPart
 
 log = logging.getLogger("sbtools")
 

@@ -18,9 +18,9 @@ from sbtools.records.parse import parse, strict_json
 from sbtools.store.checked import Checked
 from sbtools.store.checksums import ATTRIBUTE
 from sbtools.store.layout import BOX, FRAMES_LIMIT, ROLES, Kind, split_address
+from sbtools.store.open_part import OpenPart
 from sbtools.store.safe import (
     Attribute,
-    OpenPart,
     attribute,
     inspect,
     inspect_image,

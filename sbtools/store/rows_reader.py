@@ -18,9 +18,10 @@ from sbtools.records.fields import check
 from sbtools.store.done import IndexLine, index_of, newest, places_of
 from sbtools.store.layout import KINDS, chunk_rows, parts_of, without_version
 from sbtools.store.made import read_made
+from sbtools.store.open_part import OpenPart
 from sbtools.store.rows import described
 from sbtools.store.rows_digest import rows_digest
-from sbtools.store.safe import OpenPart, attribute, attributes, inspect, member, names, read
+from sbtools.store.safe import attribute, attributes, inspect, member, names, read
 
 Row = NDArray[np.float32]
 

@@ -24,7 +24,7 @@ from sbtools.loader.sample import Sample, collate
 from sbtools.records import Record
 from sbtools.store.done import index_of
 from sbtools.store.layout import parts_of
-from sbtools.store.safe import OpenPart
+from sbtools.store.open_part import OpenPart
 from sbtools.train.checkpoint import read
 from tests.train import faking
 

@@ -18,7 +18,7 @@ from sbtools.status import status
 from sbtools.store import StoreWriter, check_store, digest, read_made
 from sbtools.store.done import index_of, newest
 from sbtools.store.layout import parts_of
-from sbtools.store.safe import OpenPart
+from sbtools.store.open_part import OpenPart
 from sbtools.store.shards import as_array, count_of, require_whole, shards_of
 
 IDS = [f"clip{number}" for number in range(14)]
