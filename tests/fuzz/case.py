@@ -24,6 +24,9 @@ TIMEOUT = 120.0
 SECRET = "the-secret-of-another-folder"
 """What stands in files outside of the folder: never to be seen in an output."""
 
+LINK = "link.jsonl"
+"""A link to records there, which a command line may name."""
+
 
 @dataclass
 class Ran:

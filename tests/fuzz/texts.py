@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.fuzz.case import Case, Ran, Step, changed, copied, hurt, pick
+from tests.fuzz.case import LINK, Case, Ran, Step, changed, copied, hurt, pick
 from tests.fuzz.corpus import EVAL, MASK, SEGMENT
 
 VALUES: list[Any] = [
@@ -158,7 +158,7 @@ def configs(corpus: Path, work: Path, draws: np.random.Generator) -> Case:
 def words(corpus: Path, work: Path, draws: np.random.Generator) -> Case:
     """Every command with options that nobody would give."""
     copied(corpus, work, "clips", "clips.jsonl", "masks", "masks.jsonl", "mine.py", "result.json")
-    (work / "link.jsonl").symlink_to("../outside/secret.jsonl")
+    (work / LINK).symlink_to("../outside/secret.jsonl")
     for device in ("null", "full"):  # by links: a command that replaces one breaks no machine
         (work / device).symlink_to(f"/dev/{device}")
     command, given = pick(draws, list(OPTIONS.items()))
@@ -173,10 +173,10 @@ def words(corpus: Path, work: Path, draws: np.random.Generator) -> Case:
 
 ODD = ["-1", "0", "1", "nan", "inf", "1e9", "99999999999999999999", "", " ", "/", ".", "..", "-",
        "--", "a,b", "walk,wave", "mine:mean", "none", "\x1b[31m", "é", "result.json", "masks",
-       "clips", "null", "full", "link.jsonl", "50%", "-5%", "1/2", "2/2", "0/0",
+       "clips", "null", "full", LINK, "50%", "-5%", "1/2", "2/2", "0/0",
        "x" * 5000, "bg", "bg+obj", "plain,bg", "json", "out", "new.png", "new.html"]  # fmt: skip
 INPUTS = ["clips", "clips.jsonl", "masks.jsonl", "result.json", "mine:mean", "masks", "none", "-",
-          "", "link.jsonl", "null", "vs", "clips/walk/clip0.mp4", "mine.py"]  # fmt: skip
+          "", LINK, "null", "vs", "clips/walk/clip0.mp4", "mine.py"]  # fmt: skip
 _MANY = ["--seed", "--limit", "--shard", "--root", "--workers", "--max-failed", "--config",
          "--label-from", "--clip-timeout"]  # fmt: skip
 OPTIONS = {
