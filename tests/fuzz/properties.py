@@ -60,7 +60,7 @@ def _memory(ran: Ran, idle: int) -> Finding | None:
 
 
 def _secret(ran: Ran) -> Finding | None:
-    """Nothing of a file that was not given comes out; what a link on the command line means, was."""
+    """Nothing of a file that was not given comes out; one that a link names there was given."""
     given = SECRET in " ".join(ran.words) or LINK in ran.words
     if SECRET.encode() in ran.out and not given:
         return Finding("folder", "printed what stands in a file of another folder")
