@@ -47,19 +47,20 @@ def checkpoints(corpus: Path, work: Path, draws: np.random.Generator) -> Case:
 def _inner(file: Path, draws: np.random.Generator) -> str:
     """One value within the checkpoint is another, and its digest is that of the new file."""
     held: Any = torch.load(file, weights_only=True)
-    inner, way = held, []
+    inner, owner, way = held, held, []
     for _ in range(int(draws.integers(1, 5))):
         keys = list(inner) if isinstance(inner, dict) else list(range(len(inner)))
         if not keys:
             break
         key = keys[int(draws.integers(len(keys)))]
         way.append(key)
+        owner = inner
         if not isinstance(inner[key], dict | list) or len(way) == 4:
             break
         inner = inner[key]
-    if way and not isinstance(inner, tuple):
+    if way and not isinstance(owner, tuple):
         odd = [torch.zeros(()), torch.zeros(2, 2), torch.full((3,), torch.nan), *VALUES[:12]]
-        inner[way[-1]] = pick(draws, odd)
+        owner[way[-1]] = pick(draws, odd)
     torch.save(held, file)
     summed = Path(f"{file}.sha256")
     if summed.exists():
