@@ -113,7 +113,7 @@ SEED = click.option(
     "--seed", type=int, default=0, show_default=True, help="Seed of all randomness."
 )
 LIMIT = click.option(
-    "--limit", type=click.IntRange(0), help="Take the first so many clips, no more."
+    "--limit", type=click.IntRange(0, 10**9), help="Take the first so many clips, no more."
 )
 MAX_FAILED = click.option(
     "--max-failed",
