@@ -48,16 +48,18 @@ def load(ctx: click.Context, param: click.Parameter, value: Path | None) -> None
 
 
 def _as_typed(value: Any, option: click.Option) -> Any:
-    """What is no word, whole number, switch or list of them, as it would stand on the command line.
+    """The value as it would stand on the command line: text, or the state of a switch.
 
-    There 3.7, inf, true and [1] are no integers; click would make 3 and 1 of two of them, and fail
-    on the others.
+    There 3.7, inf and true are no integers, and -1 may name a file; of the values themselves click
+    would make 3 and 1, or fail.
     """
     if isinstance(value, list) and (option.multiple or option.nargs != 1):
         return [_as_typed(one, option) for one in value]
-    if isinstance(value, bool) and not option.is_flag:
-        return str(value).lower()
-    return value if isinstance(value, bool | int | str) else str(value)
+    if isinstance(value, list | dict):
+        raise click.BadParameter(f"{option.opts[0]} takes one value, not {value!a}")
+    if isinstance(value, bool):
+        return value if option.is_flag else str(value).lower()
+    return str(value)
 
 
 def _all_options(ctx: click.Context) -> dict[str, dict[str, str]]:

@@ -103,13 +103,42 @@ def test_a_config_file_gives_defaults_below_the_command_line(tmp_path: Path, cli
     assert len(lines(done.stdout)) == 2
 
 
-@pytest.mark.parametrize("value", ["1e400", "nan", "2.5", "2.0", "1979-05-27", "[1]", "true"])
+@pytest.mark.parametrize("value", ["1e400", "nan", "2.5", "2.0", "1979-05-27", "true"])
 def test_a_config_file_gives_no_integer_that_the_command_line_would_not(
     value: str, tmp_path: Path, clips: Path
 ) -> None:
     (tmp_path / "c.toml").write_text(f"limit = {value}\n")
     done = sbtools("index", "--config", "c.toml", clips, cwd=tmp_path)
     assert done.returncode == 2 and b"is not a valid integer" in done.stderr, done
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (f"limit = {10**28}", b"not in the range"),
+        ("limit = [1]", b"--limit takes one value"),
+        ("[index]\nlabel-from = {a = 1}", b"--label-from takes one value"),
+        ("quiet = 5", b"is not a valid boolean"),
+    ],
+)
+def test_a_config_file_s_odd_value_is_told_like_the_command_line_s(
+    line: str, told: bytes, tmp_path: Path, clips: Path
+) -> None:
+    (tmp_path / "c.toml").write_text(line)
+    done = sbtools("index", "--config", "c.toml", clips, cwd=tmp_path)
+    assert done.returncode == 2 and told in done.stderr, done
+
+
+def test_a_limit_beyond_a_machine_s_integers_is_refused(tmp_path: Path, clips: Path) -> None:
+    done = sbtools("index", "--limit", str(10**28), clips, cwd=tmp_path)
+    assert done.returncode == 2 and b"not in the range" in done.stderr, done
+
+
+def test_a_number_in_a_config_file_is_the_name_of_a_store(tmp_path: Path, clips: Path) -> None:
+    (tmp_path / "c.toml").write_text("[segment]\noutput = -1\n")
+    words = "--detector motion --segmenter grabcut --limit 1 --workers 0 --config c.toml".split()
+    done = sbtools("segment", *words, clips, cwd=tmp_path)
+    assert done.returncode == 0 and (tmp_path / "-1/made.json").exists(), done
 
 
 def test_a_config_file_with_an_unknown_key_is_refused(tmp_path: Path, clips: Path) -> None:
