@@ -168,15 +168,25 @@ def read_run(path: str) -> Told | None:
     place = os.path.join(path, RUN)
     try:
         told = strict_json(read_regular(place, _LIMIT))
-        if isinstance(told["settings"], dict) and isinstance(told["records"], dict):
+        if _is_of_a_run(told):
             return dict(told)
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         pass
     except OSError as fault:
         raise DamagedError(f"{place}: {fault.strerror or fault}") from None
     raise DamagedError(f"{place} is damaged: --overwrite, or give another -o")
+
+
+def _is_of_a_run(told: Any) -> bool:
+    parts = [told["records"], told.get("val") or {"clips": 0, "failed": 0}]
+    tables = [told["settings"], told.get("facts", {}), told.get("resources", {})]
+    return (
+        all(isinstance(one, dict) for one in [*parts, *tables, *tables[2].values()])
+        and isinstance(told.get("val"), dict | None)
+        and all(type(part[name]) is int for part in parts for name in ("clips", "failed"))
+    )
 
 
 def require_same(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

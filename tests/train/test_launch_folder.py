@@ -159,13 +159,31 @@ def test_a_requeued_job_does_not_overwrite_its_own_work(
         assert not run.begun
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"settings": {}, "records": 3}', "\xff"])
+COUNTS = '{"settings": {}, "records": {"clips": 1, "failed": 0}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "{", "[]", "{}", '{"settings": {}, "records": 3}', "\xff",
+        '{"settings": {}, "records": {"clips": "1", "failed": 0}}',
+        COUNTS + ', "val": 1.5}', COUNTS + ', "val": 0}', COUNTS + ', "val": {"clips": 1}}',
+        COUNTS + ', "facts": []}', COUNTS + ', "resources": 1}',
+        COUNTS + ', "resources": {"a": 1}}',
+    ],
+)  # fmt: skip
 def test_a_damaged_run_json_is_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(text, encoding="latin-1")
     with pytest.raises(DamagedError, match=r"run.json is damaged: --overwrite"):
         RunFolder(str(tmp_path))
     with RunFolder(str(tmp_path), overwrite=True) as run:
         assert run.told is None
+
+
+def test_a_run_json_of_before_validation_and_facts_is_read(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(COUNTS + ', "val": null}')
+    with RunFolder(str(tmp_path)) as run:
+        assert run.told is not None
 
 
 def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
