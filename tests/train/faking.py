@@ -164,7 +164,8 @@ def make_run(
 ) -> str:
     """RUN as the launcher leaves it for the ranks."""
     folder.mkdir()
-    told = {"sbtools": "0", "settings": asked.describe(), "records": {"clips": len(records)}}
+    counts = {"clips": len(records), "failed": 0}
+    told = {"sbtools": "0", "settings": asked.describe(), "records": counts}
     (folder / "run.json").write_text(json.dumps(told))
     for name, these in (("records", records), ("val", val)):
         if these:
