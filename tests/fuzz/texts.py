@@ -162,7 +162,7 @@ def words(corpus: Path, work: Path, draws: np.random.Generator) -> Case:
     for device in ("null", "full"):  # by links: a command that replaces one breaks no machine
         (work / device).symlink_to(f"/dev/{device}")
     command, given = pick(draws, list(OPTIONS.items()))
-    chosen: list[str] = []
+    chosen = ["--scale", "0.002"] if command == "demo" else []  # whole it takes minutes, rightly
     for option in draws.choice(given, int(draws.integers(0, 4)), replace=False):
         chosen.append(str(option))
         if draws.integers(8):
