@@ -25,7 +25,7 @@ else:
 
 PAGE = Path(__file__).resolve().parent.parent / "man" / "sbtools-extend.7"
 GROUPS = {"models", "objectives", "methods", "needs", "detectors", "segmenters", "metrics"}
-GROUPS |= {"commands"}
+GROUPS |= {"protocols", "commands"}
 
 
 def blocks() -> list[str]:
@@ -127,6 +127,10 @@ def test_a_metric_from_outside_is_in_json_table_page_and_comparison(installed: P
     assert not any(view["ties"] for view in kept["views"].values())
     answers = (views[view]["predicted"] for view in ("plain", "static"))
     same = [int(one == other) for one, other in zip(*answers, strict=True)]
+    chains = kept["protocol"]["chains"]
+    assert (kept["protocol"]["name"], chains[""]["crops"], chains["scuba"]["crops"]) == (
+        "thirds", 3, 1,
+    )  # fmt: skip
     told = kept["metrics"]["as_still"]
     assert told["value"] == sum(same) / 4 and told["count"] == 4 and told["title"] == "as still"
     assert kept["per_clip"]["metrics"] == {"as_still": same}

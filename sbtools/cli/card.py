@@ -19,7 +19,8 @@ from sbtools.errors import UsageError
 log = logging.getLogger("sbtools")
 
 ABSENT = {"base": None, "novel": None, "scores": None, "overwrite": False, "take_over": False,
-          "retry_failed": False, "shard": (0, 1), "controls": True, "views": None}  # fmt: skip
+          "retry_failed": False, "shard": (0, 1), "controls": True, "views": None,
+          "protocol": None}  # fmt: skip
 """What eval has flags for, and a card has not."""
 
 

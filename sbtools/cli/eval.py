@@ -19,6 +19,7 @@ from sbtools.allocator import keep_memory
 from sbtools.cli import messages, options, shards
 from sbtools.cli.eval_options import eval_options
 from sbtools.cli.eval_output import require_writable, write
+from sbtools.cli.eval_protocol import refuse_fixed
 from sbtools.cli.eval_scores import from_scores
 from sbtools.cli.options import Tolerance
 from sbtools.cli.process import StopFlag
@@ -32,8 +33,8 @@ from sbtools.rng import shard_of
 log = logging.getLogger("sbtools")
 
 SAME = ("which", "model", "weights", "frames", "classes", "base", "novel", "controls", "p_view",
-        "fill", "clips", "batch", "group_by", "pairs", "draws", "seed", "limit", "device",
-        "precision", "cache", "scores", "overwrite", "take_over", "retry_failed",
+        "fill", "clips", "protocol", "batch", "group_by", "pairs", "draws", "seed", "limit",
+        "device", "precision", "cache", "scores", "overwrite", "take_over", "retry_failed",
         "examples")  # fmt: skip
 TOP = 5
 
@@ -50,6 +51,7 @@ def command(**flags: Any) -> int:
     Examples:
       sbtools eval runs/bg50 -o results/bg50.json < val-masks.jsonl
       sbtools eval runs/bg50 --controls -o results/bg50.json val-masks.jsonl
+      sbtools eval runs/albar --protocol albar --pairs -o results/albar.json scuba.jsonl
       sbtools eval runs/bg50 juggling.mp4 --classes juggling,archery,golf
       sbtools eval --model torchvision:r3d_18 --weights r3d_18.pth -o r3d.json val-masks.jsonl
       sbtools eval --from-scores scores/ -o results/bg50.json
@@ -60,6 +62,7 @@ def command(**flags: Any) -> int:
         require_writable(flags["output"])
     if flags["from_scores"]:
         return from_scores(flags)
+    refuse_fixed(click.get_current_context(), flags)
     flags["shard"] = shards.resolve(flags["shard"], flags["scores"])
     run, inputs = split_paths(flags)
     _require_places(flags)

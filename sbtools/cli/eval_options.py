@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sbtools.cli import options
+from sbtools.cli import eval_protocol, options
 
 PATHS = click.argument("paths", metavar="[RUN] [INPUT]...", nargs=-1,
                        type=click.Path(path_type=str))  # fmt: skip
@@ -105,8 +105,9 @@ OUTPUT = click.option("-o", "--output", metavar="FILE.json",
 
 def eval_options(function: Any) -> Any:
     """Add those of eval; the command receives them as they are."""
-    results = (OUTPUT, SMALL)
-    return _decorated(function, PATHS, *results, *MODEL, *VIEWS, *SHOWN, *STORE, *HOW, *SHARED)
+    results, published = (OUTPUT, SMALL), (eval_protocol.OPTION, eval_protocol.HELP)
+    shown = (*VIEWS, *published, *SHOWN)
+    return _decorated(function, PATHS, *results, *MODEL, *shown, *STORE, *HOW, *SHARED)
 
 
 def card_options(function: Any) -> Any:

@@ -19,7 +19,8 @@ KEPT = ("model", "method", "training", "protocol")
 
 def from_scores(flags: Mapping[str, Any]) -> int:
     """Every metric again, without a model."""
-    wrong = [name for name in ("model", "scores", "base", "novel", "top", "views", "controls")
+    wrong = [name for name in ("model", "protocol", "scores", "base", "novel", "top", "views",
+                               "controls")
              if flags[name]]  # fmt: skip
     if wrong or flags["paths"]:
         what = f"--{wrong[0]}" if wrong else flags["paths"][0]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import click
 
 from sbtools import presets, signatures
+from sbtools.cli.printing import head, printing, table
 from sbtools.methods import METHODS
 from sbtools.models import GIVEN, MODELS, TOWERS
 from sbtools.registry import merged, named
@@ -19,14 +20,14 @@ def model(name: str) -> Iterator[str]:
     """Lines about a model: what it is, its settings, what it is trained with by default."""
     target = named(MODELS, "sbtools.models", name, "model")
     found = signatures.read(target)
-    yield from _head(f"model {name}", target, found.doc)
+    yield from head(f"model {name}", target, found.doc)
     own = {key: value for key, value in found.arguments.items() if key not in GIVEN}
     towers = {key: value for key, value in TOWERS.items() if key not in own}
     yield from _settings("--set-model", own | (towers if "clip" in found.arguments else {}))
     if found.defaults:
         yield "Trained, where nothing else is asked for, with:"
         flags = {f"--{key.replace('_', '-')}": value for key, value in found.defaults.items()}
-        yield from _table([(flag, _shown(value)) for flag, value in flags.items()])
+        yield from table([(flag, _shown(value)) for flag, value in flags.items()])
         yield ""
 
 
@@ -34,7 +35,7 @@ def method(name: str) -> Iterator[str]:
     """Lines about a method: what it does, its settings."""
     target = named(METHODS, "sbtools.methods", name, "method")
     found = signatures.read(target)
-    yield from _head(f"method {name}", target, found.doc)
+    yield from head(f"method {name}", target, found.doc)
     yield from _settings("--set", found.arguments)
 
 
@@ -44,15 +45,16 @@ def preset(name: str) -> Iterator[str]:
     target = merged(presets.PRESETS, "sbtools.presets")[name]
     lacks = [f"Not in it: {'; '.join(found.lacks)}."] if found.lacks else []
     begins = [f"Begins with {found.start} (--weights)."] if found.start else []
-    about = [f"{found.about}.", *begins, *lacks]
-    yield from _head(f"preset {name}", target, "\n".join(map(click.wrap_text, about)))
+    tested = [f"Its numbers are told by sbtools eval --protocol {found.protocol}."]
+    about = [f"{found.about}.", *begins, *lacks, *(tested if found.protocol else [])]
+    yield from head(f"preset {name}", target, "\n".join(map(click.wrap_text, about)))
     yield "Settings, each with its source; what is given besides wins:"
     rows = [
         (option, source if number == 0 else "")
         for key, (value, source) in found.settings.items()
         for number, option in enumerate(_options(key, value))
     ]
-    yield from _table(rows)
+    yield from table(rows)
     yield ""
 
 
@@ -65,27 +67,13 @@ def _options(key: str, value: Any) -> list[str]:
     return [f"--{key} {shlex.quote(each)}" for each in values]
 
 
-def _head(what: str, target: str, doc: str) -> Iterator[str]:
-    yield f"{what} ({target})"
-    yield ""
-    for line in doc.splitlines():
-        yield f"  {line}".rstrip()
-    yield ""
-
-
 def _settings(flag: str, values: Mapping[str, Any]) -> Iterator[str]:
     if not values:
         yield "It has no settings."
     else:
         yield f"Settings, {flag} NAME=VALUE, with their defaults:"
-        yield from _table([(name, _shown(value)) for name, value in values.items()])
+        yield from table([(name, _shown(value)) for name, value in values.items()])
     yield ""
-
-
-def _table(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
-    width = max(len(left) for left, _ in rows)
-    for left, right in rows:
-        yield f"  {left:{width}}  {right}".rstrip()
 
 
 def _shown(value: Any) -> str:
@@ -96,18 +84,9 @@ def _shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value) or '""'
 
 
-def _printing(lines: Callable[[str], Iterator[str]]) -> Callable[..., None]:
-    def show(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
-        if value is not None:
-            click.echo("\n".join(lines(value)).rstrip())
-            ctx.exit(0)
-
-    return show
-
-
 def _option(flag: str, lines: Callable[[str], Iterator[str]], what: str) -> Any:
     return click.option(flag, metavar="NAME", is_eager=True, expose_value=False,
-                        callback=_printing(lines), help=what)  # fmt: skip
+                        callback=printing(lines), help=what)  # fmt: skip
 
 
 OPTIONS = (

@@ -95,6 +95,10 @@ class Kept:
         found: str | None = self._columns[place].get("label")
         return found
 
+    def variant(self, place: int) -> str:
+        """The variant of a record, empty where it has none."""
+        return self._columns[place].get("variant") or ""
+
 
 class Part(Sequence[Record]):
     """Some of the records, in order."""
@@ -108,6 +112,14 @@ class Part(Sequence[Record]):
 
     def __getitem__(self, place: Any) -> Any:
         return self._kept[self._places[place]]
+
+    def variant(self, place: int) -> str:
+        """The variant of a record, empty where it has none."""
+        return self._kept.variant(self._places[place])
+
+    def some(self, places: Sequence[int]) -> Part:
+        """Those at some places."""
+        return Part(self._kept, [self._places[place] for place in places])
 
 
 def read(

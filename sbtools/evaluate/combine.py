@@ -135,6 +135,10 @@ def unlike(a: Result, b: Result, left: Sequence[int]) -> list[str]:
     if a["classes"] != b["classes"]:
         counts = len(a["classes"]), len(b["classes"])
         told.append(f"the classes to choose among differ ({counts[0]} and {counts[1]})")
+    tested = [result["protocol"].get("name") or "none" for result in (a, b)]
+    if tested[0] != tested[1]:
+        told.append(f"they were tested by different protocols, {tested[0]} and {tested[1]}: a "
+                    "difference may be the tests', not the models'")  # fmt: skip
     for name in ("p_view", "frames", "clips", "crops", "frame_source", "fill"):
         if a["protocol"].get(name) != b["protocol"].get(name):
             told.append(f"the protocols differ in {name}")

@@ -109,6 +109,7 @@ def compared(
     """
     for arm in arms:
         _require_distinct(arm)
+        _require_one_protocol(arm)
     shared, why = shared_clips(arms, test_clips)
     alone = max(map(len, arms)) == 1
     pairs = _matched(arms)
@@ -253,6 +254,14 @@ def _require_distinct(arm: Arm) -> None:
             )
         if weights:
             names[weights] = result["name"]
+
+
+def _require_one_protocol(arm: Arm) -> None:
+    """UsageError where seeds were tested differently: their mean would be of neither test."""
+    names = {result["protocol"].get("name") or "none": result["name"] for result in arm}
+    if len(names) > 1:
+        told = ", ".join(f"{seed} by {name}" for name, seed in names.items())
+        raise UsageError(f"seeds of one arm were tested by different protocols: {told}")
 
 
 def _warned(group: Sequence[Four]) -> list[str]:

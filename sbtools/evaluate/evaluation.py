@@ -17,11 +17,13 @@ import torch
 from sbtools import __version__, device
 from sbtools.evaluate import from_scores
 from sbtools.evaluate.asked import Kept, Part
+from sbtools.evaluate.chains import Chain, Chains
 from sbtools.evaluate.examples import Examples
 from sbtools.evaluate.judge import Judge
 from sbtools.evaluate.request import Outcome, Request
 from sbtools.evaluate.run import Sink, clips_of, score
 from sbtools.evaluate.scores import Collected, Scores, from_stores
+from sbtools.loader import Clips
 from sbtools.records import Record, counts_as_failure
 from sbtools.store import ScoresWriter
 from sbtools.store.rows_reader import Block
@@ -39,10 +41,11 @@ class Evaluation:
         kept: Kept,
         part: Part,
         judge: Judge,
+        chains: Chains,
         name: str,
     ) -> None:
         self.request, self.kept, self.part, self.judge = request, kept, part, judge
-        self.name = name
+        self.chains, self.name = chains, name
         self.classes = list(judge.subject.model.classes)
         self.views = [view.name for view in judge.views]
         normalise = judge.subject.model.recipe.normalise
@@ -57,11 +60,6 @@ class Evaluation:
     def run(self, stop: Callable[[], bool], worked: Callable[[], None]) -> Outcome | None:
         """Score what is not yet scored; the result, unless this is a shard."""
         request = self.request
-        clips = clips_of(
-            self.part, self.classes, self.judge, root=request.root, seed=request.seed,
-            cache=request.cache, clips=request.clips, crops=request.crops,
-            partners=self.kept.everyone,
-        )  # fmt: skip
         with self._sink() as sink:
             done = self._done(sink) if isinstance(sink, ScoresWriter) else set()
             failed = _Counted(sink, done)
@@ -70,9 +68,13 @@ class Evaluation:
             for record in self.failed:
                 if record["id"] not in done:
                     failed.add_scores(record, {})
-            whole = score(
-                clips, self.judge, failed, request.batch, done - self._shown(done), request.workers,
-                request.timeout, stop, worked, self.examples.look,
+            again = done - self._shown(done)
+            whole = all(
+                score(
+                    self._clips(chain, part), self.judge, failed, request.batch, again,
+                    request.workers, request.timeout, stop, worked, self.examples.look,
+                )
+                for chain, part in self.chains.split(self.part)
             )  # fmt: skip
             if isinstance(sink, ScoresWriter):
                 sink.close(done=whole)
@@ -82,6 +84,15 @@ class Evaluation:
         if request.shard[1] > 1:
             return Outcome(failed=failed.count)
         return Outcome({self.name: self._result(scores)}, failed=failed.count)
+
+    def _clips(self, chain: Chain, part: Part) -> Clips:
+        """Records that are shown by one chain; other clips are drawn among all."""
+        request, everyone = self.request, self.kept.everyone
+        partners = self.part if everyone is None and len(part) < len(self.part) else everyone
+        return clips_of(
+            part, self.classes, self.judge, chain, root=request.root, seed=request.seed,
+            cache=request.cache, partners=partners,
+        )  # fmt: skip
 
     def _done(self, sink: ScoresWriter) -> set[str]:
         """Ids of clips that need no second look: scored, or failed just as they would again."""
@@ -129,8 +140,8 @@ class Evaluation:
             "texts": list(model.texts),
             "frames": model.frames,
             "recipe": model.recipe.describe(),
-            "clips": request.clips,
-            "crops": request.crops,
+            "clips": self.chains.usual.clips,
+            "crops": self.chains.usual.crops,
             "fill": request.fill,
             "shown": [view.setup.p_view for view in self.judge.views][:1],
             "seed": request.seed,
@@ -171,8 +182,7 @@ class Evaluation:
         }
         told["protocol"] = {
             "frames": subject.model.frames,
-            "clips": request.clips,
-            "crops": request.crops,
+            **self.chains.describe(),
             "frame_source": "+".join(sorted(self.kept.sources)),
             "fill": request.fill,
             "seed": request.seed,

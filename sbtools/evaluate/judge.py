@@ -16,6 +16,7 @@ from sbtools.errors import UsageError
 from sbtools.evaluate.subject import Subject
 from sbtools.evaluate.views import View
 from sbtools.models.outputs import Batch
+from sbtools.protocols import AVERAGES
 from sbtools.rng import Draws
 
 LOG_PROBABILITIES = "log-probabilities"
@@ -37,8 +38,9 @@ class Judged:
 class Judge:
     """A model on its device, and the views that it is shown; text features are made once.
 
-    clips: how many items, one after another, are views of one record: their probabilities are
-    averaged (ViFi-CLIP's multi-view test sums the softmax of each). batch: clips of one call.
+    clips: how many items, one after another, are views of one record at most: their probabilities
+    are averaged (ViFi-CLIP's multi-view test sums the softmax of each), or, where `average` says
+    so, their logits. batch: clips of one call.
     """
 
     def __init__(
@@ -50,9 +52,11 @@ class Judge:
         batch: int = 32,
         seed: int = 0,
         clips: int = 1,
+        average: str = AVERAGES[0],
     ) -> None:
         self.subject, self.views, self.device = subject, views, device
         self.precision, self.clips = precision, clips
+        self._shares = clips > 1 and average == AVERAGES[0]
         self.draws = Draws(seed)
         for module in subject.modules:
             module.to(device).eval()
@@ -61,26 +65,26 @@ class Judge:
 
     @property
     def kind(self) -> str:
-        """What the scores are: logits, or log-probabilities where something was averaged."""
-        return LOG_PROBABILITIES if self.clips > 1 else self.subject.model.kind
+        """What the scores are: logits, or log-probabilities where these were averaged."""
+        return LOG_PROBABILITIES if self._shares else self.subject.model.kind
 
     def forget_classes(self) -> None:
         """Encode texts anew when they are next needed: the model's classes have changed."""
         self._classes = None
 
-    def __call__(self, batch: Batch, look: Look | None = None) -> Judged:
+    def __call__(self, batch: Batch, look: Look | None = None, each: int | None = None) -> Judged:
         """The scores of a batch's records in every view.
 
-        `batch` holds whole records, the items of one after another. `look` is called with each
-        view's name, the batch, and the batch as it is shown.
+        `batch` holds whole records, `each` items of one after another, by default `clips`. `look`
+        is called with each view's name, the batch, and the batch as it is shown.
         """
-        found = Judged()
+        found, each = Judged(), each or self.clips
         with torch.no_grad():
             for view in self.views:
                 shown = view.apply(batch, self.draws)
-                found.scores[view.name] = self._averaged(self._predicted(shown))
+                found.scores[view.name] = self._averaged(self._predicted(shown), each)
                 for name, values in view.coverage(batch).items():
-                    rows = values.float().view(-1, self.clips).mean(1).cpu().numpy()
+                    rows = values.float().view(-1, each).mean(1).cpu().numpy()
                     getattr(found, name)[view.name] = rows
                 if look is not None:
                     look(view.name, batch, shown)
@@ -104,11 +108,12 @@ class Judge:
             )
         return scores.float().cpu()
 
-    def _averaged(self, scores: Tensor) -> NDArray[np.float32]:
-        if self.clips > 1:
+    def _averaged(self, scores: Tensor, each: int) -> NDArray[np.float32]:
+        if self._shares:
             scores = torch.log_softmax(scores.double(), -1)
-            scores = scores.view(-1, self.clips, scores.shape[-1]).logsumexp(1)
-            scores = scores - float(np.log(self.clips))
+            scores = scores.view(-1, each, scores.shape[-1]).logsumexp(1) - float(np.log(each))
+        elif each > 1:
+            scores = scores.double().view(-1, each, scores.shape[-1]).mean(1)
         return scores.float().numpy()
 
 

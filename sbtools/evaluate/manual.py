@@ -1,6 +1,6 @@
-"""The list of metrics in sbtools-result(5), made of the table:
+"""The lists of metrics in sbtools-result(5) and of protocols in sbtools-eval(1), of their tables:
 
-python -m sbtools.evaluate.manual man/sbtools-result.5
+python -m sbtools.evaluate.manual man/sbtools-result.5 man/sbtools-eval.1
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from sbtools.evaluate.catalogue import KIND, METRICS
 from sbtools.evaluate.metric import P_VIEW, RATIO, Metric
 from sbtools.files import write_whole
+from sbtools.protocols import BACKGROUNDS, PROTOCOLS, SHOWN, Protocol, find
 
 FIRST = '.\\" made by python -m sbtools.evaluate.manual:\n'
 LAST = '.\\" up to here\n'
@@ -35,20 +36,62 @@ def _entry(name: str, row: Metric) -> str:
         sentences.append("Every background kind weighs the same, however many clips it has.")
     if row.source:
         sentences.append(f"Source: {row.source}.")
-    text = textwrap.fill(" ".join(sentences), 96, break_on_hyphens=False)
-    text = text.replace("\\", "\\e").replace("-", "\\-")
-    return f".TP\n.B {name}\n{text}\n"
+    return f".TP\n.B {name}\n{_roff(_filled(' '.join(sentences)))}\n"
 
 
-def put(page: str) -> str:
-    """The page with the list as the table has it; ValueError where its marks are missing."""
+def _filled(text: str) -> str:
+    return textwrap.fill(text, 96, break_on_hyphens=False)
+
+
+def _roff(text: str) -> str:
+    return text.replace("\\", "\\e").replace("-", "\\-")
+
+
+def protocols() -> str:
+    """Every protocol of sbtools, as the manual has it: roff."""
+    return "".join(_protocol(name, find(name)) for name in PROTOCOLS)
+
+
+def _protocol(name: str, protocol: Protocol) -> str:
+    about, _, source = protocol.about.partition(", as ")
+    usual, apart = _shown(protocol), dict[str, list[str]]()
+    for variant in protocol.variants:
+        own = [part for part in _shown(protocol, variant) if part not in usual]
+        apart.setdefault("; ".join(own), []).append(variant)
+    sentences = [f"{about}: {'; '.join(usual)}."]
+    sentences += [f"Of variant {', '.join(names)}: {own}." for own, names in apart.items() if own]
+    sentences.append(f"Source: {source.partition(' has ')[0]}.")
+    return f".TP\n.B {_roff(name)}\n{_roff(_filled(' '.join(sentences)))}\n"
+
+
+def _shown(protocol: Protocol, variant: str = "") -> list[str]:
+    """How clips of a variant are shown, in words."""
+    value = {name: protocol.value(name, variant) for name in (*SHOWN, "classes", BACKGROUNDS)}
+    side = value["short"] or ("the input's" if value["crops"] == 3 else "256 / 224 of the input's")
+    frames = value["frames"] or "the model's number of"
+    told = [f"{frames} frames, {value['sampling']}"]
+    told += [f"{name} {value[name]}" for name in ("clips", "crops")]
+    told.append(f"squashed to {side} x {side}" if value["resize_test"] == "squash"
+                else f"short side {side}, {value['resize_test']}")  # fmt: skip
+    told += [f"{value['classes']} classes"] if value["classes"] else []
+    kinds = value[BACKGROUNDS]
+    return [*told, *([f"mean over {', '.join(kinds)}"] if isinstance(kinds, tuple) else [])]
+
+
+def put(page: str, made: str | None = None) -> str:
+    """The page with the list as the table has it, by default that of metrics; ValueError where its
+    marks are missing."""
     before, _, rest = page.partition(FIRST)
     _, last, after = rest.partition(LAST)
     if not last:
         raise ValueError("the page has no marks to put the list between")
-    return f"{before}{FIRST}{listed()}{LAST}{after}"
+    return f"{before}{FIRST}{listed() if made is None else made}{LAST}{after}"
 
+
+LISTS = {"sbtools-result.5": listed, "sbtools-eval.1": protocols}
+"""Page -> what makes its list."""
 
 if __name__ == "__main__":
-    place = Path(sys.argv[1])
-    write_whole(str(place), put(place.read_text("utf-8")).encode())
+    for place in map(Path, sys.argv[1:]):
+        text = put(place.read_text("utf-8"), LISTS[place.name]())
+        write_whole(str(place), text.encode())

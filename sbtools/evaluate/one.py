@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sbtools.errors import SbtoolsError
 from sbtools.evaluate import asked, choice
 from sbtools.evaluate.asked import Part
+from sbtools.evaluate.chains import chains_of, require_met
 from sbtools.evaluate.request import Request
 from sbtools.evaluate.run import clips_of, score
 from sbtools.evaluate.scores import Collected
@@ -27,25 +28,29 @@ def top(request: Request, incoming: Iterable[Record], count: int) -> Iterator[di
     Clips need no label. A clip that cannot be read has `error` instead of views. Raises as
     `sbtools.evaluate.stage.evaluate`.
     """
+    require_met(request)
     kept = asked.read(incoming, request.shard, request.limit)
     subject = open_subject(request, kept.texts)
+    chains = chains_of(request, subject.model)
     if request.classes:
         subject.take_classes(labels.listed(request.classes).names, kept.texts)
     classes = list(subject.model.classes)
+    chains.require_classes(len(classes) or None)
     if not classes:
         raise SbtoolsError("the model has no classes of its own: name them, --classes a,b,c")
     brought = choice.look(kept.seen, kept.masked, kept.pixels, request.root)
     names = choice.names(request.views, request.controls, request.p_view, brought)
     views = choice.build(names, request.p_view, request.fill, subject.model.recipe.normalise)
-    judge = judge_of(request, subject, views)
-    clips = clips_of(
-        Part(kept), (), judge, root=request.root, seed=request.seed, cache=request.cache,
-        clips=request.clips, crops=request.crops,
-    )  # fmt: skip
+    judge = judge_of(request, subject, views, chains)
     found = Collected(classes, judge.kind, names)
     for record in kept.failed:
         found.add_scores(record, {})
-    score(clips, judge, found, request.batch, (), request.workers, request.timeout)
+    for chain, part in chains.split(Part(kept)):
+        clips = clips_of(
+            part, (), judge, chain, root=request.root, seed=request.seed, cache=request.cache,
+            partners=Part(kept),
+        )  # fmt: skip
+        score(clips, judge, found, request.batch, (), request.workers, request.timeout)
     for block in found.scores().blocks:
         for place, record in enumerate(block.records):
             if "error" in record:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any, overload
 
 import torch
@@ -35,6 +36,7 @@ class Plates:
             seed=clips.seed,
             clips=clips.clips,
             crops=clips.crops,
+            whole=clips.reader.whole,
         )
 
     def join(self, batch: Batch) -> tuple[Batch, list[Failure]]:
@@ -43,13 +45,16 @@ class Plates:
         Where no clip has a plate, the batch as it is. A clip whose plate cannot be read is among
         the failures, and is in the batch as one without.
         """
-        found = {
-            row: self._sample(place, view)
-            for row, (place, view) in enumerate(zip(batch["place"], batch["view"], strict=True))
-            if PLATE in self.records[place]
-        }
-        samples = {row: got for row, got in found.items() if isinstance(got, Sample)}
-        failures = [got for got in found.values() if isinstance(got, Failure)]
+        samples: dict[int, Sample] = {}
+        failures: list[Failure] = []
+        for place, rows_of_one in groupby(range(len(batch["place"])), batch["place"].__getitem__):
+            if PLATE in self.records[place]:
+                wanted = [*rows_of_one]
+                got = self._samples(place, [batch["view"][row] for row in wanted])
+                if isinstance(got, Failure):
+                    failures.append(got)
+                else:
+                    samples.update(zip(wanted, got, strict=True))
         if not samples:
             return batch, failures
         video = batch["video"]
@@ -60,8 +65,8 @@ class Plates:
         plates = torch.zeros_like(video).index_copy_(0, rows, shown)
         return {**batch, PLATE: plates, PLATED: plated.index_fill_(0, rows, True)}, failures
 
-    def _sample(self, place: int, view: int) -> Sample | Failure:
-        got = self.clips[place * self.clips.views + view, 0]
+    def _samples(self, place: int, views: Sequence[int]) -> list[Sample] | Failure:
+        got = self.clips.take([place * self.clips.views + view for view in views], 0)
         if isinstance(got, Failure):
             return Failure(got.id, got.kind, f"plate: {got.message}")
         return got

@@ -14,7 +14,8 @@ class Request:
     run: a run's folder or a checkpoint, with `which` of last, best, ema; or model, weights, frames
     and options of one that no run holds. classes: a file, or names with commas; base and novel:
     the same, for two results. views: names, None for those that the records allow; p_view: bg or
-    bg+obj. clips, crops: of each record. scores: the folder of a store. examples: clips whose
+    bg+obj. clips, crops: of each record; protocol: a name of `sbtools.protocols`, which fixes them
+    and more. scores: the folder of a store. examples: clips whose
     frames the result shows. threads and cores: as `sbtools.threads.settle` takes them. told: what
     the result says of run and dataset besides.
     """
@@ -35,6 +36,7 @@ class Request:
     fill: str = "normal"
     clips: int = 1
     crops: int = 1
+    protocol: str | None = None
     batch: int = 32
     group_by: str | None = None
     pairs: bool = False

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from sbtools.evaluate.chains import Chain
 from sbtools.evaluate.judge import Judge, Judged, Look
 from sbtools.evaluate.plates import Plates
 from sbtools.evaluate.views import needs
@@ -34,17 +35,16 @@ class Sink(Protocol):
 
 
 def clips_of(
-    records: Sequence[Record], classes: Sequence[str], judge: Judge, **options: Any
+    records: Sequence[Record], classes: Sequence[str], judge: Judge, chain: Chain, **options: Any
 ) -> Clips:
-    """The records as the loader shows them to the model; options: root, seed, cache, clips, crops,
-    partners.
+    """The records as the loader shows them to the model; options: root, seed, cache, partners.
 
     No classes: labels are -1.
     """
-    model = judge.subject.model
     return Clips(
-        records, classes, model.recipe, frames=model.frames, train=False,
-        needs=needs(judge.views), **options,
+        records, classes, chain.recipe, frames=judge.subject.model.frames, train=False,
+        needs=needs(judge.views), clips=chain.clips, crops=chain.crops,
+        whole=chain.whole, **options,
     )  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def score(
                 failures = [*failures, *unread]
             found = (dict(clips.records[place]) for place in part)
             records = {record["id"]: record for record in found}
-            _take(records, judge, sink, got, failures, look)
+            _take(records, judge, sink, got, failures, look, each)
             for _ in part:
                 worked()
     return not stop()
@@ -93,12 +93,13 @@ def _take(
     batch: Batch,
     failures: Sequence[Failure],
     look: Look | None,
+    each: int,
 ) -> None:
     """The records of one batch, in their order; one that failed in any item has failed."""
     gone = {failure.id: failure for failure in reversed(failures)}
     ids: list[str] = batch["id"]
     kept = _some(batch, [place for place, id in enumerate(ids) if id not in gone])
-    found = judge(kept, look) if kept["id"] else Judged()
+    found = judge(kept, look, each) if kept["id"] else Judged()
     rows = {id: row for row, id in enumerate(dict.fromkeys(kept["id"]))}
     for id, record in records.items():
         if id in gone:

@@ -10,6 +10,7 @@ from sbtools.errors import UsageError
 from sbtools.evaluate import asked, choice
 from sbtools.evaluate.asked import Kept, Part
 from sbtools.evaluate.catalogue import rows
+from sbtools.evaluate.chains import Chains, chains_of, frames_of, require_met
 from sbtools.evaluate.combine import base_to_novel
 from sbtools.evaluate.evaluation import Evaluation
 from sbtools.evaluate.judge import Judge
@@ -36,13 +37,17 @@ def evaluate(
     Raises UsageError for what does not go together, a label that is none of the classes among it,
     and SbtoolsError where there is no record, or none that can be judged.
     """
+    require_met(request)
     kept = asked.read(incoming, request.shard, request.limit, request.group_by, stop)
     if stop():
         return Outcome(stopped=True)
     if expected is not None:
         asked.require_expected(kept, iter(expected))
     subject = open_subject(request, kept.texts)
+    chains = chains_of(request, subject.model)
     lists = _lists(request, subject, kept)
+    for classes in lists.values():
+        chains.require_classes(len(classes))
     brought = choice.look(kept.seen, kept.masked, kept.pixels, request.root)
     names = choice.names(request.views, request.controls, request.p_view, brought)
     views = choice.build(names, request.p_view, request.fill, subject.model.recipe.normalise)
@@ -53,9 +58,9 @@ def evaluate(
         part = _part(kept, classes if len(lists) > 1 else None)
         subject.take_classes(classes, kept.texts)
         if judge is None:
-            judge = judge_of(request, subject, views)
+            judge = judge_of(request, subject, views, chains)
         judge.forget_classes()
-        one = Evaluation(request, kept, part, judge, name)
+        one = Evaluation(request, kept, part, judge, chains, name)
         made = one.run(stop, worked)
         if made is None:
             outcome.stopped = True
@@ -87,11 +92,15 @@ def open_subject(request: Request, texts: Mapping[str, str]) -> Subject:
         raise UsageError("name what is judged: RUN, or --model NAME")
     lists = [text for text in (request.classes, request.base, request.novel) if text]
     classes = [name for text in lists for name in labels.listed(text).names] if lists else None
-    return of_model(request.model, classes, texts, request.weights, request.frames, request.options)
+    frames = request.frames or frames_of(request)
+    return of_model(request.model, classes, texts, request.weights, frames, request.options)
 
 
-def judge_of(request: Request, subject: Subject, views: Sequence[View]) -> Judge:
+def judge_of(
+    request: Request, subject: Subject, views: Sequence[View], chains: Chains | None = None
+) -> Judge:
     """The model on its device, and threads to go with it."""
+    chains = chains or chains_of(request, subject.model)
     where = device.resolve(request.device)
     threads.settle(
         request.threads, request.cores, lambda: request.batch * clip_flops(subject.model),
@@ -99,7 +108,7 @@ def judge_of(request: Request, subject: Subject, views: Sequence[View]) -> Judge
     )  # fmt: skip
     return Judge(
         subject, views, where, request.precision, request.batch,
-        request.seed, request.clips * request.crops,
+        request.seed, chains.views, chains.average,
     )  # fmt: skip
 
 

@@ -51,9 +51,9 @@ def of_run(where: str, which: str | None = None) -> Subject:
     which: last, best or ema; None is best where the training chose one by `--select`, else last.
     Raises UsageError where there is none, DamagedError when the file is damaged.
     """
-    told = _told(where)
+    told = told_of(where)
     if which is None:
-        chosen = (told or {}).get("settings", {}).get("select", "last") != "last"
+        chosen = told.get("settings", {}).get("select", "last") != "last"
         which = "best" if chosen else "last"
     trained = load(where, which)
     settings = trained.settings
@@ -79,12 +79,15 @@ def of_run(where: str, which: str | None = None) -> Subject:
     )
 
 
-def _told(where: str) -> dict[str, Any] | None:
-    """What run.json says, of the folder or beside the checkpoint."""
+def told_of(where: str) -> dict[str, Any]:
+    """What run.json says, of the folder or beside the checkpoint; nothing where there is none.
+
+    UsageError for a folder that is no run, DamagedError where run.json cannot be read.
+    """
     folder = where if os.path.isdir(where) else os.path.dirname(os.path.abspath(where))
     if os.path.isdir(where) and not os.path.lexists(os.path.join(where, RUN)):
         raise UsageError(f"{where} is no run: it has no {RUN} (sbtools train -o {where})")
-    return read_run(folder)
+    return read_run(folder) or {}
 
 
 def _model(
@@ -101,10 +104,10 @@ def _model(
     }
 
 
-def _training(trained: Trained, told: Mapping[str, Any] | None, where: str) -> dict[str, Any]:
+def _training(trained: Trained, told: Mapping[str, Any], where: str) -> dict[str, Any]:
     settings: Settings = trained.settings
     folder = where if os.path.isdir(where) else os.path.dirname(where)
-    records = (told or {}).get("records", {})
+    records = told.get("records", {})
     return {
         "run": os.path.normpath(folder or "."),
         "checkpoint": os.path.basename(trained.path),
@@ -115,7 +118,7 @@ def _training(trained: Trained, told: Mapping[str, Any] | None, where: str) -> d
         "settings": settings.describe(),
         "records_sha256": records.get("sha256"),
         "clips": records.get("clips"),
-        "frame_source": (told or {}).get("frame_source"),
+        "frame_source": told.get("frame_source"),
         "classes": len(settings.classes),
         "log": list(epoch_lines(os.path.join(folder, LOG))),
     }

@@ -14,6 +14,7 @@ MANY_TIES = 0.01
 def warnings(found: Mapping[str, Any]) -> list[dict[str, str]]:
     """Each as {"kind", "message"}, of a result without them."""
     told = [*_of_shards(found), *_of_clips(found), *_of_masks(found), *_of_views(found)]
+    told += _of_backgrounds(found)
     training = found.get("training") or {}
     if training.get("select") == "eval-as-published":
         told.append(("selected-on-test", "the epoch was chosen on the clips that are judged here"))
@@ -39,6 +40,21 @@ def _of_clips(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             "few-clips",
             (f"{clips['used']} clips from {clips['sources']} sources: the intervals are rough"),
         )
+
+
+def _of_backgrounds(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Variants whose top1 is the mean over other kinds than the protocol's."""
+    protocol = found["protocol"]
+    chains = protocol.get("chains", {})
+    for name, variant in found.get("variants", {}).items():
+        wanted = chains.get(name, chains.get("", {})).get("backgrounds")
+        kinds = variant["kinds"]["names"]
+        if wanted and set(wanted) != set(kinds):
+            yield (
+                "backgrounds",
+                f"variant {name}: protocol {protocol['name']} takes the mean over the backgrounds "
+                f"{', '.join(wanted)}; here it is over {', '.join(kinds)}",
+            )
 
 
 def _of_masks(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -60,6 +60,7 @@ class Clips(Dataset[Sample | Failure]):
         crops: int = 1,
         partners: Sequence[Mapping[str, Any]] | Any | None = None,
         facts: Mapping[str, Any] | None = None,
+        whole: bool = False,
     ) -> None:
         self.records, self.recipe, self.frames = records, recipe, frames
         self.root = None if root is None else os.fspath(root)
@@ -68,7 +69,7 @@ class Clips(Dataset[Sample | Failure]):
         self._check(train)
         self.reader = Reader(
             recipe, frames, train, self.needs.values(), self.root, seed, fixed_frames or not train,
-            os.fspath(cache) if cache else None, clips, crops,
+            os.fspath(cache) if cache else None, clips, crops, whole,
         )  # fmt: skip
         self.reader.labels = {name: number for number, name in enumerate(classes)}
         if any(need.others for need in self.needs.values()):
@@ -113,12 +114,16 @@ class Clips(Dataset[Sample | Failure]):
 
     def __getitem__(self, item: tuple[int, int]) -> Sample | Failure:
         place, epoch = item
+        got = self.take([place], epoch)
+        return got if isinstance(got, Failure) else got[0]
+
+    def take(self, places: Sequence[int], epoch: int) -> list[Sample] | Failure:
+        """The samples of some views of one record, whose frames are decoded once for all."""
         if self.first_epoch is None:
             self.first_epoch = epoch
-        number, view = divmod(place, self.views)
-        record = self.records[number]
+        record = self.records[places[0] // self.views]
         try:
-            return self._sample(record, number, view, epoch)
+            return self._samples(record, places, epoch)
         except ClipError as error:
             return Failure(record["id"], error.kind, str(error))
         except DamagedError as error:
@@ -128,11 +133,17 @@ class Clips(Dataset[Sample | Failure]):
                 raise
             return Failure(record["id"], "memory", "memory does not suffice for the clip")
 
-    def _sample(self, record: Record, number: int, view: int, epoch: int) -> Sample:
+    def _samples(self, record: Record, places: Sequence[int], epoch: int) -> list[Sample]:
         refuse_failed(record)
         label = self.reader.label(record)
-        clip = self.reader.take(record, epoch, divmod(view, self.crops))
-        made = Sample(clip.frames, label, record["id"], number, view, clip.jitter)
+        number, views = places[0] // self.views, [place % self.views for place in places]
+        taken = self.reader.take_views(record, epoch, [divmod(v, self.crops) for v in views])
+        return [
+            self._sample(clip, label, number, view) for clip, view in zip(taken, views, strict=True)
+        ]
+
+    def _sample(self, clip: Excerpt, label: int, number: int, view: int) -> Sample:
+        made = Sample(clip.frames, label, clip.record["id"], number, view, clip.jitter)
         made.arrays.update(clip.masks)
         for name, need in self.needs.items():
             for key, value in need.bring(clip, self.facts.get(name)).items():

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sbtools import rng
+from sbtools.detect.base import Image
 from sbtools.errors import ClipError
 from sbtools.loader import geometry, sampling
 from sbtools.loader.cache import Cache
-from sbtools.loader.footage import Footage, Original, Record, Scale, identity, require
+from sbtools.loader.footage import Footage, Original, Plane, Record, Scale, identity, require
 from sbtools.loader.geometry import Crop, Size
 from sbtools.loader.partners import Partners
 from sbtools.loader.photo import Jitter, draw_jitter
@@ -23,6 +24,8 @@ from sbtools.store import Stores
 
 TRIES = 8
 Masks = dict[str, NDArray[np.bool_]]
+Planes = Mapping[str, Mapping[int, Plane]]
+"""Masks of a whole frame, by name and by the frame's place."""
 
 
 class Wanted(Protocol):
@@ -93,7 +96,9 @@ class Reader:
         cache: str | None,
         clips: int,
         crops: int,
+        whole: bool = False,
     ) -> None:
+        self.whole = whole
         self.recipe, self.frames, self.train = recipe, frames, train
         self.root, self.seed, self.fixed = root, seed, fixed
         self.clips, self.crops = clips, crops
@@ -113,7 +118,8 @@ class Reader:
         drawn = [self.recipe.sampling, self.frames, self.clips] if self.fixed else None
         how = {"bicubic": "bicubic, torchvision's sizes"}.get(self.scale.how, self.scale.how)
         least = {"min_score": self.least} if self.least else {}
-        return {"short": self.scale.short, "how": how, "frames": drawn, **least}
+        whole = {"whole": True} if self.whole else {}
+        return {"short": self.scale.short, "how": how, "frames": drawn, **least, **whole}
 
     def draw(self, id: str, purpose: str, epoch: int) -> np.random.Generator:
         """Draws of a clip in an epoch."""
@@ -141,32 +147,56 @@ class Reader:
 
         Raises ClipError, and DamagedError of a store.
         """
+        return self.take_views(record, epoch, [view], drawn, masks)[0]
+
+    def take_views(
+        self,
+        record: Record,
+        epoch: int,
+        views: Sequence[tuple[int, int]],
+        drawn: tuple[str, str] | None = None,
+        masks: bool = True,
+    ) -> list[Excerpt]:
+        """An excerpt for each view of one clip, as `take` does; frames and masks are read once."""
         refuse_failed(record)
         id, purpose = drawn or (record["id"], "")
         shown = self._instead(record, id, purpose, epoch)
         planes = self.planes if masks else []
         with self._footage(shown, epoch, planes, shown is not record) as footage:
-            draw = self.draw(id, f"{purpose}frames", epoch)
-            places = self._places(footage.count, draw, view[0])
-            images = footage.frames(places)
-            crop = self._crop(record, footage.size, self.draw(id, f"{purpose}crop", epoch), view[1])
-            frames = np.empty((self.frames, self.recipe.size, self.recipe.size, 3), np.uint8)
-            for out, place in zip(frames, places, strict=True):
-                geometry.cut(images[place], crop, self.recipe.size, out)
-            size = footage.size
-            found = self._masks(footage, places, crop, size, planes)
-        jitter = None
-        if self.train:
-            draw = self.draw(id, f"{purpose}jitter", epoch)
-            jitter = draw_jitter(self.recipe, self.frames, draw)
-        return Excerpt(self, record, id, epoch, view, frames, crop, size, found, jitter)
+            places: dict[int, list[int]] = {}
+            for number, _ in views:
+                draw = self.draw(id, f"{purpose}frames", epoch)
+                places[number] = places.get(number) or self._places(footage.count, draw, number)
+            wanted = sorted({place for each in places.values() for place in each})
+            images, size = footage.frames(wanted), footage.size
+            hidden = self._planes(footage, wanted, size, planes)
+        made = []
+        for view in views:
+            crop = self._crop(record, size, self.draw(id, f"{purpose}crop", epoch), view[1])
+            frames = self._cut(images, places[view[0]], crop)
+            found = self._masks(hidden, places[view[0]], crop)
+            jitter = None
+            if self.train:
+                draw = self.draw(id, f"{purpose}jitter", epoch)
+                jitter = draw_jitter(self.recipe, self.frames, draw)
+            made.append(Excerpt(self, record, id, epoch, view, frames, crop, size, found, jitter))
+        return made
+
+    def _cut(
+        self, images: Mapping[int, Image], places: Sequence[int], crop: Crop
+    ) -> NDArray[np.uint8]:
+        side = self.recipe.size
+        frames = np.empty((self.frames, side, side, 3), np.uint8)
+        for out, place in zip(frames, places, strict=True):
+            geometry.cut(images[place], crop, side, out)
+        return frames
 
     def masks_of(self, record: Record, epoch: int, crop: Crop, size: Size) -> Masks:
         """The masks of a clip at the frames that the test rule takes, stretched to `size`."""
         refuse_failed(record)
         with self._footage(record, epoch, self.planes) as footage:
             places = sampling.test(self.recipe.sampling, footage.count, self.frames)
-            return self._masks(footage, places, crop, size, self.planes)
+            return self._masks(self._planes(footage, places, size, self.planes), places, crop)
 
     def _instead(self, record: Record, id: str, purpose: str, epoch: int) -> Record:
         if self.train:
@@ -195,7 +225,7 @@ class Reader:
         yield found
 
     def _original(self, record: Record, elsewhere: bool, check: bool = True) -> Original:
-        how = (check, elsewhere, self.least)
+        how = (check, elsewhere, self.least, self.whole)
         return Original(record, self.root, self.stores, self.scale, *how)
 
     def _places(self, count: int, draw: np.random.Generator, clip: int) -> list[int]:
@@ -217,20 +247,25 @@ class Reader:
             return geometry.third_crop(size, self.recipe.size, third)
         return geometry.centre_crop(size, self.recipe.size, how=self.scale.how)
 
-    def _masks(
-        self,
-        footage: Footage,
-        places: Sequence[int],
-        crop: Crop,
-        size: Size,
-        planes: Iterable[str],
-    ) -> Masks:
-        """The masks of these places in this geometry, of frames that are of `size` first."""
-        side, found = self.recipe.size, {}
-        for name in planes:
-            cut = {
-                place: geometry.cut_mask(geometry.scale_mask(mask, size), crop, side)
+    def _planes(
+        self, footage: Footage, places: Sequence[int], size: Size, planes: Iterable[str]
+    ) -> Planes:
+        """The masks of these places, stretched to frames that are of `size` before the crop."""
+        return {
+            name: {
+                place: geometry.scale_mask(mask, size)
                 for place, mask in footage.plane(name, places).items()
+            }
+            for name in planes
+        }
+
+    def _masks(self, planes: Planes, places: Sequence[int], crop: Crop) -> Masks:
+        """Those of these places in this crop."""
+        found = {}
+        for name, whole in planes.items():
+            cut = {
+                place: geometry.cut_mask(whole[place], crop, self.recipe.size)
+                for place in set(places)
             }
             found[name] = np.stack([cut[place] for place in places])
         return found

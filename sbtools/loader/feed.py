@@ -6,6 +6,7 @@ import gc
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -86,8 +87,8 @@ class Batches(Dataset[Any]):
         samples: list[Sample] = []
         failures: list[Failure] = []
         try:
-            for place in places:
-                self._take(place, epoch, samples, failures)
+            for _, of_one in groupby(places, lambda place: place // self.clips.views):
+                self._take([*of_one], epoch, samples, failures)
             return collate(samples, self.clips.frames, self.clips.recipe.size), failures
         except SbtoolsError as error:
             return error
@@ -107,34 +108,37 @@ class Batches(Dataset[Any]):
         gc.collect()
         return self.again()[step]
 
-    def _one(self, place: int, epoch: int) -> Sample | Failure:
-        """One clip; MemoryError where it lacks memory and may be tried again."""
-        got = self.clips[place, epoch]
-        if isinstance(got, Sample) or got.kind != "memory":
+    def _some(self, places: Sequence[int], epoch: int) -> list[Sample] | Failure:
+        """Views of one clip; MemoryError where it lacks memory and may be tried again."""
+        got = self.clips.take(places, epoch)
+        if isinstance(got, list) or got.kind != "memory":
             return got
         if not self.last:
             raise MemoryError
         return replace(got, message=str(twice(ClipError(got.kind, got.message))))
 
-    def _take(self, place: int, epoch: int, samples: list[Sample], failures: list[Failure]) -> None:
-        got = self._one(place, epoch)
-        if isinstance(got, Sample):
-            samples.append(got)
+    def _take(
+        self, places: Sequence[int], epoch: int, samples: list[Sample], failures: list[Failure]
+    ) -> None:
+        got = self._some(places, epoch)
+        if isinstance(got, list):
+            samples.extend(got)
             return
         if self.on_failure == "omit":
             failures.append(got)
             return
-        samples.append(self._replacement(place, epoch, got))
-        failures.append(replace(got, replaced_by=samples[-1].id))
+        for place in places:
+            samples.append(self._replacement(place, epoch, got))
+            failures.append(replace(got, replaced_by=samples[-1].id))
 
     def _replacement(self, place: int, epoch: int, failure: Failure) -> Sample:
         places = order(len(self.clips), self.clips.seed, epoch)
         here = int(np.flatnonzero(places == place)[0]) + len(places) // 2
         for step in range(len(places)):
             other = int(places[(here + step) % len(places)])
-            found = self._one(other, epoch) if other != place else None
-            if isinstance(found, Sample):
-                return found
+            found = self._some([other], epoch) if other != place else None
+            if isinstance(found, list):
+                return found[0]
         raise SbtoolsError(
             f"no clip can be read; the first: {failure.id}: {failure.kind}: {failure.message}"
         )

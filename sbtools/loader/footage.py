@@ -60,7 +60,8 @@ class Original:
     the frames of the store of pixels or masks, else the members of [start, end). With `check` a
     video must have the digest that its masks were made of; the sizes must always agree. A video
     that was made `elsewhere` has other digests and sizes, and the masks are stretched to it. Boxes
-    of a score below `least` are left out. Raises ClipError, and DamagedError of a store.
+    of a score below `least` are left out. With `whole` the store must hold all of the clip's
+    frames. Raises ClipError, and DamagedError of a store.
     """
 
     def __init__(
@@ -72,8 +73,9 @@ class Original:
         check: bool = True,
         elsewhere: bool = False,
         least: float = 0.0,
+        whole: bool = False,
     ) -> None:
-        self.record, self.root, self.scale = dict(record), root, scale
+        self.record, self.root, self.scale, self._whole = dict(record), root, scale, whole
         self._elsewhere, self._least = elsewhere, np.float32(least)  # as scores are stored
         self._open = ExitStack()
         self.stored = stored_of(record, stores)
@@ -113,6 +115,7 @@ class Original:
         if "pixels" in self.record:
             assert self.stored is not None
             self._original, self.numbers = self.stored.size, self.stored.frames
+            self._require_all(np.ptp(self.numbers) + 1)
             return
         if uses_arrays(self.record):
             self._array = _array(records.resolve(self.record["arrays"], self.root))
@@ -125,10 +128,20 @@ class Original:
         self.numbers = members
         if self.stored is not None:
             self.numbers = self.stored.frames
+            self._require_all(len(members))
             if not self._elsewhere:
                 self._agree(check)
         if not len(self.numbers):
             raise ClipError("mismatch", "no frame of the video lies between start and end")
+
+    def _require_all(self, count: int) -> None:
+        """ClipError where a clip has more frames than the store, and all of them are asked for."""
+        if self._whole and len(self.numbers) < count:
+            raise ClipError(
+                "mismatch",
+                f"its store holds {len(self.numbers)} of {count} frames, and the test is of all: "
+                "make it with --frames all",
+            )
 
     def _agree(self, check: bool) -> None:
         """ClipError unless the masks belong to these frames."""

@@ -21,6 +21,7 @@ Size = tuple[int, int]
 
 SCALES = (1, 0.875, 0.75, 0.66)
 AREAS, RATIOS, ATTEMPTS = (0.08, 1.0), (3 / 4, 4 / 3), 10
+AS_TORCHVISION = ("bicubic", "antialias")
 _QUARTERS = ((0, 0), (4, 0), (0, 4), (4, 4), (2, 2))
 _MORE = ((0, 2), (4, 2), (2, 4), (2, 0), (1, 1), (3, 1), (1, 3), (3, 3))
 _SIDES = re.compile(r"(?<![a-z])(left|right)(?![a-z])", re.IGNORECASE)
@@ -41,11 +42,13 @@ class Crop:
 def short_size(size: Size, short: int, how: str = "bilinear") -> Size:
     """Height and width of a frame whose shorter side becomes `short`; at least 1 each.
 
-    bilinear: rounded half up, as mmcv.rescale_size does. bicubic: the longer side is cut to a whole
-    number, as torchvision.transforms.Resize does.
+    bilinear: rounded half up, as mmcv.rescale_size does. bicubic and antialias: the longer side is
+    cut to a whole number, as torchvision.transforms.Resize does. squash: both sides become `short`.
     """
     height, width = size
-    if how == "bicubic":
+    if how == "squash":
+        return short, short
+    if how in AS_TORCHVISION:
         longer = int(short * max(size) / min(size))
         return (short, longer) if height <= width else (longer, short)
     factor = short / min(size)
@@ -55,17 +58,19 @@ def short_size(size: Size, short: int, how: str = "bilinear") -> Size:
 def scale(frame: Image, size: Size, how: str = "bilinear") -> Image:
     """The frame [H, W, 3] at another height and width.
 
-    bilinear: without smoothing, as OpenCV has it and the official ViFi-CLIP uses it. bicubic: with
-    smoothing, as Pillow has it and the official ActionCLIP uses it in tests.
+    bilinear and squash: without smoothing, as OpenCV has it and the official ViFi-CLIP and StillMix
+    use it. bicubic and antialias: with smoothing, as Pillow has its bicubic and its bilinear; the
+    official ActionCLIP uses the one in tests, and ALBAR torchvision's tensors like the other.
     """
     if frame.shape[:2] == size:
         return frame
-    if how == "bilinear":
+    if how not in AS_TORCHVISION:
         return _resized(frame, size, cv2.INTER_LINEAR)
     from PIL import Image as Pillow
 
     picture = Pillow.fromarray(np.ascontiguousarray(frame))
-    return np.asarray(picture.resize(size[::-1], Pillow.Resampling.BICUBIC))
+    smooth = Pillow.Resampling.BICUBIC if how == "bicubic" else Pillow.Resampling.BILINEAR
+    return np.asarray(picture.resize(size[::-1], smooth))
 
 
 def scale_mask(mask: NDArray[Any], size: Size) -> NDArray[np.uint8]:
@@ -153,9 +158,10 @@ def centre_crop(size: Size, side: int, flip: bool = False, how: str = "bilinear"
     """The square in the middle of a frame of that height and width.
 
     Where what is left is odd: bilinear, the pixel before the middle, as mmaction's CenterCrop has
-    it; bicubic, the even one of the two beside it, as torchvision.transforms.CenterCrop.
+    it; bicubic and antialias, the even one of the two beside it, as
+    torchvision.transforms.CenterCrop.
     """
-    if how == "bicubic":
+    if how in AS_TORCHVISION:
         y, x = (round((length - side) / 2) for length in size)
     else:
         y, x = ((length - side) // 2 for length in size)

@@ -10,6 +10,9 @@ import numpy as np
 from sbtools.errors import UsageError
 from sbtools.models.recipe import Segments, segments_of
 
+ROOM = 10
+"""Frames that ALBAR's official test leaves at the end, where it takes several clips."""
+
 
 def training(rule: str, count: int, frames: int, draw: np.random.Generator) -> list[int]:
     """Places [T], each in [0, N), as training draws them; `rule` as `Recipe.sampling`.
@@ -18,8 +21,13 @@ def training(rule: str, count: int, frames: int, draw: np.random.Generator) -> l
     clips shorter than T wrap round), ActionCLIP datasets/datasets.py _sample_indices. segments:TxK
     and dense:TxS are mmaction2's SampleFrames with num_clips T and clip_len K, and with clip_len T
     and frame_interval S; what is behind the end begins anew ("loop"). segments:Tx1 is vifi.
+    albar:TxS is ALBAR's multi_dataset_dl.py build_clip: S is halved where T times S is more than N,
+    and what is behind the end is the last frame.
     """
     segments = segments_of(rule)
+    if segments is not None and not segments.loops:
+        step, room = _halved(segments, count)
+        return _held(segments, int(draw.integers(max(1, int(room)))), step, count)
     if segments is not None:
         return _shown(segments, _starts(segments, count, draw), count)
     if rule == "vifi":
@@ -33,9 +41,15 @@ def test(rule: str, count: int, frames: int, clip: int = 0, clips: int = 1) -> l
     Of several `clips`, each takes every so-manieth of T times as many places: the official code
     draws them at random. ViFi-CLIP: floor(i N/T + N/2T), in whole numbers where the official code
     rounds in floating point; ActionCLIP: floor(i N/T + (N/T - 1) / 2). segments and dense: run i of
-    n begins at floor((i + 1/2) (N - L + 1) / n), where L is K, or T times S; at 0 where N < L.
+    n begins at floor((i + 1/2) (N - L + 1) / n), where L is K, or T times S; at 0 where N < L; a
+    clip takes whole runs. albar: from the first frame on; the last of several clips ends
+    10 frames before the end, and the others begin evenly between.
     """
     segments = segments_of(rule)
+    if segments is not None and not segments.loops:
+        step, room = _halved(segments, count)
+        start = int(np.linspace(0, max(0, room - ROOM), clips)[clip])
+        return _held(segments, start, step, count)
     if segments is not None:
         finer = Segments(segments.count * clips, segments.length, segments.stride)
         return _shown(segments, _middles(finer, count)[clip::clips], count)
@@ -107,6 +121,18 @@ def _middles(segments: Segments, count: int) -> list[int]:
 def _shown(segments: Segments, starts: Sequence[int], count: int) -> list[int]:
     steps = range(0, segments.length * segments.stride, segments.stride)
     return [(start + step) % count for start in starts for step in steps]
+
+
+def _halved(segments: Segments, count: int) -> tuple[float, float]:
+    """From one frame to the next, and how many frames are left over."""
+    step: float = segments.stride
+    if step * segments.length > count:
+        step /= 2
+    return step, count - step * segments.length
+
+
+def _held(segments: Segments, start: int, step: float, count: int) -> list[int]:
+    return [min(start + int(step * i), count - 1) for i in range(segments.length)]
 
 
 def possible(rule: str, count: int, frames: int, clips: int, fixed: bool) -> Sequence[int]:

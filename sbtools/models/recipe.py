@@ -17,12 +17,13 @@ class Recipe:
     normalise    imagenet, clip, or another name of `sbtools.mask.fill.NORMALISE`
     size         side of the square input, in pixels
     short        shorter side before cropping; 0 is floor(size * 256 / 224)
-    sampling     vifi, actionclip, segments:TxK or dense:TxS: which of N frames, in training and in
-                 tests; see `sbtools.loader.sampling`
+    sampling     vifi, actionclip, segments:TxK, dense:TxS or albar:TxS: which of N frames, in
+                 training and in tests; see `sbtools.loader.sampling`
     crop         multiscale5, multiscale13, resized, random or centre: training crops, of
                  `sbtools.loader.geometry.CROPS`; tests crop the centre
-    resize_test  bilinear (OpenCV's; sizes and centre crop as in mmaction) or bicubic (Pillow's;
-                 sizes and centre crop as in torchvision)
+    resize_test  bilinear (OpenCV's; sizes and centre crop as in mmaction), bicubic or antialias
+                 (Pillow's bicubic and bilinear; sizes and centre crop as in torchvision), or
+                 squash (bilinear, to a square of `short_side`, whatever the shape)
     flip         auto (not where the label tells left from right), always, or never
     jitter       probability of colour jitter, of strength .4 .4 .2 .1
     gray         probability of dropping colour
@@ -74,33 +75,41 @@ class Recipe:
 _WORDS = {
     "normalise": ("imagenet", "clip", "kinetics", "slowfast", "half"),
     "crop": ("multiscale5", "multiscale13", "resized", "random", "centre"),
-    "resize_test": ("bilinear", "bicubic"),
+    "resize_test": ("bilinear", "bicubic", "antialias", "squash"),
     "flip": ("auto", "always", "never"),
     "jitter_per": ("clip", "frame"),
 }
 
-_SAMPLING = re.compile(r"(vifi|actionclip)|(?:(segments)|(dense)):([1-9]\d{0,5})x([1-9]\d{0,5})")
+_SAMPLING = re.compile(r"(vifi|actionclip)|(segments|dense|albar):([1-9]\d{0,5})x([1-9]\d{0,5})")
 
 
 @dataclass(frozen=True)
 class Segments:
-    """`count` segments of `length` frames each, `stride` frames apart."""
+    """`count` segments of `length` frames each, `stride` frames apart.
+
+    loops: what is behind the end of the clip begins anew; else the stride is halved where the clip
+    is too short, and the last frame is repeated.
+    """
 
     count: int
     length: int
     stride: int
+    loops: bool = True
 
 
 def segments_of(sampling: str) -> Segments | None:
-    """Of segments:TxK, T segments of K neighbours, or dense:TxS, one of T frames that are S apart.
+    """Of segments:TxK, T segments of K neighbours, or dense:TxS and albar:TxS, one of T frames that
+    are S apart.
 
     None for a rule that has no numbers. UsageError for a text that is no rule.
     """
     found = _parsed(sampling)
     if found[1]:
         return None
-    first, second = int(found[4]), int(found[5])
-    return Segments(first, second, 1) if found[2] else Segments(1, first, second)
+    first, second = int(found[3]), int(found[4])
+    if found[2] == "segments":
+        return Segments(first, second, 1)
+    return Segments(1, first, second, loops=found[2] == "dense")
 
 
 def frames_of(sampling: str) -> int | None:
@@ -113,7 +122,7 @@ def _parsed(sampling: str) -> re.Match[str]:
     found = _SAMPLING.fullmatch(sampling)
     if found is None:
         raise UsageError(
-            "recipe: sampling is vifi, actionclip, segments:TxK (as in segments:8x1) or dense:TxS "
-            f"(as in dense:32x2), not '{sampling}'"
+            "recipe: sampling is vifi, actionclip, segments:TxK (as in segments:8x1), dense:TxS "
+            f"(as in dense:32x2) or albar:TxS, not '{sampling}'"
         )
     return found

@@ -37,13 +37,15 @@ class Preset:
     about: one sentence: which training of which paper. settings: name -> (value, source). A name is
     an option of `sbtools train` without its dashes (model, frames, clip-grad; group has a tuple of
     rules), or PART.NAME with a part of `PARTS`: model.crop is --set-model crop=. lacks: what the
-    original does besides, and sbtools has not; start: the weights it begins with.
+    original does besides, and sbtools has not; start: the weights it begins with; protocol: of
+    `sbtools.protocols`, by which its numbers are told.
     """
 
     about: str
     settings: Mapping[str, tuple[Value, str]]
     start: str = ""
     lacks: tuple[str, ...] = ()
+    protocol: str = ""
 
     def value(self, name: str) -> Value | None:
         """What a setting is; None where the preset does not set it."""

@@ -37,5 +37,6 @@ ACTIONCLIP = Preset(
         "lr-floor": (0.0, "utils/lr_scheduler.py"),
     },
     start="CLIP ViT-B/32",
+    protocol="actionclip",
     lacks=("RandAugment (N 2, M 9)", "weights in half precision after each step"),
 )

@@ -48,4 +48,5 @@ HMDB51_SWIN3D_T = Preset(
         "lr-floor": (0.0, f"{_CONFIG}, min_lr"),
     },
     start="Video Swin-T of Kinetics-400; torchvision's swin3d_t has been trained anew",
+    protocol="stillmix-hmdb51",
 )

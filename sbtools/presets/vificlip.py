@@ -38,5 +38,6 @@ VIFICLIP = Preset(
         "lr-floor": (0.01, f"{_OPTIMIZER}, lr_min"),
     },
     start="CLIP ViT-B/16",
+    protocol="vificlip-multiview",
     lacks=("mixup (Beta .8) or cutmix (Beta 1), of each batch one",),
 )

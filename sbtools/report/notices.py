@@ -14,8 +14,8 @@ from sbtools.report.tables import Row, Table
 MARKS = {"weight-free-masks": "\N{DAGGER}", "selected-on-test": "\N{DOUBLE DAGGER}",
          "other-clips": "\N{SECTION SIGN}"}  # fmt: skip
 FIRST = ("unread", "unchecked", "weight-free-masks", "selected-on-test", "trained-on-test",
-         "p-views", "classes", "other-clips", "protocol", "doubles", "one-seed", "floor",
-         "published")  # fmt: skip
+         "p-views", "classes", "other-clips", "protocols", "protocol", "doubles", "one-seed",
+         "floor", "published")  # fmt: skip
 LIKE = ("frames", "clips", "crops", "frame_source", "fill")
 NAMES_SHOWN, ALIKE = 4, 3
 
@@ -124,6 +124,11 @@ def _apart(tables: Sequence[Table]) -> Iterator[Notice]:
     if len(views) > 1:
         text = f"P-top1 is read from different views ({', '.join(sorted(views))})"
         yield Notice("p-views", f"{text}: such results stand apart and are not to be compared")
+    tested = {run.tested for table in tables for run in table.runs}
+    if len(tested) > 1:
+        named = ", ".join([*sorted(tested - {""}), *(["none"] if "" in tested else [])])
+        text = f"results are of different protocols ({named})"
+        yield Notice("protocols", f"{text}: they stand apart and are not to be compared")
     chosen: dict[tuple[str, str, str], set[tuple[str, ...]]] = {}
     for run in (table.first for table in tables):
         chosen.setdefault((run.dataset, run.split, run.part), set()).add(run.classes)
@@ -203,5 +208,6 @@ def _unpublished(tables: Sequence[Table]) -> Iterator[Notice]:
         elif not beside(table):
             run = table.first
             text = f"no published numbers for {len(run.classes)} classes"
-            yield Notice("published", text + f" and view {run.p_view}" * bool(run.p_view),
-                         (table.title,))  # fmt: skip
+            text += f" and view {run.p_view}" * bool(run.p_view)
+            text += f" by protocol {run.tested}" * bool(run.tested)
+            yield Notice("published", text, (table.title,))

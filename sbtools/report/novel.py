@@ -34,9 +34,9 @@ def _records(table: Table) -> set[str]:
     return {run.records for run in table.runs if run.records}
 
 
-def _kind(table: Table) -> tuple[str, str, bool]:
+def _kind(table: Table) -> tuple[str, str, bool, str]:
     run = table.first
-    return run.dataset, run.p_view, bool(run.weight_free)
+    return run.dataset, run.p_view, bool(run.weight_free), run.tested
 
 
 def _grid(base: Table, novel: Table) -> list[Grid]:
@@ -53,6 +53,7 @@ def _grid(base: Table, novel: Table) -> list[Grid]:
     parts = [base.first.dataset or "clips"]
     if base.first.split == novel.first.split:
         parts += filter(None, [base.first.split])
+    parts += [f"protocol {base.first.tested}"] if base.first.tested else []
     return [Grid(f"{', '.join(parts)}, base to novel", head, found, notes)]
 
 

@@ -43,6 +43,11 @@ READING = (
     "Results stand in one table where data set, split, classes, the view of P-top1 and the kind of "
     "masks are the same. Between tables nothing is compared.",
 )
+PROTOCOLS = (
+    "A protocol is a published test: which frames of a clip are shown, in how many clips and "
+    "crops, and what is averaged. Results of different protocols, or of one and none, stand in "
+    "tables of their own; what each fixes is told by sbtools eval --help-protocol."
+)
 Context = dict[str, Any]
 
 
@@ -76,7 +81,7 @@ def page(
         shown=NOTICES_SHOWN,
         grave=GRAVE,
         left_out=len(runs) - len(shown),
-        reading=READING,
+        reading=[*READING, *([PROTOCOLS] if any(run.tested for run in runs) else [])],
     )
 
 

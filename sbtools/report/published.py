@@ -22,6 +22,9 @@ TITLES = {
 LISTED = {("1", "base"): 9944, ("1", "novel"): 9933, ("4", "base"): 17562, ("4", "novel"): 7215}
 FITTED = {"mimetics": (576, 624), "kinetics400": (2432,)}
 CLASSES = {"kinetics400": 400, "mimetics": 50, "hmdb51": 51, "ucf101": 101}
+TESTED = {(ALBAR, "static-bias", "albar"): "albar"}
+"""Rows of which it is told by what protocol they were tested: (source, table's protocol, method)
+-> its name. Where other rows of the slides are from is not."""
 HALF = {"kinetics400": 200, "ssv2": 87}
 
 
@@ -124,7 +127,8 @@ def _number(told: dict[str, Any], clips: int | None, basis: str) -> Number:
 
 
 def beside(table: Table) -> list[Published]:
-    """The rows that may stand beside a table: its data set, split, classes and P-top1.
+    """The rows that may stand beside a table: its data set, split, classes, P-top1, and protocol
+    where it names one.
 
     None where its masks were made without learned weights, and none of other models than its own,
     where it has any of its own.
@@ -140,6 +144,8 @@ def beside(table: Table) -> list[Published]:
 
 def _fits(row: Published, run: Run) -> bool:
     if (row.dataset, row.split, row.classes) != (run.dataset, run.part, len(run.classes)):
+        return False
+    if run.tested and TESTED.get((row.source, row.protocol, row.method)) != run.tested:
         return False
     view = {"mask bg": "bg", "mask obj": "bg+obj"}.get(row.method.rpartition(" ")[0])
     return view is None or not run.p_view or view == run.p_view

@@ -131,6 +131,11 @@ class Run:
         """The view of P-top1; empty where there is none."""
         return str(self.protocol.get("p_view") or "")
 
+    @property
+    def tested(self) -> str:
+        """The protocol by which it was tested; empty where none is named."""
+        return str(self.protocol.get("name") or "")
+
     def is_file(self, path: str | None) -> bool:
         """Whether it was read from there."""
         return path is not None and os.path.realpath(self.path) == os.path.realpath(path)

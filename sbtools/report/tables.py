@@ -73,7 +73,8 @@ class Row:
 @dataclass(frozen=True)
 class Table:
     """Rows of which one may be read against the other: one data set, one choice of classes, one
-    P-top1 and one kind of masks. doubles: results of a recipe and seed that have a newer one."""
+    P-top1, one kind of masks and one protocol. doubles: results of a recipe and seed that have a
+    newer one."""
 
     rows: list[Row]
     doubles: list[Run]
@@ -119,6 +120,8 @@ class Table:
         told = [f"{clips} clips", f"{len(run.classes)} classes", f"chance {100 / count:.2f} %"]
         if run.p_view:
             told.append(f"P-top1 of view {run.p_view}")
+        if run.tested:
+            told.append(f"protocol {run.tested}")
         return told
 
     @property
@@ -132,7 +135,7 @@ def tables(runs: Iterable[Run]) -> list[Table]:
     apart: dict[Any, list[Run]] = {}
     for run in runs:
         where = run.dataset, run.split, run.part
-        key = (*where, run.classes, run.p_view, bool(run.weight_free))
+        key = (*where, run.classes, run.p_view, bool(run.weight_free), run.tested)
         apart.setdefault(key, []).append(run)
     number, made = 0, []
     for group in apart.values():

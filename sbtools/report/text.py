@@ -20,6 +20,8 @@ FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 CSV_HEAD = ("result", "origin", "dataset", "split", "p_view", "classes", "model", "method",
             "metric", "value", "low", "high", "deviation", "seeds", "clips", "chance",
             "weight_free", "files", "flag")  # fmt: skip
+PROTOCOL = "protocol"
+"""The last column, where any result names one."""
 LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
     "^": r"\textasciicircum{}", "_": r"\_", "~": r"\textasciitilde{}", "%": r"\%",
@@ -105,9 +107,11 @@ def as_csv(
     """One line for each metric of each row; shares from 0 to 1, and nothing rounded."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_HEAD)
+    named = any(run.tested for table in tables for run in table.runs)
+    writer.writerow([*CSV_HEAD, *([PROTOCOL] if named else [])])
     for table in tables:
         rows = [*_values(table), *(_published(table) if with_published else ())]
+        rows = [[*row, table.first.tested] for row in rows] if named else rows
         metric = CSV_HEAD.index("metric")
         chosen = (row for row in rows if not columns or row[metric] in columns)
         writer.writerows([_cell_of_sheet(cell) for cell in row] for row in chosen)

@@ -13,6 +13,7 @@ import pytest
 
 from sbtools.errors import UsageError
 from sbtools.loader import Clips, Failure, Sample, sampling
+from sbtools.loader.footage import Original
 from sbtools.loader.geometry import random_crop
 from sbtools.models.recipe import Recipe
 from sbtools.records import Columns, Record
@@ -297,6 +298,47 @@ def test_views_of_a_test_clip(known: Known) -> None:
     wide = cv2.resize(frames[0], (85, 64), interpolation=cv2.INTER_LINEAR)  # short side: the input
     for view, x in zip(views, (0, 20, 10), strict=False):
         assert np.abs(wide[:, x : x + 64].astype(int) - view.frames[0]).max() <= 2
+
+
+def test_all_views_of_a_clip_are_read_at_once(
+    known: Known, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each frame is decoded once for 4 clips of 3 crops, and the samples are those of one by one.
+
+    frames and masks: what was read, by the places of the clip's frames.
+    """
+    read: dict[str, list[Any]] = {"frames": [], "person": []}
+    decoded, masked = Original._read, Original.plane
+
+    def counted(self: Original, wanted: Any) -> Any:
+        read["frames"].append(list(wanted))
+        return decoded(self, wanted)
+
+    def planes(self: Original, name: str, places: Any) -> Any:
+        read.setdefault(name, []).append(list(places))
+        return masked(self, name, places)
+
+    monkeypatch.setattr(Original, "_read", counted)
+    monkeypatch.setattr(Original, "plane", planes)
+    recipe = replace(PLAIN, sampling="dense:8x2")
+    options: dict[str, Any] = {"train": False, "clips": 4, "crops": 3, "needs": MASKS}
+    together = clips(known, recipe, **options).take(range(12, 24), 0)
+    wanted = sorted({n for at in range(4) for n in sampling.test("dense:8x2", 24, 8, at, 4)})
+    assert read["frames"] == read["person"] == [wanted] and len(wanted) < 4 * 8
+    alone = [sample(clips(known, recipe, **options), place) for place in range(12, 24)]
+    assert isinstance(together, list) and [one.view for one in together] == list(range(12))
+    for one, other in zip(together, alone, strict=True):
+        assert (one.id, one.place, one.view) == (other.id, other.place, other.view)
+        assert np.array_equal(one.frames, other.frames)
+        assert np.array_equal(one.arrays["person"], other.arrays["person"])
+
+
+def test_a_store_of_some_frames_is_not_the_whole_clip(known: Known, tmp_path: Path) -> None:
+    assert isinstance(clips(known, train=False, whole=True)[0, 0], Sample)
+    (some,) = make(tmp_path, ["some"], numbers=range(0, 24, 2))
+    assert isinstance(clips((tmp_path, [some]), train=False)[0, 0], Sample)
+    got = failure(clips((tmp_path, [some]), train=False, whole=True))
+    assert got.kind == "mismatch" and "holds 12 of 24 frames" in got.message
 
 
 def test_columns_do_as_well_as_a_list(known: Known) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,28 +18,28 @@ from tests.pool.pool_tasks import counted, noted
 class Dying(Clips):
     """Ends its process at place 3, in epoch 1."""
 
-    def __getitem__(self, item: tuple[int, int]) -> Sample | Failure:
-        if item == (3, 1):
+    def take(self, places: Sequence[int], epoch: int) -> list[Sample] | Failure:
+        if (places[0], epoch) == (3, 1):
             os._exit(3)
-        return super().__getitem__(item)
+        return super().take(places, epoch)
 
 
 class Killed(Clips):
     """Is killed at place 3, as by the kernel when memory is short."""
 
-    def __getitem__(self, item: tuple[int, int]) -> Sample | Failure:
-        if item[0] == 3:
+    def take(self, places: Sequence[int], epoch: int) -> list[Sample] | Failure:
+        if places[0] == 3:
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().__getitem__(item)
+        return super().take(places, epoch)
 
 
 class Hanging(Clips):
     """Never comes back from place 3."""
 
-    def __getitem__(self, item: tuple[int, int]) -> Sample | Failure:
-        if item[0] == 3:
+    def take(self, places: Sequence[int], epoch: int) -> list[Sample] | Failure:
+        if places[0] == 3:
             time.sleep(600)
-        return super().__getitem__(item)
+        return super().take(places, epoch)
 
 
 class Told(Clips):
@@ -47,12 +47,12 @@ class Told(Clips):
 
     note: Any = ""
 
-    def __getitem__(self, item: tuple[int, int]) -> Sample | Failure:
+    def take(self, places: Sequence[int], epoch: int) -> list[Sample] | Failure:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             os.kill(os.getpid(), number)
         with open(self.note, "a") as file:
-            file.write(f"{item[1]} {os.getpid()}\n")
-        return super().__getitem__(item)
+            file.write(f"{epoch} {os.getpid()}\n")
+        return super().take(places, epoch)
 
 
 class Scarce(Clips):

@@ -20,6 +20,8 @@ REPOSITORIES = {
     "CLIP": "openai/CLIP",
     "ViFi-CLIP": "muzairkhattak/ViFi-CLIP",
     "ActionCLIP": "sallymmx/ActionCLIP",
+    "StillMix": "lihaoxin05/StillMix",
+    "ALBAR": "UCF-CRCV/ALBAR",
 }
 """Folder of the checkout -> repository at GitHub."""
 

@@ -3,6 +3,8 @@
     git clone https://github.com/openai/CLIP FETCHED/CLIP
     git clone https://github.com/muzairkhattak/ViFi-CLIP FETCHED/ViFi-CLIP
     git clone https://github.com/sallymmx/ActionCLIP FETCHED/ActionCLIP
+    git clone https://github.com/lihaoxin05/StillMix FETCHED/StillMix
+    git clone https://github.com/UCF-CRCV/ALBAR FETCHED/ALBAR
     python -I tests/official/make.py FETCHED
 
 sbtools is not used, and cannot be imported here. The tests beside this file compare sbtools with
@@ -28,6 +30,7 @@ FILES = {
     "actionclip": "ActionCLIP",
     "loader": "ViFi-CLIP ActionCLIP",
     "schedules": "ViFi-CLIP ActionCLIP",
+    "protocols": "StillMix ALBAR",
     "xclip": "CLIP",
     "torchvision": "",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,11 @@ from tests.official import checkouts
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*.json"))
+FROM = {
+    name: ast.literal_eval(value).split()
+    for name, value in re.findall(r'^    "(\w+)": (".*"),$', (HERE / "make.py").read_text(), re.M)
+}
+"""File -> the checkouts that it is made of."""
 MODULES = [*HERE.glob("make*.py"), *(HERE / f"{n}.py" for n in ("checkouts", "figures", "seeded"))]
 
 
@@ -44,7 +50,7 @@ def test_made_again_they_are_the_same(name: str, tmp_path: Path, unhurried: None
     """Where the repositories are cloned; but for what is said of where they come from."""
     fetched = Path(os.environ.get("SBTOOLS_OFFICIAL", ""))
     try:
-        for folder in checkouts.REPOSITORIES:
+        for folder in FROM[name]:
             checkouts.commit(fetched / folder)
     except checkouts.Missing as missing:
         pytest.skip(f"SBTOOLS_OFFICIAL: {missing}")

@@ -34,6 +34,7 @@ def test_results_that_are_alike_bring_their_own_warnings_alone() -> None:
         ("other-clips", lambda t: t["per_clip"]["id"].__setitem__(0, "z"), "other clips (60)"),
         ("selected-on-test", lambda t: t["training"].update(select="eval-as-published"), "flatter"),
         ("protocol", lambda t: t["protocol"].update(frames=16), "frames: not told (a); 16 (b)"),
+        ("protocols", lambda t: t["protocol"].update(name="albar"), "protocols (albar, none)"),
         ("one-seed", lambda t: t["training"].update(seed=1), "one seed"),
         ("weight-free-masks", lambda t: t["masks"].update(weight_free=True), "say little"),
         ("trained-on-test", lambda t: (t["training"].update(records_sha256="q"),
@@ -45,7 +46,7 @@ def test_each_has_its_cause(kind: str, change: Any, words: str) -> None:
     change(other)
     found = told_of(one, other)
     assert set(found) == {"few-clips", "empty-masks", kind} and words in found[kind].message
-    named = kind not in ("p-views", "classes", "protocol")
+    named = kind not in ("p-views", "classes", "protocol", "protocols")
     assert found[kind].names == (("b",) if named else ())
 
 
