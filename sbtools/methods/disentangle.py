@@ -150,10 +150,10 @@ class Disentangle(Method):
         return {"": outputs.features, "u": outputs.features, "b": self._biased(outputs)}
 
     def tally(self) -> dict[str, int]:
-        """How often the dependence was left out, for want of clips."""
-        told = {"without": self._count["without"]} if self.on and self.l_i else {}
+        """How many times the dependence was told, and was left out for want of clips."""
+        told = {name: self._count[name] for name in ("told", "left out")}
         self._count.clear()
-        return told
+        return told if self.on and self.l_i else {}
 
     def get_extra_state(self) -> Tensor:
         """The queue: no buffer, which every step would send to all ranks, who have the same."""
@@ -208,6 +208,7 @@ class Disentangle(Method):
         scale = ramp(outputs.progress) * (1 if self.l_i > 0 else -1)
         if self.way == "adversarial":
             assert scenes is not None
+            self._count["told"] += 1
             told = self.heads["critic"](reverse_gradient(z_u, scale))
             return abs(self.l_i) * _divergence(told, scenes.detach().softmax(1))
         return abs(self.l_i) * self._joint(z_u, z_b, scale)
@@ -218,8 +219,9 @@ class Disentangle(Method):
         now = distributed.gather(own)
         every = torch.cat([now, self._queue.before(batch, now).to(now)])
         if len(every) < LEAST:
-            self._count["without"] += 1
+            self._count["left out"] += 1
             return own.sum() * 0
+        self._count["told"] += 1
         u, b, last = every.split([z_u.shape[1], z_b.shape[1], 1], dim=1)
         return hsic(u, b) if self.way == "hsic" else conditional_hsic(u, b, last[:, 0].long())
 
@@ -227,8 +229,9 @@ class Disentangle(Method):
         """How well z_u and z_b of a clip are told from those of two clips, in nats a pair."""
         u, b = (distributed.gather(reverse_gradient(z, scale)) for z in (z_u, z_b))
         if len(u) < 2:
-            self._count["without"] += 1
+            self._count["left out"] += 1
             return (u.sum() + b.sum()) * 0
+        self._count["told"] += 1
         pairs = [torch.cat([_even(u), _even(other)], dim=1) for other in (b, b.roll(1, 0))]
         own, foreign = (self.heads["critic"](pair) for pair in pairs)
         return (functional.softplus(-own).mean() + functional.softplus(foreign).mean()) / 2

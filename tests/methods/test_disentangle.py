@@ -175,7 +175,7 @@ def test_the_joint_adversary_tells_pairs_of_a_clip_from_pairs_of_two() -> None:
     torch.testing.assert_close(found, plain)
     for one, other in zip(torch.autograd.grad(found, [u, b]), want, strict=True):
         torch.testing.assert_close(one, -0.5 * other)
-    assert not method._joint(u[:1], b[:1], 0.5) and method.tally() == {"without": 1}
+    assert not method._joint(u[:1], b[:1], 0.5) and method.tally() == {"told": 1, "left out": 1}
 
 
 def test_the_queue_holds_the_steps_before_and_each_part_once() -> None:
@@ -186,7 +186,7 @@ def test_the_queue_holds_the_steps_before_and_each_part_once() -> None:
         one = method.streams(outputs(model, method, given))
         units.append([one[name] / one[name].norm(dim=1, keepdim=True) for name in "ub"])
     assert not terms(model, method, steps[0])["independence"]
-    assert method.tally() == {"without": 1}
+    assert method.tally() == {"told": 0, "left out": 1}
     for step in range(1, 5):
         terms(model, method, steps[step])
         found = terms(model, method, steps[step])["independence"]  # asked again: the same
@@ -194,7 +194,7 @@ def test_the_queue_holds_the_steps_before_and_each_part_once() -> None:
         torch.testing.assert_close(
             found, hsic(*(torch.cat([one[k] for one in last]) for k in (0, 1)))
         )
-    assert method.tally() == {"without": 0}
+    assert method.tally() == {"told": 8, "left out": 0}
     _, again = opened(queue=6, biased="head")
     again.load_state_dict(method.state_dict())
     assert len(again.get_extra_state()) == 6
