@@ -153,6 +153,8 @@ def test_an_adversary_learns_what_z_u_unlearns(l_i: float, sign: int) -> None:
     critic = torch.autograd.grad(plain, method.heads["critic"][0].weight)
     found = method._independence(outputs(model, method, given), u, b, method.heads["scene_of_b"](b))
     torch.testing.assert_close(found, plain)
+    told_by = method.heads["scene_of_b"].weight
+    assert torch.autograd.grad(found, told_by, allow_unused=True, retain_graph=True) == (None,)
     scale = 2 / (1 + exp(-10 * 0.3)) - 1
     (back,) = torch.autograd.grad(found, u, retain_graph=True)
     torch.testing.assert_close(back, sign * scale * want)
