@@ -75,7 +75,7 @@ class Disentangle(Method):
         queue: int = QUEUE,
     ) -> None:
         super().__init__()
-        self._asked = {"l_b": float(l_b), "l_s": float(l_s), "l_i": float(l_i), "biased": biased,
+        self._asked: dict[str, Any] = {"l_b": float(l_b), "l_s": float(l_s), "l_i": float(l_i), "biased": biased,
                        "seen": seen, "twin": twin, "independence": independence, "scene": scene,
                        "queue": int(queue)}  # fmt: skip
         for name, value in list(self._asked.items())[:3]:
@@ -166,10 +166,10 @@ class Disentangle(Method):
         self.other: VideoModel | None = None
         if self._asked["biased"] == "head":
             wide = model.width
-            self.projections = nn.ModuleDict({"u": _layers(wide), "b": _layers(wide)})
-            last = self.projections["u"][-1]
-            nn.init.zeros_(last.weight)  # at first z_u is what the model was
-            nn.init.zeros_(last.bias)
+            added = _layers(wide)
+            for values in added[-1].parameters():
+                nn.init.zeros_(values)  # at first z_u is what the model was
+            self.projections = nn.ModuleDict({"u": added, "b": _layers(wide)})
             return [{"name": "disentangle.projections",
                      "params": list(self.projections.parameters())}]  # fmt: skip
         self.other = self._second(model, build)
