@@ -75,9 +75,11 @@ class Disentangle(Method):
         queue: int = QUEUE,
     ) -> None:
         super().__init__()
-        self._asked: dict[str, Any] = {"l_b": float(l_b), "l_s": float(l_s), "l_i": float(l_i), "biased": biased,
-                       "seen": seen, "twin": twin, "independence": independence, "scene": scene,
-                       "queue": int(queue)}  # fmt: skip
+        self._asked: dict[str, Any] = {
+            "l_b": float(l_b), "l_s": float(l_s), "l_i": float(l_i), "biased": biased,
+            "seen": seen, "twin": twin, "independence": independence, "scene": scene,
+            "queue": int(queue),
+        }  # fmt: skip
         for name, value in list(self._asked.items())[:3]:
             if not isfinite(value) or (name != "l_i" and value < 0):
                 raise UsageError(f"method disentangle: {name} is a weight, not {value}")
