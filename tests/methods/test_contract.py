@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ def trained(name: str, model: VideoModel, folder: Path) -> tuple[Method, list[An
     save_file({"point": point}, folder / "point.safetensors")
     open_all(method, resolve(method, str(folder)), CPU)
     torch.manual_seed(1)
-    own = method.build_modules(model, FACTS, models.build)
+    own = method.build_modules(model, FACTS, partial(second, model))
     clips = Clips(arrays(folder), CLASSES, model.recipe, frames=FRAMES, root=folder)
     ranks = Ranks(0, 1, CPU)
     take_fitted(method, fit(method, model, clips, ranks, 0, str(folder), lambda: None))
@@ -113,6 +114,13 @@ def arrays(folder: Path) -> list[dict[str, Any]]:
     frames = np.random.default_rng(1).integers(0, 255, (FRAMES, 20, 24, 3), np.uint8)
     np.save(folder / "clip.npy", frames)
     return [{"id": "clip", "arrays": "clip.npy", "label": "run"}]
+
+
+def second(model: VideoModel, name: str | None = None, **options: Any) -> VideoModel:
+    """What `sbtools.train.trained.build_modules` lets a method build."""
+    if name is None:
+        return models.rebuild(model.spec())
+    return models.build(name, CLASSES, frames=FRAMES, **options)
 
 
 def requires(method: Method, objective: Any) -> frozenset[str]:
@@ -190,7 +198,7 @@ def test_a_loaded_run_says_what_the_trained_one_does(
     again = methods.build(name, **dict(method.settings()))
     other = models.rebuild(model.spec())
     assert again.settings() == method.settings() and other.width == model.width
-    again.build_modules(other, FACTS, models.build)
+    again.build_modules(other, FACTS, partial(second, other))
     other.load_state_dict(model.state_dict())
     again.load_state_dict(method.state_dict())
     take_fitted(again, fitted_of(method))

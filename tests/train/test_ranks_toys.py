@@ -31,7 +31,12 @@ from tests.train.toy_runs import (
     toys,
 )
 
-NAMES = [*TOYS, "idle"]
+DISENTANGLED: dict[str, dict[str, Any]] = {
+    "disentangle hsic": {"queue": 3},
+    "disentangle joint": {"l_s": 0.0, "independence": "adversarial", "biased": "head"},
+    "disentangle scene": {"independence": "adversarial", "seen": "shuffled", "l_b": 1.0},
+}
+NAMES = [*TOYS, "idle", *DISENTANGLED]
 
 
 class Idle(Method):
@@ -106,7 +111,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         records = make_clips(folder)
         make_clips(folder / "one")
         for name in NAMES:
-            wanted = asked(name, SETTINGS.get(name, {}), dropout=0.0)
+            told = {**SETTINGS, **DISENTANGLED}.get(name, {})
+            # Under AdamW gradients of nearly 0 move weights by rounding.
+            more = {"optimiser": "sgd"} if name in DISENTANGLED else {}
+            wanted = asked(name.partition(" ")[0], told, dropout=0.0, **more)
             for place in (folder / name, folder / f"{name} stopped", folder / "one" / name):
                 begin(place, records, wanted)
         for name in ("cut", "failed"):
@@ -140,9 +148,10 @@ def test_one_rank_fits_once_and_again_only_where_it_was_stopped(runs: Path) -> N
     first, second = (json.loads((runs / f"told.{rank}").read_text()) for rank in (0, 1))
     each = ["done", "usr1", "done"]
     failed = "fit: ZeroDivisionError: of all things"
-    assert first == ["fit", "done", "fit", "usr1", "done", *each * 4, "fit", "term", "fit", "done",
+    others = each * (len(NAMES) - 1)
+    assert first == ["fit", "done", "fit", "usr1", "done", *others, "fit", "term", "fit", "done",
                      failed]  # fmt: skip
-    assert second == [*each * 5, "term", "done", failed]
+    assert second == [*each, *others, "term", "done", failed]
     require_identical(state(runs / "cut"), state(runs / "centred"))
     assert not (runs / "failed" / "last.pt").exists()
 
