@@ -68,7 +68,7 @@ class Forward:
 
         if self._threads == 1 or len(parts) < 2:
             return [quiet(part) for part in parts]
-        with ThreadPoolExecutor(self._threads) as pool:
+        with ThreadPoolExecutor(self._threads, "forward", torch.set_num_threads, (1,)) as pool:
             return list(pool.map(quiet, parts))
 
     def _pass(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -16,6 +17,7 @@ from torchvision import transforms
 
 from sbtools.errors import ClipError, SbtoolsError, UsageError
 from sbtools.job import Job
+from sbtools.loader.needs.scene import Scene
 from sbtools.records import Record
 from sbtools.rng import shard_of
 from sbtools.scenes.base import Shown
@@ -24,7 +26,7 @@ from sbtools.scenes.framing import Framing
 from sbtools.scenes.record import OfRecord
 from sbtools.scenes.stage import scenes
 from sbtools.scenes.task import FrameTask
-from sbtools.store import check_store
+from sbtools.store import Stores, check_store
 from sbtools.video.stream import Stream
 from tests.making import figure_frames, write_video
 from tests.scenes.made import Small, image_folder, picture, ran, rows
@@ -244,6 +246,25 @@ def test_names_are_those_of_the_whole_input_whatever_the_shard(tmp_path: Path) -
     with pytest.raises(UsageError, match="no record of the input names its scene"):
         ran([{"id": "a"}], tmp_path, OfRecord(), "none")
     assert ran([], tmp_path, OfRecord(), "none") == [] and not (tmp_path / "none").exists()
+
+
+def test_a_run_that_is_stopped_before_it_has_seen_all_names_makes_no_store(tmp_path: Path) -> None:
+    job = Job(root=tmp_path, stop=lambda: True)
+    whole = [{"id": "a", "scene": "x"}]
+    assert list(scenes(whole, job, OfRecord(), str(tmp_path / "s"), whole=lambda: whole)) == []
+    assert not (tmp_path / "s").exists()
+
+
+def test_the_need_scene_reads_scores_and_names(tmp_path: Path) -> None:
+    """What training does: facts from every record, then the scores of a clip."""
+    done = ran([{"id": n, "scene": s} for n, s in (("a", "z"), ("b", "k"))], tmp_path, OfRecord())
+    stores, need, found = Stores(str(tmp_path)), Scene(of="scores"), None
+    for record in done:
+        assert need.refuse(record) is None
+        found = need.collect(found, record, stores)
+    assert need.facts(found) == ["k", "z"]
+    clip: Any = SimpleNamespace(record=done[0], reader=SimpleNamespace(stores=stores))
+    np.testing.assert_array_equal(need.bring(clip, found)["scene"], [0, 1])
 
 
 def test_names_of_a_file_need_no_whole_input(tmp_path: Path) -> None:
