@@ -1,4 +1,4 @@
-"""Choosing a detector or a segmenter by name, with its settings."""
+"""Choosing a detector, a segmenter or a scorer by name, with its settings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,14 @@ SEGMENTERS = {
 }
 """Name -> class; other packages add to it through the entry-point group sbtools.segmenters."""
 
-TABLES = {"detector": DETECTORS, "segmenter": SEGMENTERS}
+SCORERS = {
+    "places365": "sbtools.scenes.places365:Places365",
+    "clip": "sbtools.scenes.clip:ZeroShot",
+    "record": "sbtools.scenes.record:OfRecord",
+}
+"""Name -> class; other packages add to it through the entry-point group sbtools.scorers."""
+
+TABLES = {"detector": DETECTORS, "segmenter": SEGMENTERS, "scorer": SCORERS}
 
 
 @dataclass(frozen=True)

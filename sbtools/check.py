@@ -105,7 +105,7 @@ class Checker:
         clip = self.stores.clip(record[name])
         if clip.attrs.get("id") != record["id"]:
             raise DamagedError(f"{record[name]} holds another clip, {clip.attrs.get('id')!a}")
-        if clip.kind.field != name:
+        if name not in clip.kind.fields:
             raise DamagedError(f"{record[name]} is in a store of {clip.kind.field}, not {name}")
         path, _ = split_address(record[name])
         place = os.path.abspath(records.resolve(path, self.root))

@@ -6,8 +6,10 @@ import io
 import logging
 import os
 import select
+import shutil
 import stat
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain, islice
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sbtools import records
-from sbtools.errors import RecordError, UsageError
+from sbtools.errors import OutputError, RecordError, UsageError
 from sbtools.index import folder
 from sbtools.job import never
 from sbtools.records import Record
@@ -77,6 +79,7 @@ class Inputs:
             _look_at(path)
         self.streams = [path for path in self.paths if is_stream(path)]
         self._listed: list[Record] | None = None
+        self._copies: dict[str, BinaryIO] = {}
 
     @property
     def listed(self) -> list[Record]:
@@ -98,6 +101,21 @@ class Inputs:
     def __iter__(self) -> Iterator[Record]:
         return islice(filter(self._ours, self._all()), self.limit)
 
+    def whole(self) -> Iterator[Record]:
+        """All records, of every shard and beyond the limit; only before those of this shard.
+
+        Files are read twice. A pipe is read to its end first, into an unnamed file; OutputError
+        where that has no room.
+        """
+        try:
+            for path in self.streams:
+                if path not in self._copies and not os.path.isfile(path):
+                    with ExitStack() as stack:
+                        self._copies[path] = _copied(self._opened(path, stack))
+        except Stopped:
+            return
+        yield from self._all()
+
     def _ours(self, record: Record) -> bool:
         index, count = self.shard
         return count == 1 or shard_of(record["id"], count) == index
@@ -117,12 +135,28 @@ class Inputs:
 
     def _stream(self, path: str) -> Iterator[Record]:
         with ExitStack() as stack:
-            if path == "-":
-                stream: BinaryIO = io.BufferedReader(PatientReader(0, self.stop), 1 << 16)  # type: ignore[type-var]
-                name = "stdin"
-            else:
-                stream, name = stack.enter_context(open(path, "rb")), path
-            yield from records.read(stream, name, self.stage)
+            stream = self._copies.get(path) or self._opened(path, stack)
+            if path in self._copies:
+                stream.seek(0)
+            yield from records.read(stream, "stdin" if path == "-" else path, self.stage)
+
+    def _opened(self, path: str, stack: ExitStack) -> BinaryIO:
+        if path == "-":
+            return io.BufferedReader(PatientReader(0, self.stop), 1 << 16)  # type: ignore[type-var]
+        return stack.enter_context(open(path, "rb"))
+
+
+def _copied(stream: BinaryIO) -> BinaryIO:
+    copy = tempfile.TemporaryFile()
+    try:
+        shutil.copyfileobj(stream, copy, 1 << 16)
+    except OSError as error:
+        copy.close()
+        raise OutputError(
+            f"no room for the records of a pipe in {tempfile.gettempdir()}: {error.strerror} (set "
+            "TMPDIR)"
+        ) from None
+    return copy
 
 
 def _distinct(sources: Iterable[Iterator[Record]]) -> Iterator[Record]:

@@ -229,6 +229,9 @@ def test_examples_are_commands_as_they_are_today(
         for what, own in (("segmenter", "settings"), ("detector", settings)):
             if values.get(what, "auto") != "auto":
                 Choice(what, values[what], dict(parse_settings(values[own]))).make()
+        if "scorer" in values:
+            own = {"names": values["names"]} if values["names"] else {}
+            Choice("scorer", values["scorer"], {**parse_settings(values["settings"]), **own}).make()
         if "fill" in values:
             parse_fill(values["fill"])
 

@@ -25,7 +25,7 @@ else:
 
 PAGE = Path(__file__).resolve().parent.parent / "man" / "sbtools-extend.7"
 GROUPS = {"models", "objectives", "methods", "needs", "detectors", "segmenters", "metrics"}
-GROUPS |= {"protocols", "commands"}
+GROUPS |= {"scorers", "protocols", "commands"}
 
 
 def blocks() -> list[str]:
@@ -79,7 +79,7 @@ def run(folder: Path, line: str) -> str:
     """What a line of the page tells, in a shell; no workers, which would only cost time."""
     env = environment({"OMP_NUM_THREADS": "1"})
     env["PYTHONPATH"] = os.pathsep.join([str(folder), env["PYTHONPATH"]])
-    line = re.sub(r"sbtools (segment|train|eval)", r"sbtools \1 --workers 0", line)
+    line = re.sub(r"sbtools (segment|scenes|train|eval)", r"sbtools \1 --workers 0", line)
     words = f'sbtools() {{ {shlex.join(SBTOOLS)} "$@"; }}; {line}'
     done = subprocess.run(["bash", "-c", words], cwd=folder, env=env, stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, timeout=300)  # fmt: skip
@@ -110,6 +110,9 @@ def test_the_examples_run_from_outside_the_package(installed: Path) -> None:
     assert len(found) == 4 and not any("error" in record for record in found)
     kept = read(installed / "walk.jsonl")
     assert kept == [record for record in found if record["label"] == "walk"] and len(kept) == 2
+    scenes = read(installed / "scenes.jsonl")
+    assert len(scenes) == 4 and all("light; version=1; least=0.4" in r["made"]["scenes"]
+                                    for r in scenes)  # fmt: skip
     epochs = read(installed / "told train")
     assert [line["epoch"] for line in epochs] == [1, 2, 3, 4, 5]
     assert epochs[0]["losses"].keys() == {"hinge", "still"}

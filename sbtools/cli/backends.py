@@ -1,4 +1,4 @@
-"""The flags that choose a detector and a segmenter."""
+"""The flags that choose a detector, a segmenter and a scorer of scenes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GET = {
     "(in segment --detector-weights)",
     "segmenter": "sbtools weights fetch sam-vit-b, or --weights PATH",
 }
-SHARED = ("device", "batch_frames")
+SHARED = ("device", "batch_frames", "batch")
 """Settings that a back end may leave unread."""
 
 DETECTOR = click.option(
@@ -114,12 +114,17 @@ def segmenter(common: Common, name: str, settings: tuple[str, ...], **flags: Any
     return _choice(common, "segmenter", name, settings, flags)
 
 
+def scorer(common: Common, name: str, settings: tuple[str, ...], **flags: Any) -> Choice:
+    """The scorer of that name; as `detector`, without `auto`."""
+    return _choice(common, "scorer", name, settings, flags)
+
+
 def _choice(
     common: Common, what: str, name: str, settings: tuple[str, ...], flags: dict[str, Any]
 ) -> Choice:
     given = {flag: value for flag, value in flags.items() if value not in (None, False)}
     own = dict[str, Any](parse_settings(settings))
-    if name == "auto":
+    if name == "auto" and what in LEARNED:
         refuse_auto(common, f"--{what}", f"--{what} {WEIGHT_FREE[what]}")
         name = _auto(what, {**own, **given})
     known = inspect.signature(Choice(what, name).type).parameters
@@ -130,7 +135,7 @@ def _choice(
             own[flag] = value
         elif flag not in SHARED:
             raise UsageError(f"{what} {name} has no setting '{flag}'; name another --{what}")
-    if name == LEARNED[what] and "weights" not in own:
+    if name == LEARNED.get(what) and "weights" not in own:
         own["weights"] = _found(what, name)
     return Choice(what, name, own)
 

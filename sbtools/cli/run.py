@@ -30,19 +30,27 @@ log = logging.getLogger("sbtools")
 
 Stage = Callable[[Iterator[Record], Job], Iterator[Record]]
 Done = Callable[[], Collection[str]]
+Begin = Callable[[Inputs], None]
 
 
 def filter_records(
-    common: Common, stage: Stage, *, write: bool = True, done: Done = frozenset
+    common: Common,
+    stage: Stage,
+    *,
+    write: bool = True,
+    done: Done = frozenset,
+    begin: Begin | None = None,
 ) -> int:
     """Read INPUT..., run `stage` over the records, print what it yields; the exit status.
 
     With `write` false nothing goes to stdout; the records are counted all the same. `done` has the
-    ids that a --dry-run need not count.
+    ids that a --dry-run need not count, `begin` is given the input before `stage` is.
     """
     messages.begin_command(common.verbose, common.quiet)
     with StopFlag().installed() as stop:
         inputs = open_inputs(common, stop)
+        if begin is not None:
+            begin(inputs)
         tally = Progress(inputs.total, common.quiet)
         tally.listing = not inputs.streams
         results = stage(iter(inputs), make_job(common, stop, tally.step))
