@@ -28,9 +28,17 @@ def into_store(
     the loop, a closed pipe or a bad line upstream, the clips that are done are committed first.
     A shard that came to the end of its input is marked as done.
     """
+    yield from keeping(_results(stage, items, task, finish, out, job), out, job)
+
+
+def keeping(results: Iterator[Record], out: StoreWriter, job: Job) -> Iterator[Record]:
+    """The records that `results` yields while it adds to the store, and those of the last commit.
+
+    As `into_store` says of the loop's end.
+    """
     with out:
         try:
-            yield from _results(stage, items, task, finish, out, job)
+            yield from results
         except (OutputError, LockedError):
             raise
         except GeneratorExit:
@@ -57,7 +65,7 @@ def _results(
             yield from out.add(**finish(item.record, chunks))
         except ClipError as error:
             failed = records.fail(item.record, stage, error)
-            yield from out.keep_failed(failed, _digest(item.record, job))
+            yield from out.keep_failed(failed, digest_of(item.record, job))
 
 
 def items_of(
@@ -92,7 +100,8 @@ def _same_but_failed(record: Record, failed: Record) -> bool:
     return {name: value for name, value in failed.items() if name != "error"} == record
 
 
-def _digest(record: Record, job: Job) -> str | None:
+def digest_of(record: Record, job: Job) -> str | None:
+    """The digest of the record's video; None where there is none to read."""
     try:
         return video.digest(locate(record, str(job.root)))
     except ClipError:
@@ -107,7 +116,8 @@ def _changed(
             log.warning("%s: the video has changed, the clip is done again", record["id"])
             return True
     except ClipError:
-        return True
+        if done.digest is not None or "error" in done.record:
+            return True
     if not same(record, done.record):
         log.warning("%s: the record has changed, the clip is done again", record["id"])
         return True

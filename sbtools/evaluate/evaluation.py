@@ -72,7 +72,7 @@ class Evaluation:
                     failed.add_scores(record, {})
             whole = score(
                 clips, self.judge, failed, request.batch, done - self._shown(done), request.workers,
-                request.timeout, stop, worked, self.examples.look,
+                request.timeout, stop, worked, self.examples.look, request.seen,
             )  # fmt: skip
             if isinstance(sink, ScoresWriter):
                 sink.close(done=whole)

@@ -9,7 +9,7 @@ from sbtools import device, threads
 from sbtools.errors import UsageError
 from sbtools.evaluate import asked, choice
 from sbtools.evaluate.asked import Kept, Part
-from sbtools.evaluate.catalogue import rows
+from sbtools.evaluate.catalogue import PLAIN, rows
 from sbtools.evaluate.combine import base_to_novel
 from sbtools.evaluate.evaluation import Evaluation
 from sbtools.evaluate.judge import Judge
@@ -99,7 +99,7 @@ def judge_of(request: Request, subject: Subject, views: Sequence[View]) -> Judge
     )  # fmt: skip
     return Judge(
         subject, views, where, request.precision, request.batch,
-        request.seed, request.clips * request.crops,
+        request.seed, request.clips * request.crops, PLAIN if request.seen else None,
     )  # fmt: skip
 
 
