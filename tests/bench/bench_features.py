@@ -114,7 +114,9 @@ def main() -> int:
             order = [sides.bare, sides.stage][:: -1 if turn % 2 else 1]
             found = {side.__name__: timed(side) for side in order}
             (rows, *bare), (records, *stage) = found["bare"], found["stage"]
-            stored = np.stack([Stores().clip(record["features"]).features for record in records])
+            stored = np.stack(
+                [Stores(name).clip(record["features"]).features for record in records]
+            )
             np.testing.assert_allclose(stored, rows, atol=1e-4)
             for kind, one, other in zip(ratios, bare, stage, strict=True):
                 ratios[kind].append(other / one)

@@ -175,6 +175,10 @@ def test_a_masked_view_has_the_features_of_the_pixels_that_mask_writes(
     for view, stored, as_it_is in zip(shown, written, plain, strict=True):
         assert np.abs(values(view) - values(stored)).max() <= level
         assert np.abs(values(view) - values(as_it_is)).max() > 10 * level
+    alone = [{k: v for k, v in record.items() if k != "video"} for record in pixels[:2]]
+    first, asked = run(folder, tmp_path / "a", alone, making(folder)), making(folder)
+    assert run(folder, tmp_path / "a", alone, asked) == first and "error" not in first[0]
+    assert asked.subject.model.network.passes == 1  # the black clip
 
 
 def test_the_command_and_its_dry_run(folder: Path, tmp_path: Path, capfd: Any) -> None:
