@@ -49,9 +49,18 @@ def into_store(
     line upstream, the clips that are done are committed first. A shard that came to the end of its
     input is marked as done.
     """
+    results = _results(stage, run(items, task, job), finish, out, job, digest)
+    yield from keeping(results, out, job)
+
+
+def keeping(results: Iterator[Record], out: StoreWriter, job: Job) -> Iterator[Record]:
+    """The records that `results` yields while it adds to the store, and those of the last commit.
+
+    As `into_store` says of the loop's end.
+    """
     with out:
         try:
-            yield from _results(stage, run(items, task, job), finish, out, job, digest)
+            yield from results
         except (OutputError, LockedError):
             raise
         except GeneratorExit:
@@ -83,7 +92,7 @@ def _results(
             yield from out.add(**finish(item.record, chunks))
         except ClipError as error:
             failed = records.fail(item.record, stage, error)
-            yield from out.keep_failed(failed, _digest(item.record, job, digest))
+            yield from out.keep_failed(failed, digest_or_none(item.record, job, digest))
 
 
 def items_of(
@@ -125,7 +134,8 @@ def _same_but_failed(record: Record, failed: Record) -> bool:
     return {name: value for name, value in failed.items() if name != "error"} == record
 
 
-def _digest(record: Record, job: Job, digest: Digest) -> str | None:
+def digest_or_none(record: Record, job: Job, digest: Digest = digest_of) -> str | None:
+    """The digest of what a record leads to; None where there is nothing to read."""
     try:
         return digest(record, job)
     except ClipError:
@@ -144,7 +154,8 @@ def _changed(
             log.warning("%s: the video has changed, the clip is done again", record["id"])
             return True
     except ClipError:
-        return True
+        if done.digest is not None or "error" in done.record:
+            return True
     if not same(record, done.record):
         log.warning("%s: the record has changed, the clip is done again", record["id"])
         return True

@@ -31,8 +31,9 @@ def command(**flags: Any) -> int:
     """Show what a model goes by: every view and control on one page, without any training.
 
     MODEL is a run, a checkpoint, or what `sbtools eval --model` takes. Views that need masks are
-    left out where the records have none. Writes the page, and the result beside it as FILE.json;
-    prints a table.
+    left out where the records have none. Where records tell their scenes, it also shows how well a
+    linear probe reads them from the model's features. Writes the page, and the result beside it as
+    FILE.json; prints a table.
 
     \b
     Examples:
@@ -42,6 +43,8 @@ def command(**flags: Any) -> int:
       sbtools card mine.models:build --classes names.txt clips/ -o mine.html
     """
     messages.begin_command(flags["verbose"], flags["quiet"])
+    from sbtools.probe.card import Scenes
+
     flags["root"] = Path(os.path.abspath(flags["root"] or "."))
     _require_page(flags["output"])
     given = flags["judged"]
@@ -50,12 +53,15 @@ def command(**flags: Any) -> int:
     with StopFlag().installed() as stop:
         run, inputs = eval.split_paths(flags)
         incoming = eval.open_inputs(flags, inputs, stop)
-        outcome = eval.judge(eval.make_request(flags, run, inputs), incoming, flags, stop)
+        scenes = Scenes(str(flags["root"]))
+        request = eval.make_request(flags, run, inputs, scenes.see)
+        outcome = eval.judge(request, incoming, flags, stop)
         if outcome.stopped:
             log.info("stopped on request")
             return stop.code or 1
     (found,) = outcome.results.values()
-    _write(found, flags["output"])
+    probe = scenes.measured(flags["draws"], flags["seed"])
+    _write({**found, **({"scene_probe": probe} if probe else {})}, flags["output"])
     return eval.status(outcome, flags)
 
 
@@ -83,14 +89,24 @@ def _write(found: Mapping[str, Any], output: str) -> None:
 
 
 def table(found: Mapping[str, Any]) -> Sequence[str]:
-    """Every view, a line each: top1 with its interval, and what is left of that of plain."""
+    """Every view, a line each: top1 with its interval, and what is left of that of plain; then how
+    well a probe tells the scene, where it was told."""
     plain = found["views"]["plain"]["top1"]["value"]
     chance = found["views"]["plain"]["top1"]["chance"]
     lines = [f"{'view':<14}{'top1':>7}  {'95 % interval':<16}{'less plain':>11}"]
     for name, view in found["views"].items():
-        value, ends = view["top1"]["value"], view["top1"]["interval"]
-        interval = f"[{100 * ends[0]:.2f}, {100 * ends[1]:.2f}]" if ends else ""
+        value = view["top1"]["value"]
         less = "" if name == "plain" else f"{100 * (value - plain):+.2f}"
-        lines.append(f"{name:<14}{100 * value:>7.2f}  {interval:<16}{less:>11}".rstrip())
+        shown = _interval(view["top1"]["interval"])
+        lines.append(f"{name:<14}{100 * value:>7.2f}  {shown:<16}{less:>11}".rstrip())
     lines.append(f"{'chance':<14}{100 * chance:>7.2f}")
+    probe = found.get("scene_probe")
+    if probe:
+        value, shown = probe["accuracy"], _interval(probe["interval"])
+        told = f"chance {100 * probe['chance']:.2f}, majority {100 * probe['majority']:.2f}"
+        lines.append(f"{'scene probe':<14}{100 * value:>7.2f}  {shown:<16}  {told}")
     return lines
+
+
+def _interval(ends: Sequence[float] | None) -> str:
+    return f"[{100 * ends[0]:.2f}, {100 * ends[1]:.2f}]" if ends else ""

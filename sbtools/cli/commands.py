@@ -12,6 +12,8 @@ COMMANDS = {
     "train": "sbtools.cli.train:command",
     "eval": "sbtools.cli.eval:command",
     "card": "sbtools.cli.card:command",
+    "features": "sbtools.cli.features:command",
+    "probe": "sbtools.cli.probe:command",
     "compare": "sbtools.cli.compare:command",
     "report": "sbtools.cli.report:command",
     "status": "sbtools.cli.status:command",

@@ -119,8 +119,10 @@ def _top(flags: Mapping[str, Any], paths: Sequence[str]) -> int:
     return flags["top"] or (TOP if single and not kept else 0)
 
 
-def make_request(flags: Mapping[str, Any], run: str | None, inputs: Sequence[str]) -> Any:
-    """The flags as the evaluation knows them."""
+def make_request(
+    flags: Mapping[str, Any], run: str | None, inputs: Sequence[str], seen: Any = None
+) -> Any:
+    """The flags as the evaluation knows them; `seen` as it is."""
     from sbtools.backends import parse_settings
     from sbtools.evaluate.request import Request
 
@@ -129,6 +131,7 @@ def make_request(flags: Mapping[str, Any], run: str | None, inputs: Sequence[str
     return Request(
         root=str(flags["root"]),
         run=run,
+        seen=seen,
         options=parse_settings(flags["model_pairs"]),
         views=views,
         crops=int(flags["crops"]),

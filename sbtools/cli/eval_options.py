@@ -28,15 +28,18 @@ MODEL = (
                  help="The classes to choose among.  [default: those of the run]"),
 )  # fmt: skip
 
+FILL = click.option("--fill", default="normal", show_default=True, metavar="FILL",
+                    help="What hides: normal, mean, R,G,B or R,G,B:R,G,B.")  # fmt: skip
+CROPS = click.option("--crops", type=click.Choice(["1", "3"]), default="1", show_default=True,
+                     help="Crops of each clip, likewise.")  # fmt: skip
+
 SHOWN = (
     click.option("--p-view", type=click.Choice(["bg", "bg+obj"]),
                  help="The view of P-top1.  [default: bg]"),
-    click.option("--fill", default="normal", show_default=True, metavar="FILL",
-                 help="What hides: normal, mean, R,G,B or R,G,B:R,G,B."),
+    FILL,
     click.option("--clips", type=click.IntRange(1), default=1, show_default=True, metavar="N",
                  help="Clips of each record, whose probabilities are averaged."),
-    click.option("--crops", type=click.Choice(["1", "3"]), default="1", show_default=True,
-                 help="Crops of each clip, likewise."),
+    CROPS,
     click.option("--group-by", metavar="FIELD",
                  help="Judge the groups of this field of the records too."),
     click.option("--pairs", is_flag=True, help="Clips that are counterparts of others, by "
@@ -52,20 +55,28 @@ VIEWS = (
                  "allow."),
 )  # fmt: skip
 
-HOW = (
+COMPUTING = (
     click.option("--batch", type=click.IntRange(1), default=16, show_default=True, metavar="N",
                  help="Clips at once."),
     click.option("--device", default="auto", show_default=True, metavar="NAME",
                  help="auto, cpu, cuda or cuda:N."),
     click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]),
                  default="auto", show_default=True, help="auto is bfloat16 on a GPU that has it."),
-    click.option("--workers", type=click.IntRange(0), metavar="N",
-                 help="Processes that decode.  [default: the cores at hand]"),
+)  # fmt: skip
+
+LOADING = (
     options.THREADS,
     click.option("--cache", metavar="DIR", type=click.Path(path_type=str),
                  help="Keep decoded frames here."),
     click.option("--clip-timeout", type=click.FloatRange(0, min_open=True), default=600.0,
                  show_default=True, metavar="S", help="Seconds to wait for a batch."),
+)  # fmt: skip
+
+HOW = (
+    *COMPUTING,
+    click.option("--workers", type=click.IntRange(0), metavar="N",
+                 help="Processes that decode.  [default: the cores at hand]"),
+    *LOADING,
     click.option("--examples", type=click.IntRange(0), default=4, show_default=True, metavar="N",
                  help="Clips whose frames the result shows in every view."),
     click.option("--expect", metavar="FILE", type=click.Path(path_type=str),
@@ -117,6 +128,19 @@ def card_options(function: Any) -> Any:
                         type=click.Path(path_type=str, dir_okay=False))  # fmt: skip
     shared = [option for option in SHARED if option is not options.DRY_RUN]
     return _decorated(function, JUDGED, options.INPUTS, page, which, *model, *SHOWN, *HOW, *shared)
+
+
+def features_options(function: Any) -> Any:
+    """Add those of features that eval has too, for one view."""
+    view = click.option("--view", default="plain", show_default=True, metavar="NAME",
+                        help="How clips are shown: a view of eval.")  # fmt: skip
+    p_view = click.option("--p-view", type=click.Choice(["bg", "bg+obj"]),
+                          help="What the views random and other do.  [default: bg]")  # fmt: skip
+    clips = click.option("--clips", type=click.IntRange(1), default=1, show_default=True,
+                         metavar="N", help="Clips of each record, whose features are "
+                         "averaged.")  # fmt: skip
+    shown = (view, p_view, FILL, clips, CROPS)
+    return _decorated(function, *MODEL, *shown, *COMPUTING, *LOADING)
 
 
 def _decorated(function: Any, *all: Any) -> Any:

@@ -139,6 +139,14 @@ ALLOW_MISSING = click.option(
     "--allow-missing", is_flag=True, help="Go on although shards of the store are missing."
 )
 
+CLIP_TIMEOUT = click.option(
+    "--clip-timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=3600.0,
+    show_default=True,
+    help="Seconds after which a clip counts as failed (with workers).",
+)
+
 STAGE = (
     INPUTS,
     ROOT,
@@ -157,13 +165,7 @@ STAGE = (
     ),
     LIMIT,
     LABEL_FROM,
-    click.option(
-        "--clip-timeout",
-        type=click.FloatRange(0, min_open=True),
-        default=3600.0,
-        show_default=True,
-        help="Seconds after which a clip counts as failed (with workers).",
-    ),
+    CLIP_TIMEOUT,
     MAX_FAILED,
     click.option("--strict", is_flag=True, help="Stop at the first clip that fails."),
     DRY_RUN,
@@ -197,6 +199,15 @@ def maker_options(function: F) -> F:
     return _decorated(
         _common(function, lambda values: os.path.join(*values["inputs"], "masks")), own
     )
+
+
+def stage_of_a_model(function: F) -> F:
+    """Add the flags of a stage, but for INPUT... and --clip-timeout, which are the command's own.
+
+    They are received as `common`; the argument `inputs` begins with the run.
+    """
+    own = [option for option in STAGE if option not in (INPUTS, CLIP_TIMEOUT)]
+    return _decorated(_common(function), own)
 
 
 def _common(function: Any, place_of: Callable[[Any], str | None] = shards.place_of) -> Any:

@@ -19,7 +19,7 @@ from sbtools.train.gather import LEFT_OUT, source_of
 
 FIELDS = (
     "id", "label", "text", "video", "start", "end", "fps", "masks", "pixels", "arrays", "plate",
-    "mode", "source", "dataset", "split", "scene", "clothes", "background_label",
+    "mode", "source", "dataset", "split", "scene", "scene_scores", "clothes", "background_label",
     "foreground_label", "pair_of", "variant", "background_kind",
 )  # fmt: skip
 """Of records: what the loader looks at, and what metrics go by."""

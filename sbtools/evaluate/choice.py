@@ -81,7 +81,7 @@ def _possible(wanted: Sequence[str], brought: Brought) -> list[str]:
     found = []
     for name in wanted:
         view = views.build(name)
-        lacks = _lack(view, brought)
+        lacks = lacking(view, brought)
         if lacks:
             out.setdefault(lacks, []).append(name)
         else:
@@ -91,7 +91,8 @@ def _possible(wanted: Sequence[str], brought: Brought) -> list[str]:
     return found
 
 
-def _lack(view: views.View, brought: Brought) -> str:
+def lacking(view: views.View, brought: Brought) -> str:
+    """What the records do not bring that a view wants; "" where nothing is lacking."""
     if view.masked and brought.pixels:
         return "the clips are masked already"
     if view.masked and not brought.masks:

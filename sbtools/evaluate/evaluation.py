@@ -73,6 +73,7 @@ class Evaluation:
                 score(
                     self._clips(chain, part), self.judge, failed, request.batch, again,
                     request.workers, request.timeout, stop, worked, self.examples.look,
+                    request.seen,
                 )
                 for chain, part in self.chains.split(self.part)
             )  # fmt: skip

@@ -15,9 +15,11 @@ from sbtools.device import Halving, autocast
 from sbtools.errors import UsageError
 from sbtools.evaluate.subject import Subject
 from sbtools.evaluate.views import View
-from sbtools.models.outputs import Batch
+from sbtools.models.base import full
+from sbtools.models.outputs import Batch, represented
 from sbtools.protocols import AVERAGES
 from sbtools.rng import Draws
+from sbtools.store.rows_reader import unusable
 
 LOG_PROBABILITIES = "log-probabilities"
 Look = Callable[[str, Batch, Batch], None]
@@ -27,12 +29,14 @@ Look = Callable[[str, Batch, Batch], None]
 class Judged:
     """What the model said of some records: by view, a row or a number each.
 
-    scores: float32 [R, K]. covered, area: of masked views, 0 to 1.
+    scores: float32 [R, K], or [R, ...] of a judge that gives something else. covered, area: of
+    masked views, 0 to 1. features: float32 [R, D], of the view whose features are kept.
     """
 
     scores: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     covered: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     area: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    features: NDArray[np.float32] | None = None
 
 
 class Judge:
@@ -40,8 +44,11 @@ class Judge:
 
     clips: how many items, one after another, are views of one record at most: their probabilities
     are averaged (ViFi-CLIP's multi-view test sums the softmax of each), or, where `average` says
-    so, their logits. batch: clips of one call.
+    so, their logits. batch: clips of one call. keep: the view whose features, what the last layer
+    sees, are kept, averaged over those items.
     """
+
+    stage, gives = "eval", "scores"
 
     def __init__(
         self,
@@ -53,15 +60,17 @@ class Judge:
         seed: int = 0,
         clips: int = 1,
         average: str = AVERAGES[0],
+        keep: str | None = None,
     ) -> None:
         self.subject, self.views, self.device = subject, views, device
-        self.precision, self.clips = precision, clips
+        self.precision, self.clips, self.keep = precision, clips, keep
         self._shares = clips > 1 and average == AVERAGES[0]
         self.draws = Draws(seed)
         for module in subject.modules:
             module.to(device).eval()
         self._halving = Halving(batch, "clips", "--batch")
         self._classes: tuple[Any] | None = None
+        self._features: list[Tensor] = []
 
     @property
     def kind(self) -> str:
@@ -82,7 +91,10 @@ class Judge:
         with torch.no_grad():
             for view in self.views:
                 shown = view.apply(batch, self.draws)
-                found.scores[view.name] = self._averaged(self._predicted(shown), each)
+                found.scores[view.name] = self.averaged(self._predicted(shown, view.name), each)
+                if self._features:
+                    found.features = mean_of(torch.cat(self._features), each)
+                    self._features = []
                 for name, values in view.coverage(batch).items():
                     rows = values.float().view(-1, each).mean(1).cpu().numpy()
                     getattr(found, name)[view.name] = rows
@@ -90,31 +102,59 @@ class Judge:
                     look(view.name, batch, shown)
         return found
 
-    def _predicted(self, shown: Batch) -> Tensor:
-        parts = self._halving(range(len(shown["id"])), lambda at: self._part(shown, at))
-        return torch.cat(list(parts))
+    def _predicted(self, shown: Batch, view: str) -> Tensor:
+        def part(at: Sequence[int]) -> Tensor:
+            given = {**_cut(shown, at[0], at[-1] + 1), "draws": self.draws}
+            return self.answer(given, view == self.keep).float().cpu()
 
-    def _part(self, shown: Batch, at: Sequence[int]) -> Tensor:
-        part = {**_cut(shown, at[0], at[-1] + 1), "draws": self.draws}
+        return torch.cat(list(self._halving(range(len(shown["id"])), part)))
+
+    def answer(self, part: Batch, keep: bool) -> Tensor:
+        """What is asked of a part of a batch: the scores [B, K]; `keep` its features too."""
         with autocast(self.device, self.precision):
             if self._classes is None:
                 self._classes = (self.subject.model.test_classes(),)
-            scores = self.subject.predict(part, self._classes[0])
-        expected = (len(at), len(self.subject.model.classes))
+            if keep and self.subject.encodes:
+                scores = self._keeping(part, self._classes[0])
+            else:
+                scores = self.subject.predict(part, self._classes[0])
+        expected = (len(part["id"]), len(self.subject.model.classes))
         if tuple(scores.shape) != expected:
             raise UsageError(
                 f"the model gives scores {list(scores.shape)} for {expected[0]} clips and "
                 f"{expected[1]} classes: name its own --classes"
             )
-        return scores.float().cpu()
+        return scores
 
-    def _averaged(self, scores: Tensor, each: int) -> NDArray[np.float32]:
+    def unusable(self, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """bool [R]: which rows are of clips that have failed, as they are not numbers."""
+        return unusable(rows)
+
+    def _keeping(self, part: Batch, classes: Any) -> Tensor:
+        """The scores, as `Subject.predict` gives them; the features of the same pass are kept."""
+        model, video = self.subject.model, part["video"]
+        encoded = represented(model, video, self.subject.represent)
+        with torch.autocast(video.device.type, enabled=False):
+            scores = full(model.logits(encoded, classes))
+        if getattr(encoded, "entered", True):
+            self._features.append(encoded.features.float().cpu())
+        return scores
+
+    def averaged(self, scores: Tensor, each: int) -> NDArray[np.float32]:
+        """The scores [R, K] of records, of those [R * each, K] of their items."""
         if self._shares:
             scores = torch.log_softmax(scores.double(), -1)
             scores = scores.view(-1, each, scores.shape[-1]).logsumexp(1) - float(np.log(each))
         elif each > 1:
             scores = scores.double().view(-1, each, scores.shape[-1]).mean(1)
         return scores.float().numpy()
+
+
+def mean_of(features: Tensor, clips: int) -> NDArray[np.float32]:
+    """The mean of features [R * clips, ...] over the items of each record: [R, ...]."""
+    if clips > 1:
+        features = features.double().unflatten(0, (-1, clips)).mean(1)
+    return features.float().numpy()
 
 
 def _cut(batch: Batch, first: int, end: int) -> Batch:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +15,10 @@ class Request:
     and options of one that no run holds. classes: a file, or names with commas; base and novel:
     the same, for two results. views: names, None for those that the records allow; p_view: bg or
     bg+obj. clips, crops: of each record; protocol: a name of `sbtools.protocols`, which fixes them
-    and more. scores: the folder of a store. examples: clips whose
-    frames the result shows. threads and cores: as `sbtools.threads.settle` takes them. told: what
-    the result says of run and dataset besides.
+    and more. scores: the folder of a store. examples: clips whose frames the result shows. seen:
+    told each clip's `sbtools.evaluate.run.Answer`, with the features that the view plain has in the
+    same pass. threads and cores: as `sbtools.threads.settle` takes them. told: what the result says
+    of run and dataset besides.
     """
 
     root: str
@@ -56,6 +57,7 @@ class Request:
     take_over: bool = False
     retry_failed: bool = False
     examples: int = 4
+    seen: Callable[[Any], None] | None = None
     told: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from sbtools.evaluate.chains import Chain
@@ -18,7 +20,21 @@ from sbtools.job import never, untold
 from sbtools.loader import Clips, Failure, load
 from sbtools.methods.base import Batch
 from sbtools.records import Record
-from sbtools.store.rows_reader import unusable
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a judge gave of one record: by view, a row of scores, and of masked views two shares.
+
+    record: with `error` where the clip failed; then there may be no scores. features: [D] of the
+    view whose features the judge keeps.
+    """
+
+    record: Record
+    scores: Mapping[str, ArrayLike] = field(default_factory=dict)
+    covered: Mapping[str, float] = field(default_factory=dict)
+    area: Mapping[str, float] = field(default_factory=dict)
+    features: NDArray[np.float32] | None = None
 
 
 class Sink(Protocol):
@@ -59,11 +75,34 @@ def score(
     stop: Callable[[], bool] = never,
     worked: Callable[[], None] = untold,
     look: Look | None = None,
+    seen: Callable[[Answer], None] | None = None,
 ) -> bool:
     """Put the scores of all clips into the sink, those that fail as records with `error`.
 
-    `done` ids are left out. False where `stop` turned true before the end.
+    `seen` is told each answer, too. `done` ids are left out. False where `stop` turned true before
+    the end.
     """
+    given = answers(clips, judge, batch, done, workers, timeout, stop, worked, look)
+    with closing(given):
+        for answer in given:
+            sink.add_scores(answer.record, answer.scores, answer.covered, answer.area)
+            if seen is not None:
+                seen(answer)
+    return not stop()
+
+
+def answers(
+    clips: Clips,
+    judge: Judge,
+    batch: int = 32,
+    done: Collection[str] = (),
+    workers: int = 0,
+    timeout: float = 600.0,
+    stop: Callable[[], bool] = never,
+    worked: Callable[[], None] = untold,
+    look: Look | None = None,
+) -> Generator[Answer, None, None]:
+    """What the judge gives of each clip, in order, but for the `done` ids; until `stop`."""
     each = clips.views
     left = [place for place in range(len(clips.records)) if clips.records[place]["id"] not in done]
     size = max(1, batch // each)
@@ -74,27 +113,25 @@ def score(
         loaded = load(clips, steps, 0, workers, judge.device, timeout, on_failure="omit")
         for part, (got, failures) in zip(parts, loaded, strict=True):
             if stop():
-                return False
+                return
             if plates is not None:
                 got, unread = plates.join(got)
                 failures = [*failures, *unread]
             found = (dict(clips.records[place]) for place in part)
             records = {record["id"]: record for record in found}
-            _take(records, judge, sink, got, failures, look, each)
+            yield from _answers(records, judge, got, failures, look, each)
             for _ in part:
                 worked()
-    return not stop()
 
 
-def _take(
+def _answers(
     records: Mapping[str, Record],
     judge: Judge,
-    sink: Sink,
     batch: Batch,
     failures: Sequence[Failure],
     look: Look | None,
     each: int,
-) -> None:
+) -> Iterator[Answer]:
     """The records of one batch, in their order; one that failed in any item has failed."""
     gone = {failure.id: failure for failure in reversed(failures)}
     ids: list[str] = batch["id"]
@@ -103,23 +140,26 @@ def _take(
     rows = {id: row for row, id in enumerate(dict.fromkeys(kept["id"]))}
     for id, record in records.items():
         if id in gone:
-            told = _error(gone[id].kind, gone[id].message)
-            sink.add_scores({**record, "error": told}, {})
+            yield _failed(record, judge, gone[id].kind, gone[id].message)
         else:
-            _add(sink, record, found, rows[id])
+            yield _answer(record, judge, found, rows[id])
 
 
-def _add(sink: Sink, record: Record, found: Judged, row: int) -> None:
-    bad = [view for view, scores in found.scores.items() if unusable(scores[row : row + 1])[0]]
+def _answer(record: Record, judge: Judge, found: Judged, row: int) -> Answer:
+    bad = [view for view, rows in found.scores.items() if judge.unusable(rows[row : row + 1])[0]]
     if bad:
-        told = _error("failed", f"view {bad[0]}: the scores are not numbers")
-        sink.add_scores({**record, "error": told}, {})
-        return
-    values = (
+        return _failed(record, judge, "failed", f"view {bad[0]}: the {judge.gives} are not numbers")
+    covered, area = (
         {view: float(numbers[row]) for view, numbers in each.items()}
         for each in (found.covered, found.area)
     )
-    sink.add_scores(record, {view: scores[row] for view, scores in found.scores.items()}, *values)
+    scores = {view: rows[row] for view, rows in found.scores.items()}
+    features = None if found.features is None else found.features[row]
+    return Answer(record, scores, covered, area, features)
+
+
+def _failed(record: Record, judge: Judge, kind: str, message: str) -> Answer:
+    return Answer({**record, "error": {"stage": judge.stage, "kind": kind, "message": message}})
 
 
 def _some(batch: Batch, places: Sequence[int]) -> Batch:
@@ -136,7 +176,3 @@ def _some(batch: Batch, places: Sequence[int]) -> Batch:
         return value
 
     return {name: take(value) for name, value in batch.items()}
-
-
-def _error(kind: str, message: str) -> dict[str, str]:
-    return {"stage": "eval", "kind": kind, "message": message}

@@ -9,7 +9,7 @@ from sbtools import device, threads
 from sbtools.errors import UsageError
 from sbtools.evaluate import asked, choice
 from sbtools.evaluate.asked import Kept, Part
-from sbtools.evaluate.catalogue import rows
+from sbtools.evaluate.catalogue import PLAIN, rows
 from sbtools.evaluate.chains import Chains, chains_of, frames_of, require_met
 from sbtools.evaluate.combine import base_to_novel
 from sbtools.evaluate.evaluation import Evaluation
@@ -108,7 +108,7 @@ def judge_of(
     )  # fmt: skip
     return Judge(
         subject, views, where, request.precision, request.batch,
-        request.seed, chains.views, chains.average,
+        request.seed, chains.views, chains.average, PLAIN if request.seen else None,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sbtools import models
 from sbtools.errors import UsageError
 from sbtools.files import sha256_of
+from sbtools.methods.base import Method
 from sbtools.models.base import VideoModel
 from sbtools.models.outputs import Batch, Represent, predicted
 from sbtools.train.folder import LOG, RUN, epoch_lines, read_run
@@ -27,7 +28,7 @@ class Subject:
 
     predict: scores [B, K] of a batch, by `model.test_classes()`. modules: all that moves to a
     device. about: the parts model, method and training of a result, and name. what: all that its
-    scores depend on, JSON-ready.
+    scores depend on, JSON-ready. method: of a run.
     """
 
     model: VideoModel
@@ -36,6 +37,17 @@ class Subject:
     about: dict[str, Any]
     what: dict[str, Any]
     texts: dict[str, str] = field(default_factory=dict)
+    method: Method | None = None
+
+    @property
+    def represent(self) -> Represent | None:
+        """What the method makes of what the model encodes."""
+        return self.method.represent if self.method else None
+
+    @property
+    def encodes(self) -> bool:
+        """Whether its scores are made of its features, and not by a `predict` of its own."""
+        return not callable(getattr(self.model, "predict", None))
 
     def take_classes(self, classes: Sequence[str], texts: Mapping[str, str]) -> None:
         """Judge among these classes; `texts` are read for those that it has no text of its own."""
@@ -76,6 +88,7 @@ def of_run(where: str, which: str | None = None) -> Subject:
         },
         {"model": settings.model, "weights": trained.sha256, "which": which},
         texts,
+        trained.method,
     )
 
 

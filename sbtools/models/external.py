@@ -6,14 +6,16 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from sbtools.errors import UsageError
-from sbtools.models.base import Encoded, VideoModel
+from sbtools.models.base import Encoded, VideoModel, full
 from sbtools.models.digests import digest_of
+from sbtools.models.last_layer import LastLayer
 from sbtools.models.recipe import Recipe
 
 OPENERS = {
@@ -23,11 +25,26 @@ OPENERS = {
 """What stands before the colon -> "module:attribute"; anything else is a Python module."""
 
 
+@dataclass(frozen=True)
+class Scored(Encoded):
+    """Of a network that gives scores [B, K]: they, and as features what enters its last layer.
+
+    entered: whether that is known; else the scores stand for the features.
+    """
+
+    scores: Tensor = field(kw_only=True)
+    entered: bool = field(kw_only=True)
+
+    def full(self) -> Scored:
+        return replace(self, features=full(self.features), scores=full(self.scores))
+
+
 class Scorer(VideoModel):
     """Any network that gives scores [B, K] of videos, as a model of sbtools.
 
     network: called with float [B, T, 3, H, W], normalised as `recipe` says. classes: in the order
-    of its scores. sha256: of its weights. It has scores alone: features are an error.
+    of its scores. sha256: of its weights. Features are what enters its last layer,
+    where that is a linear one.
     """
 
     name: ClassVar[str] = "external"
@@ -47,6 +64,7 @@ class Scorer(VideoModel):
         self.source, self.options, self.sha256 = source, dict(options or {}), sha256
         self.classes = self.texts = list(classes)
         self.own = list(classes)
+        self._last = LastLayer(network)
 
     def set_classes(self, classes: Sequence[str], texts: Sequence[str] | None = None) -> None:
         """Choose among some of the network's own classes; UsageError for another."""
@@ -63,9 +81,9 @@ class Scorer(VideoModel):
         self.places = [keys[key_of_label(name)] for name in classes]
         self.classes = self.texts = list(classes)
 
-    def encode(self, video: Tensor) -> Encoded:
-        """The scores, which stand for the features that the network does not give: [B, own K]."""
-        found = self.network(video)
+    def encode(self, video: Tensor) -> Scored:
+        """The scores [B, own K], and what enters the last layer, in one pass."""
+        found, entered = self._last.run(lambda: self.network(video))
         found = getattr(found, "logits", found)
         if not isinstance(found, Tensor) or found.ndim != 2:
             raise UsageError(f"{self.source} gives no scores [clips, classes]")
@@ -74,12 +92,14 @@ class Scorer(VideoModel):
                 f"{self.source} gives {found.shape[1]} scores for {len(self.own)} classes: name "
                 "its own, in their order, --classes FILE"
             )
-        return Encoded(found)
+        features = found if entered is None else entered
+        return Scored(features, scores=found, entered=entered is not None)
 
     def logits(self, encoded: Encoded, classes: Any = None) -> Tensor:
         """Scores [B, K] of the classes that were chosen."""
         places = getattr(self, "places", None)
-        return encoded.features if places is None else encoded.features[:, places]
+        scores = encoded.scores if isinstance(encoded, Scored) else encoded.features
+        return scores if places is None else scores[:, places]
 
     def spec(self) -> dict[str, Any]:
         return {

@@ -174,6 +174,13 @@ def predicted(
     model: VideoModel, video: Tensor, classes: Any, represent: Represent | None = None
 ) -> Tensor:
     """Scores [B, K] in tests, under the caller's autocast; `classes` are `test_classes()`."""
+    encoded = represented(model, video, represent)
+    with torch.autocast(video.device.type, enabled=False):
+        return full(model.logits(encoded, classes))
+
+
+def represented(model: VideoModel, video: Tensor, represent: Represent | None = None) -> Encoded:
+    """What the last layer sees in tests, under the caller's autocast."""
     encoded = model.encode(video).full()
     with torch.autocast(video.device.type, enabled=False):
-        return full(model.logits(represent(encoded) if represent else encoded, classes))
+        return represent(encoded) if represent else encoded

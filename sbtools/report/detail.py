@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from sbtools.evaluate.catalogue import BACKGROUND, COVERAGE, METRICS, OF_PAIRS, OF_VARIANTS
 from sbtools.evaluate.catalogue import rows as rows_of
-from sbtools.report import portraits
+from sbtools.report import portraits, probe
 from sbtools.report.grid import NOTHING, texts
 from sbtools.report.runs import Measure, Run, Variant
 from sbtools.report.tables import Cell
@@ -39,6 +39,8 @@ def detail(run: Run, open: bool) -> Context:
 
 def _grids(run: Run) -> Iterator[Context]:
     yield _views(run)
+    if run.scene_probe:
+        yield probe.grid(run.scene_probe)
     if any(view.coverage for view in run.views.values()):
         yield _coverage(run)
     if run.differences:

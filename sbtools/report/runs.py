@@ -10,6 +10,7 @@ from typing import Any
 from sbtools.evaluate import result
 from sbtools.evaluate.catalogue import BACKGROUND, COVERAGE, OF_PAIRS, OF_VARIANTS, rows
 from sbtools.evaluate.digest import ids_digest
+from sbtools.report import probe
 from sbtools.report.examples import Example, examples
 from sbtools.report.node import Node
 
@@ -124,6 +125,7 @@ class Run:
     warnings: list[tuple[str, str]]
     run: dict[str, Any]
     examples: list[Example]
+    scene_probe: probe.Probe | None
     unchecked: bool
 
     @property
@@ -195,6 +197,7 @@ def of(found: Mapping[str, Any], path: str = "the result") -> Run:
         warnings=_told(top["warnings"], "kind"),
         run=top["run"].mapping(),
         examples=examples(top["examples"]),
+        scene_probe=probe.of(top["scene_probe"]),
         unchecked=result.unchecked(found),
     )  # fmt: skip
 

@@ -11,7 +11,15 @@ from typing import Any
 from sbtools.errors import ClipError, DamagedError
 from sbtools.records.parse import strict_json
 from sbtools.store.done import require_same
-from sbtools.store.layout import FORMATS, MADE, VERSION, parts_of, shard_name, without_version
+from sbtools.store.layout import (
+    FORMATS,
+    MADE,
+    VERSION,
+    Kind,
+    parts_of,
+    shard_name,
+    without_version,
+)
 from sbtools.store.open_part import OpenPart
 from sbtools.store.output import read_regular, write_json
 from sbtools.store.owner import slurm_task
@@ -65,6 +73,13 @@ def agree_on_made(folder: str, made: dict[str, Any], shard: tuple[int, int]) -> 
     versions = old["what"].get("version"), made["what"].get("version")
     if versions[0] != versions[1]:
         log.warning("%s was begun by version %s, this is %s", folder, *versions)
+
+
+def require_continuable(folder: str, kind: Kind, what: Mapping[str, Any]) -> None:
+    """UsageError where a store stands there that was made otherwise; nothing is written."""
+    old = read_made(folder)
+    if old is not None:
+        require_same(folder, kind, FORMATS[old["format"]], what, old["what"])
 
 
 def begin_anew(folder: str, made: dict[str, Any], shard: tuple[int, int]) -> None:

@@ -22,8 +22,8 @@ from sbtools.store.open_part import OpenPart
 from sbtools.store.safe import (
     Attribute,
     attribute,
-    inspect,
     inspect_image,
+    inspect_small,
     member,
     read,
     read_frame,
@@ -167,7 +167,7 @@ class StoredClip:
 
     @cached_property
     def features(self) -> NDArray[np.float32]:
-        """float32 [D]."""
+        """float32 [D], or of each of T frames, [T, D]."""
         return self.values("features")
 
     @cached_property
@@ -233,7 +233,7 @@ class StoredClip:
     def values(self, name: str) -> NDArray[Any]:
         """A dataset of one row a frame or a box, whole."""
         where = f"{self.where}/{name}"
-        found = read(self._open(name, lambda data: inspect(data, name, (None,), where)), where)
+        found = read(self._open(name, lambda data: inspect_small(data, name, where)), where)
         more = (self._prompts(),) if name == "boxes" else ()
         self._checked.require(name, found.tobytes(), *more)
         return found

@@ -114,6 +114,14 @@ def _inspect_storage(
         raise DamagedError(f"{where} declares {shape} values, refused")
 
 
+def inspect_small(data: h5d.DatasetID, name: str, where: str) -> None:
+    """Check a dataset of one row a frame or a box; features have one row, or one a frame."""
+    frames = data.shape[0] if name == "features" and data.rank == 2 else 0
+    shape = inspect(data, name, (None, None) if frames else (None,), where, rows=frames)
+    if math.prod(shape) * data.dtype.itemsize > BYTES_LIMIT:
+        raise DamagedError(f"{where} declares {shape} values, refused")
+
+
 def inspect_image(
     data: h5d.DatasetID, name: str, count: int, height: int, width: int, where: str
 ) -> None:

@@ -118,9 +118,9 @@ class StoreWriter:
 
         attrs: height, width, digest, packets, decoded_frames. arrays: frame int [T], time [T],
         person and object bool [T, H, W] or packed uint8 [T, H, ceil(W/8)], rgb uint8 [T, H, W, 3],
-        features [D]; or, for each, an iterator of pieces [t, ...]. chunks: the same as an iterator
-        of dicts of pieces. record, attrs and boxes are read when all pieces are written, so that
-        what makes the pieces may complete them. The record's address is set here.
+        features [D] or [T, D]; or, for each, an iterator of pieces [t, ...]. chunks: the same as an
+        iterator of dicts of pieces. record, attrs and boxes are read when all pieces are written,
+        so that what makes the pieces may complete them. The record's address is set here.
 
         A ClipError of an iterator, or for arrays that do not agree, leaves the store as if the clip
         had not been added.

@@ -25,6 +25,7 @@ from sbtools.loader.sample import Sample, collate
 from sbtools.models.recipe import Recipe
 from sbtools.records import Record
 from sbtools.store import read_rows
+from sbtools.store.rows_reader import unusable
 from tests.evaluate import scorers
 from tests.evaluate.scorers import FRAMES, RECIPE, Linear
 
@@ -177,7 +178,11 @@ def test_a_record_that_fails_in_one_item_has_failed() -> None:
     batch = {"id": ["a", "a", "b", "c", "c"], "video": video, "place": [0, 0, 1, 2, 2]}
     sink = Collected(["x", "y"], "logits", ["plain"])
     known = {id: {"id": id} for id in "abc"}
-    run._take(known, said, sink, batch, [Failure("b", "truncated", "cut")], None)  # type: ignore[arg-type]
+    said.stage = "eval"  # type: ignore[attr-defined]
+    said.unusable = unusable  # type: ignore[attr-defined]
+    cut = [Failure("b", "truncated", "cut")]
+    for answer in run._answers(known, said, batch, cut, None):  # type: ignore[arg-type]
+        sink.add_scores(answer.record, answer.scores, answer.covered, answer.area)
     assert shown == [["a", "a", "c", "c"]]
     (block,) = sink.scores().blocks
     assert [record["id"] for record in block.records] == ["a", "b", "c"]

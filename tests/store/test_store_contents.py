@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from stored import BOXES, WHAT, add, attrs_of, images, make, parts
 
-from sbtools.errors import ClipError, RecordError
+from sbtools.errors import ClipError, DamagedError, RecordError
 from sbtools.records import dump, id_of, read
 from sbtools.store import Stores, StoreWriter, check_store, digest
 
@@ -99,6 +99,31 @@ def test_features_are_stored_too(tmp_path: Path) -> None:
         [record] = writer.close()
     assert (Stores().clip(record["features"]).features == values).all()
     assert list(check_store(str(tmp_path))) == []
+
+
+def test_features_of_frames_are_stored_too(tmp_path: Path) -> None:
+    values = np.linspace(-1, 1, 14, dtype=np.float32).reshape(2, 7)
+    with StoreWriter(str(tmp_path), "features", {}, {}) as writer:
+        writer.add({"id": "a"}, {}, {"features": values})
+        [record] = writer.close()
+    np.testing.assert_array_equal(Stores().clip(record["features"]).features, values)
+    assert list(check_store(str(tmp_path))) == []
+    with h5py.File(tmp_path / parts(tmp_path)[0], "r+") as part:
+        part["clips/a/features"][1, 3] = 4
+    assert "features" in "".join(check_store(str(tmp_path)))
+
+
+@pytest.mark.parametrize("shape", [(1 << 14, 1 << 11), (2, 3, 4), (0, 4)])
+def test_features_of_another_shape_are_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    with StoreWriter(str(tmp_path), "features", {}, {}) as writer:
+        writer.add({"id": "a"}, {}, {"features": np.zeros(3, np.float32)})
+        [record] = writer.close()
+    with h5py.File(tmp_path / parts(tmp_path)[0], "r+") as part:
+        del part["clips/a/features"]
+        chunks = shape if np.prod(shape) else None
+        part["clips/a"].create_dataset("features", shape, "<f4", chunks=chunks)
+    with pytest.raises(DamagedError, match="features"):
+        _ = Stores().clip(record["features"]).features
 
 
 @settings(

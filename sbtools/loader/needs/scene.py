@@ -39,7 +39,7 @@ class Scene(Need):
     def collect(self, found: Any, record: Record, stores: Stores) -> Any:
         if self.of == "name":
             return {record["scene"]} if found is None else found | {record["scene"]}
-        return found or _names(record, stores)
+        return found or names_of(record, stores)
 
     def facts(self, found: Any) -> Any:
         return sorted(found) if self.of == "name" else found
@@ -52,20 +52,21 @@ class Scene(Need):
             return {"scene": np.int64(facts.index(own))}
         if "scene_scores" not in clip.record:
             raise ClipError("missing", "the clip has no scene_scores: run `sbtools scenes` first")
-        scores = _scores(clip.record, clip.reader.stores)
+        scores = scores_of(clip.record, clip.reader.stores)
         if len(scores) != len(facts):
             raise ClipError("mismatch", f"{len(scores)} scene scores, and {len(facts)} scenes")
         return {"scene": scores}
 
 
-def _scores(record: Record, stores: Stores) -> NDArray[np.float32]:
+def scores_of(record: Record, stores: Stores) -> NDArray[np.float32]:
+    """The scores of a record's `scene_scores`: float32 [S]."""
     told = record["scene_scores"]
     return stores.clip(told).features if isinstance(told, str) else np.array(told, np.float32)
 
 
-def _names(record: Record, stores: Stores) -> list[str]:
+def names_of(record: Record, stores: Stores) -> list[str]:
     """What the store calls the scenes; numbers where it does not say."""
-    told, count = record["scene_scores"], len(_scores(record, stores))
+    told, count = record["scene_scores"], len(scores_of(record, stores))
     names: Any = None
     if isinstance(told, str):
         names = stores.part(stores.clip(told).path).made["what"].get("names")

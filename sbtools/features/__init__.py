@@ -1,0 +1,1 @@
+"""Features of clips, by any model, in stores."""

@@ -1,0 +1,1 @@
+"""What a linear probe reads from features."""
