@@ -244,7 +244,7 @@ def test_the_example_of_a_configuration_file_is_one(tmp_path: Path) -> None:
     assert command is not None
     context = click.Context(command, info_name="segment")
     load_config(context, command.params[0], file)
-    assert context.default_map == {"workers": 4, "frames": "segments:8x4"}
+    assert context.default_map == {"workers": "4", "frames": "segments:8x4"}
 
 
 def test_the_commands_of_the_readme_are_those_of_continuous_integration() -> None:

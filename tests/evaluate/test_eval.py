@@ -169,7 +169,7 @@ def test_a_clip_that_fails_in_one_view_is_out_of_all(judge: Judge, demo: Path) -
 def test_a_record_that_fails_in_one_item_has_failed() -> None:
     shown: list[list[str]] = []
 
-    def said(batch: dict[str, Any], look: Any) -> Judged:
+    def said(batch: dict[str, Any], look: Any, each: int) -> Judged:
         shown.append(batch["id"])
         rows = np.zeros((len(set(batch["id"])), 2), np.float32)
         return Judged({"plain": rows + batch["video"][::2, :1].numpy()})
@@ -181,7 +181,7 @@ def test_a_record_that_fails_in_one_item_has_failed() -> None:
     said.stage = "eval"  # type: ignore[attr-defined]
     said.unusable = unusable  # type: ignore[attr-defined]
     cut = [Failure("b", "truncated", "cut")]
-    for answer in run._answers(known, said, batch, cut, None):  # type: ignore[arg-type]
+    for answer in run._answers(known, said, batch, cut, None, 2):  # type: ignore[arg-type]
         sink.add_scores(answer.record, answer.scores, answer.covered, answer.area)
     assert shown == [["a", "a", "c", "c"]]
     (block,) = sink.scores().blocks

@@ -225,7 +225,8 @@ def test_a_run_of_other_frames_or_classes_is_refused_before_it_is_loaded(
         ({"frames": 8, "classes": CLASSES}, "shows 32 frames, and the model is made for 8"),
         ({"frames": 32, "classes": ["a", "b"]}, "chooses among all 51 classes"),
     ):
-        (tmp_path / "run.json").write_text(json.dumps({"settings": settings, "records": {}}))
+        told = {"settings": settings, "records": {"clips": 1, "failed": 0}}
+        (tmp_path / "run.json").write_text(json.dumps(told))
         words = ["eval", str(tmp_path), "--protocol", "stillmix-hmdb51", str(made / "mixed.jsonl")]
         assert call(words) == 2
         assert line in capfd.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -37,7 +38,9 @@ def method(request: pytest.FixtureRequest) -> methods.Method:
 
 
 def run(method: methods.Method, model: Small) -> dict[str, torch.Tensor]:
-    method.build_modules(model, {}, build)
+    torch.manual_seed(0)
+    method.build_modules(model, {"scene": ["beach", "street"]}, lambda: copy.deepcopy(model))
+    method.to(next(model.parameters()).dtype)
     batch = method.augment(described(clips(6), model), DRAWS)
     step = Step(model, method, objectives.build("infonce"))
     found = {}
@@ -48,7 +51,7 @@ def run(method: methods.Method, model: Small) -> dict[str, torch.Tensor]:
 
 def described(batch: dict[str, Any], model: Small) -> dict[str, Any]:
     target = torch.nn.functional.one_hot(batch["label"], len(model.classes)).to(batch["video"])
-    return {**batch, "draws": DRAWS, "target": target}
+    return {**batch, "draws": DRAWS, "target": target, "scene": batch["label"] % 2}
 
 
 def test_losses_are_finite_scalars_with_a_gradient_to_the_whole_model(
