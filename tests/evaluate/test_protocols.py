@@ -17,7 +17,6 @@ from torchvision.transforms import v2
 
 from sbtools.cli.process import call
 from sbtools.evaluate import result
-from sbtools.evaluate.judge import Judge
 from sbtools.mask.fill import NORMALISE
 from sbtools.protocols import PROTOCOLS, find
 from sbtools.rng import generator
@@ -242,44 +241,3 @@ def test_help_tells_settings_with_their_sources(capfd: pytest.CaptureFixture[str
         assert all(source in text for _, source in rows) and name in text
     assert call(["eval", "--help-protocol"]) == 0
     assert all(f"  {name} " in capfd.readouterr().out for name in ["albar"])
-
-
-class Given:
-    """A subject whose scores are given."""
-
-    def __init__(self, scores: Tensor) -> None:
-        self.modules, self.model = [], self
-        self.kind, self.classes = "logits", [*"abc"]
-        self.scores = scores
-
-    def test_classes(self) -> None:
-        return None
-
-    def predict(self, batch: dict[str, Any], classes: None) -> Tensor:
-        return self.scores[[int(id) for id in batch["id"]]]
-
-
-@pytest.mark.parametrize("average", ["probabilities", "logits"])
-def test_views_are_averaged_as_asked(average: str) -> None:
-    """Two records of two views each, then one of one view; in float64 by hand."""
-    from sbtools.evaluate.choice import build
-
-    logits = torch.randn(5, 3, generator=torch.Generator().manual_seed(0)) * 3
-    views = build(["plain"], None, "normal", "imagenet")
-    subject: Any = Given(logits)
-    made = Judge(subject, views, torch.device("cpu"), "float32", 3, 0, 2, average)
-
-    def asked(*ids: int, each: int) -> NDArray[np.float32]:
-        batch = {"id": [str(id) for id in ids], "video": torch.zeros(len(ids), 1)}
-        return made(batch, each=each).scores["plain"]
-
-    exact = logits.double().numpy()
-    found = np.concatenate([asked(0, 1, 2, 3, each=2), asked(4, each=1)])
-    if average == "probabilities":
-        means = shares(exact[:4]).reshape(2, 2, 3).mean(1)
-        expected = np.log(np.concatenate([means, shares(exact[4:])]))
-        assert made.kind == "log-probabilities"
-    else:
-        expected = np.concatenate([exact[:4].reshape(2, 2, 3).mean(1), exact[4:]])
-        assert made.kind == "logits"
-    np.testing.assert_allclose(found, expected, atol=1e-6)
