@@ -78,7 +78,7 @@ def _require_names(store: str, names: list[str], overwrite: bool) -> None:
     made = read_made(store) if not overwrite else None
     old = made["what"].get("names") if made is not None else None
     if isinstance(old, list) and old != names:
-        other = next(iter([*(set(old) ^ set(names)), "the order of them"]))
+        other = [*sorted(set(names) ^ set(map(str, old))), "their order"][0]
         raise UsageError(
             f"{store} was made for {len(old)} scenes, these are {len(names)} (they differ in "
             f"{other!a}): give every shard and run the whole input, or --names FILE; else "
