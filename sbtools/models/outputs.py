@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -45,7 +45,9 @@ class Outputs:
     ) -> None:
         self.model, self.batch, self.precision = model, batch, precision
         self._represent = represent or (lambda encoded: encoded)
-        self._texts = shared or Texts(model, batch, texts, self._precise)
+        # Not a method of this object: a circle would keep all that was computed for the collector.
+        precise = partial(autocast, batch["video"].device, precision)
+        self._texts = shared or Texts(model, batch, texts, precise)
 
     @property
     def draws(self) -> Any:

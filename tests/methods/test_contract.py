@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -162,6 +163,28 @@ def test_a_step_of_each_phase(model: VideoModel, name: str, objective: str, tmp_
         grads = torch.autograd.grad(total, weights, allow_unused=True, retain_graph=True)
         moved = [grad for grad in grads if grad is not None and bool(grad.abs().max() > 0)]
         assert moved and all(bool(torch.isfinite(grad).all()) for grad in moved)
+
+
+@pytest.mark.parametrize("model", KINDS[:1], indirect=True, ids=["any model"])
+@pytest.mark.parametrize("name", WAYS)
+def test_a_step_leaves_no_tensor_to_the_collector(
+    model: VideoModel, name: str, tmp_path: Path
+) -> None:
+    """Objects in a circle keep what they computed until it comes by: memory grows step by step."""
+    method, _ = trained(name, model, tmp_path)
+    step = Step(model, method, objectives.build("class_ce")).train()
+    losses(step, batch(model))
+    gc.collect()
+    gc.disable()
+    try:
+        losses(step, batch(model))
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        assert not [found for found in gc.garbage if isinstance(found, Tensor)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
 
 
 @pytest.mark.parametrize("model", KINDS[:1], indirect=True, ids=["any model"])
