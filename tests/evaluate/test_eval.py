@@ -168,7 +168,8 @@ def test_a_clip_that_fails_in_one_view_is_out_of_all(judge: Judge, demo: Path) -
 def test_a_record_that_fails_in_one_item_has_failed() -> None:
     shown: list[list[str]] = []
 
-    def said(batch: dict[str, Any], look: Any) -> Judged:
+    def said(batch: dict[str, Any], look: Any, each: int) -> Judged:
+        assert each == 2
         shown.append(batch["id"])
         rows = np.zeros((len(set(batch["id"])), 2), np.float32)
         return Judged({"plain": rows + batch["video"][::2, :1].numpy()})
@@ -177,7 +178,7 @@ def test_a_record_that_fails_in_one_item_has_failed() -> None:
     batch = {"id": ["a", "a", "b", "c", "c"], "video": video, "place": [0, 0, 1, 2, 2]}
     sink = Collected(["x", "y"], "logits", ["plain"])
     known = {id: {"id": id} for id in "abc"}
-    run._take(known, said, sink, batch, [Failure("b", "truncated", "cut")], None)  # type: ignore[arg-type]
+    run._take(known, said, sink, batch, [Failure("b", "truncated", "cut")], None, 2)  # type: ignore[arg-type]
     assert shown == [["a", "a", "c", "c"]]
     (block,) = sink.scores().blocks
     assert [record["id"] for record in block.records] == ["a", "b", "c"]
