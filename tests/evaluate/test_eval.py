@@ -170,6 +170,7 @@ def test_a_record_that_fails_in_one_item_has_failed() -> None:
     shown: list[list[str]] = []
 
     def said(batch: dict[str, Any], look: Any, each: int) -> Judged:
+        assert each == 2
         shown.append(batch["id"])
         rows = np.zeros((len(set(batch["id"])), 2), np.float32)
         return Judged({"plain": rows + batch["video"][::2, :1].numpy()})
