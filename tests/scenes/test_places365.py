@@ -142,8 +142,8 @@ def test_what_cannot_be_used_is_told_in_one_line(
     assert "\n" not in str(caught.value) and capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("arch", ["resnet34", "resnet101"])
-def test_archs_are_told_apart_by_their_blocks(arch: str) -> None:
+def test_archs_are_told_apart_by_their_blocks() -> None:
+    """Blocks of two convolutions as many as resnet50 has of three."""
     with torch.device("meta"):
-        state = getattr(models, arch)(weights=None).state_dict()
-    assert released.arch_of(state, "w") == arch
+        state = models.resnet34(weights=None).state_dict()
+    assert released.arch_of(state, "w") == "resnet34"
