@@ -87,7 +87,8 @@ class Judge:
         with torch.no_grad():
             for view in self.views:
                 shown = view.apply(batch, self.draws)
-                found.scores[view.name] = self.averaged(self._predicted(shown, view.name))
+                scores = self._predicted(shown, view.name)
+                found.scores[view.name] = self.averaged(scores, self.clips)
                 if self._features:
                     found.features = mean_of(torch.cat(self._features), self.clips)
                     self._features = []
@@ -136,19 +137,19 @@ class Judge:
             self._features.append(encoded.features.float().cpu())
         return scores
 
-    def averaged(self, scores: Tensor) -> NDArray[np.float32]:
-        """The scores [R, K] of records, of those [R * clips, K] of their items."""
-        if self.clips > 1:
+    def averaged(self, scores: Tensor, each: int) -> NDArray[np.float32]:
+        """The scores [R, K] of records, of those [R * each, K] of their items."""
+        if each > 1:
             scores = torch.log_softmax(scores.double(), -1)
-            scores = scores.view(-1, self.clips, scores.shape[-1]).logsumexp(1)
-            scores = scores - float(np.log(self.clips))
+            scores = scores.view(-1, each, scores.shape[-1]).logsumexp(1)
+            scores = scores - float(np.log(each))
         return scores.float().numpy()
 
 
-def mean_of(features: Tensor, clips: int) -> NDArray[np.float32]:
-    """The mean of features [R * clips, ...] over the items of each record: [R, ...]."""
-    if clips > 1:
-        features = features.double().unflatten(0, (-1, clips)).mean(1)
+def mean_of(features: Tensor, each: int) -> NDArray[np.float32]:
+    """The mean of features [R * each, ...] over the items of each record: [R, ...]."""
+    if each > 1:
+        features = features.double().unflatten(0, (-1, each)).mean(1)
     return features.float().numpy()
 
 

@@ -72,9 +72,9 @@ class FeatureMaker(Judge):
         found = self._streams(self._outputs(part))[self.stream]
         return found.unflatten(0, part["video"].shape[:2]) if self.per_frame else found
 
-    def averaged(self, scores: Tensor) -> NDArray[np.float32]:
+    def averaged(self, scores: Tensor, each: int) -> NDArray[np.float32]:
         """The mean over the items of each record."""
-        return mean_of(scores, self.clips)
+        return mean_of(scores, each)
 
     def unusable(self, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
         """bool [R]: which have a feature that is no number."""

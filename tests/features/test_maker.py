@@ -119,7 +119,7 @@ def test_frames_have_the_features_of_the_network_on_each(family: str, tmp_path: 
         found = made.answer(batch(seen), False)
     scale = each.abs().max().item()
     torch.testing.assert_close(found.double(), each, atol=1e-5 * scale, rtol=0)
-    crops = made.averaged(found)
+    crops = made.averaged(found, 2)
     assert crops.shape == (1, FRAMES, each.shape[-1])
     np.testing.assert_allclose(crops, each.mean(0, keepdim=True), atol=1e-5 * scale)
 
