@@ -150,10 +150,10 @@ class Judge:
         return scores.float().numpy()
 
 
-def mean_of(features: Tensor, clips: int) -> NDArray[np.float32]:
-    """The mean of features [R * clips, ...] over the items of each record: [R, ...]."""
-    if clips > 1:
-        features = features.double().unflatten(0, (-1, clips)).mean(1)
+def mean_of(features: Tensor, each: int) -> NDArray[np.float32]:
+    """The mean of features [R * each, ...] over the items of each record: [R, ...]."""
+    if each > 1:
+        features = features.double().unflatten(0, (-1, each)).mean(1)
     return features.float().numpy()
 
 

@@ -8,7 +8,7 @@ ratios and its interval, of seconds and of processor times, which other programs
 the median of the processor times at most 1.10; features must agree. The status is 1 where it was
 missed.
 
-    python -m tests.bench.bench_features [--clips 32] [--pairs 7] [--size 112] [--threads 1]
+    python -m tests.bench.bench_features [--clips 32] [--pairs 7] [--size 224] [--threads 1]
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Sides:
 
 def main() -> int:
     asked = argparse.ArgumentParser()
-    for name, usual in (("clips", 32), ("pairs", 7), ("size", 112), ("threads", 1)):
+    for name, usual in (("clips", 32), ("pairs", 7), ("size", 224), ("threads", 1)):
         asked.add_argument(f"--{name}", type=int, default=usual)
     flags = asked.parse_args()
     ratios: dict[str, list[float]] = {"seconds": [], "processor": []}
