@@ -20,6 +20,7 @@ REPOSITORIES = {
     "CLIP": "openai/CLIP",
     "ViFi-CLIP": "muzairkhattak/ViFi-CLIP",
     "ActionCLIP": "sallymmx/ActionCLIP",
+    "ALBAR": "UCF-CRCV/ALBAR",
 }
 """Folder of the checkout -> repository at GitHub."""
 
