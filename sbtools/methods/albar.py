@@ -124,7 +124,7 @@ def _target(outputs: Outputs, logits: Tensor) -> Tensor:
 
 
 def _is_place(text: str) -> bool:
-    return text.isascii() and text.isdecimal()
+    return text.isascii() and text.isdecimal() and len(text) < 10
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
