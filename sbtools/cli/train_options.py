@@ -47,8 +47,8 @@ WHAT = (
     click.option("--set-model", "model_pairs", multiple=True, metavar="NAME=VALUE",
                  help="A setting of the model; repeatable."),
     click.option("--method", "methods", multiple=True, metavar="NAME",
-                 help="none, mask, or one that a package adds; several are applied in order.  "
-                 "[default: none]"),
+                 help="none, mask, albar, or one that a package adds; several are applied in "
+                 "order.  [default: none]"),
     click.option("--set", "method_pairs", multiple=True, metavar="NAME=VALUE",
                  help="A setting of the method; of several, METHOD.NAME=VALUE; repeatable."),
     click.option("--objective", metavar="NAME",

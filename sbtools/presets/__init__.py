@@ -12,6 +12,9 @@ PRESETS = {
     "actionclip": "sbtools.presets.actionclip:ACTIONCLIP",
     "xclip": "sbtools.presets.xclip:XCLIP",
     "plain-hmdb51-swin3d_t": "sbtools.presets.plain:HMDB51_SWIN3D_T",
+    "albar-hmdb51-swin3d_t": "sbtools.presets.albar:HMDB51_SWIN3D_T",
+    "albar-ucf101-swin3d_t": "sbtools.presets.albar:UCF101_SWIN3D_T",
+    "albar-k400-swin3d_t": "sbtools.presets.albar:K400_SWIN3D_T",
 }
 """Name -> `Preset`; other packages add to it through the entry-point group sbtools.presets.
 

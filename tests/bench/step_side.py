@@ -1,8 +1,10 @@
 """One side of a comparison of training steps: this package's, a former one's, or plain torch code.
 
-As a script it builds the side, then makes a step for each line of stdin and prints a line of JSON;
-it imports nothing of tests, so that PYTHONPATH says whose sbtools it is. All sides start from the
-same weights, see the same clips of noise, and have an optimiser of torch that is built here.
+A network may be followed by +given (the features of its texts are given, and cost nothing), and by
++albar (trained by that method). As a script it builds the side, then makes a step for each line of
+stdin and prints a line of JSON; it imports nothing of tests, so that PYTHONPATH says whose sbtools
+it is. All sides start from the same weights, see the same clips of noise, and have an optimiser of
+torch that is built here.
 """
 
 from __future__ import annotations
@@ -53,9 +55,13 @@ def ours(network: str, size: Size) -> Step:
 
     from sbtools.rng import Draws
 
+    network, *more = network.split("+")
     model = _model(network, size).to(size.device)
-    objective = OBJECTIVES.get(network, "class_ce")
-    updates = _updates(model, network, objective, size)
+    objective = "class_ce" if more else OBJECTIVES.get(network, "class_ce")
+    if "given" in more:
+        given = _given(model.width, size)
+        model.class_embeddings = lambda labels, picks=None: given[labels]
+    updates = _updates(model, network, objective, size, "albar" if "albar" in more else "none")
     shown = batch(model.frames, model.recipe.size, size)
     done = [0]
 
@@ -63,7 +69,8 @@ def ours(network: str, size: Size) -> Step:
         losses = updates(dict(shown), Draws(0, 0, done[0]), [size.clips])
         done[0] += 1
         _settle(size)
-        return float(losses[objective])
+        losses.pop("norm", None)
+        return float(sum(losses.values()))
 
     model.train()
     torch.manual_seed(0)
@@ -74,7 +81,11 @@ def plain(network: str, size: Size) -> Step:
     """The same step as one would write it with torch and the network's library alone."""
     import torch
 
-    made, loss = (_plain_clip if network in CLIPS else _plain_torchvision)(network, size)
+    network, *more = network.split("+")
+    if more:
+        made, loss = _plain_albar(network, size)
+    else:
+        made, loss = (_plain_clip if network in CLIPS else _plain_torchvision)(network, size)
     optimizer = _adamw([{"params": [p for p in made.parameters() if p.requires_grad]}])
     device = torch.device(size.device)
 
@@ -136,7 +147,15 @@ def _model(network: str, size: Size) -> Any:
                             backbone=network, size=size.side, **more)  # fmt: skip
 
 
-def _updates(model: Any, network: str, objective: str, size: Size) -> Any:
+def _given(width: int, size: Size) -> Any:
+    """Features of texts, [K, D]."""
+    import torch
+
+    drawn = torch.Generator().manual_seed(2)
+    return torch.randn(size.classes, width, generator=drawn).to(size.device)
+
+
+def _updates(model: Any, network: str, objective: str, size: Size, named: str = "none") -> Any:
     import torch
 
     from sbtools import methods, models, objectives
@@ -154,7 +173,7 @@ def _updates(model: Any, network: str, objective: str, size: Size) -> Any:
     else:
         from sbtools.train.updates import Updates as updates
 
-        method = methods.build("none")
+        method = methods.build(named)
         groups = [*model.groups(), *method.build_modules(model, {}, models.build)]
         step = steps.Step(model, method, made, size.precision)
     rates = [
@@ -229,6 +248,59 @@ def _plain_clip(network: str, size: Size) -> tuple[Any, Callable[[], Any]]:
         return (F.cross_entropy(logits, every) + F.cross_entropy(logits.T, every)) / 2
 
     return made, loss
+
+
+def _plain_albar(network: str, size: Size) -> tuple[Any, Callable[[], Any]]:
+    """The step of ALBAR's official code: the network on the clip, then on one that repeats a frame;
+    of CLIP the image tower alone."""
+    import torch
+    from torch.nn import functional as F
+
+    made, scores, side = (_scored_clip if network in CLIPS else _scored_torchvision)(network, size)
+    shown = batch(size.frames, side, size)
+    video, label = shown["video"], shown["label"]
+
+    def loss() -> Any:
+        moving = F.cross_entropy(scores(video), label, label_smoothing=SMOOTHING)
+        still = video[:, size.frames // 2, None].repeat(1, size.frames, 1, 1, 1).requires_grad_()
+        with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+            logits = scores(still)
+        (grad,) = torch.autograd.grad(logits.sum(), still, create_graph=True)
+        norm = (grad.square().sum((1, 2, 3, 4)) + 1e-12).sqrt().mean()
+        logs = logits.log_softmax(1)
+        entropy = (logs.exp() * logs).sum(1).mean()
+        return moving - F.cross_entropy(logits, label) + 4.25 * entropy + 0.67 * norm
+
+    return made, loss
+
+
+def _scored_torchvision(network: str, size: Size) -> tuple[Any, Callable[[Any], Any], int]:
+    made = _torchvision(network, size).to(size.device).train()
+    side = size.side or {"swin3d_t": 224}.get(network, 112)
+    return made, lambda video: made(video.transpose(1, 2)), side
+
+
+def _scored_clip(network: str, size: Size) -> tuple[Any, Callable[[Any], Any], int]:
+    from torch.nn import functional as F
+
+    from sbtools.models import clip
+    from sbtools.models.arch import ARCHES
+
+    arch = ARCHES[size.arch]
+    held = clip.random(arch, 0)
+    clip.round_as_official(held)
+    made = _open_clip(arch)
+    made.load_state_dict(held.state_dict())
+    for name, weight in made.named_parameters():
+        weight.requires_grad_(name.startswith("visual.") or name == "logit_scale")
+    made = made.to(size.device).train()
+    texts = F.normalize(_given(arch.dim, size), dim=-1)
+
+    def scores(video: Any) -> Any:
+        frames = made.encode_image(video.flatten(0, 1)).unflatten(0, video.shape[:2])
+        return made.logit_scale.exp() * F.normalize(frames.mean(dim=1), dim=-1) @ texts.T
+
+    return made, scores, arch.size
 
 
 def _open_clip(arch: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
@@ -91,19 +92,21 @@ def penalty(model: VideoModel) -> Tensor:
     return grad.square().sum() / static.repeats
 
 
-def slopes(model: VideoModel, step: float = 1e-5) -> tuple[float, float]:
-    """Of the penalty along a random direction of all weights: by autograd, and by differences."""
+def slopes(
+    model: VideoModel, step: float = 1e-5, loss: Callable[[VideoModel], Tensor] = penalty
+) -> tuple[float, float]:
+    """Of a loss along a random direction of all weights: by autograd, and by differences."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     drawn = torch.Generator().manual_seed(2)
     ways = [torch.randn(w.shape, generator=drawn, dtype=w.dtype) for w in weights]
-    grads = torch.autograd.grad(penalty(model), weights, allow_unused=True)
+    grads = torch.autograd.grad(loss(model), weights, allow_unused=True)
     ours = sum((g * way).sum().item() for g, way in zip(grads, ways, strict=True) if g is not None)
     ends = []
     for sign in (1, -1):
         with torch.no_grad():
             for weight, way in zip(weights, ways, strict=True):
                 weight.add_(sign * step * way)
-        ends.append(penalty(model).item())
+        ends.append(loss(model).item())
         with torch.no_grad():
             for weight, way in zip(weights, ways, strict=True):
                 weight.sub_(sign * step * way)

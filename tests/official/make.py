@@ -33,6 +33,7 @@ FILES = {
     "protocols": "StillMix ALBAR",
     "xclip": "CLIP",
     "torchvision": "",
+    "albar": "ALBAR",
 }
 """File -> the checkouts that it is made of; its module is make_FILE."""
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from sbtools import methods, models, objectives
 from sbtools.loader import geometry, sampling
 from sbtools.models import clip, external
-from sbtools.models.base import VideoModel
+from sbtools.models.base import Encoded, VideoModel
 from sbtools.models.outputs import Outputs
 from sbtools.models.recipe import Recipe
 from sbtools.objectives.pairs import within
@@ -199,6 +199,45 @@ def head_step(model: VideoModel, given: Mapping[str, Any], smoothing: float = 0)
     logits = model.scores(video(given["seed"], given["video"]))
     loss = torch.nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing)
     return _backward(_network(model), loss)
+
+
+class Classifier(VideoModel):
+    """A network [B, 3, T, H, W] to [B, K] as a model; its scores are the features."""
+
+    name = "classifier"
+
+    def __init__(self, network: torch.nn.Module, given: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.network, self.frames = network, given["video"][1]
+        self.set_classes(given["classes"])
+
+    def set_classes(self, classes: Sequence[str], texts: Sequence[str] | None = None) -> None:
+        self.classes = self.texts = list(classes)
+
+    def encode(self, video: Tensor) -> Encoded:
+        return Encoded(self.network(video.transpose(1, 2)))
+
+    def logits(self, encoded: Encoded, classes: Any = None) -> Tensor:
+        return encoded.features
+
+    def spec(self) -> dict[str, Any]:
+        return {}
+
+
+def albar_step(network: torch.nn.Module, given: Mapping[str, Any], **settings: Any) -> Any:
+    """Terms of a step of ALBAR with all weights 1, by their official names; with the official
+    weights or others the loss and its gradients."""
+    model = Classifier(network, given)
+    found = {}
+    for weights in ({"w_adv": 1.0, "w_ent": 1.0, "w_gp": 1.0}, {}):
+        method = methods.build("albar", **{**settings, **weights})
+        whole = Step(model, method, objectives.build("class_ce", smoothing=0.0))
+        terms = whole(batch(given), *method.phases())
+        if weights:
+            signs = {"class_ce": 1, "adversarial": -1, "entropy": 1, "gradient": 1}
+            found = {"terms": {name: signs[name] * term.item() for name, term in terms.items()}}
+            found["terms"]["motion"] = found["terms"].pop("class_ce")
+    return {**found, **_backward(model, sum(terms.values(), torch.zeros(())))}
 
 
 def statistics(model: VideoModel) -> dict[str, Tensor]:
