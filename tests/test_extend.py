@@ -98,7 +98,7 @@ def test_each_example_is_whole_in_at_most_40_lines() -> None:
     assert {group.removeprefix("sbtools.") for group in told} == GROUPS
     values = [value for entries in told.values() for value in entries.values()]
     modules = {f"{value.partition(':')[0].replace('.', '/')}.py" for value in values}
-    assert modules == shown.keys() - {"pyproject.toml"} and len(modules) == len(GROUPS)
+    assert modules == shown.keys() - {"pyproject.toml"} and len(modules) == len(GROUPS) + 1
     for name, text in shown.items():
         assert len(text.splitlines()) <= 40, name
 
@@ -118,6 +118,9 @@ def test_the_examples_run_from_outside_the_package(installed: Path) -> None:
     assert settings["objective_settings"] == {"margin": 2.0}
     boxes = [line for line in (installed / "masks.jsonl").read_text().splitlines()]
     assert all("centre" in line and "oval" in line for line in boxes)
+    blue = read(installed / "blue.jsonl")
+    assert [record["id"] for record in blue] == [record["id"] for record in found]
+    assert all(record["made"].keys() == {"segment"} for record in blue), "nothing is detected"
 
 
 def test_a_metric_from_outside_is_in_json_table_page_and_comparison(installed: Path) -> None:
@@ -163,3 +166,20 @@ def test_masks_are_the_ovals_of_the_boxes(installed: Path) -> None:
         sys.path.remove(str(installed))
     assert found.shape == (80, 100) and found[40, 50] and not found[21, 26]
     assert abs(int(found.sum()) - 3.14159 * 25 * 20) < 20
+
+
+def test_what_has_a_colour_is_what_was_asked_for(installed: Path) -> None:
+    """By hand: a red pixel, two blue ones, one of them too grey, and a name that is no colour."""
+    sys.path.insert(0, str(installed))
+    try:
+        from my_bias.by_colour import ByColour  # type: ignore[import-not-found]
+    finally:
+        sys.path.remove(str(installed))
+    frame = np.zeros((2, 3, 3), np.uint8)
+    frame[0, 0], frame[1, 2], frame[1, 1] = (90, 50, 0), (10, 20, 200), (100, 100, 139)
+    clip = SimpleNamespace(wanted=[4], height=2, width=3, frame={4: frame}.__getitem__)
+    (found,) = ByColour().segment(clip, [], ["dog", "blue"])
+    assert np.argwhere(found.person).tolist() == [[0, 0]]
+    assert np.argwhere(found.object).tolist() == [[1, 2]]
+    told = [(box.xyxy, box.role, box.prompt, box.track) for box in found.boxes]
+    assert told == [((0, 0, 1, 1), "person", "red", 0), ((2, 1, 3, 2), "object", "blue", 2)]

@@ -24,12 +24,15 @@ FACTORY = "sbtools.detect.task:make"
 
 
 class Remote:
-    """A detector that works in the parent, on frames that workers decode."""
+    """A detector that works in the parent, on frames that workers decode.
 
-    def __init__(self, choice: Choice, prompts: Sequence[str]) -> None:
+    read: whether somebody else reads the prompts; else UsageError for a detector that reads none.
+    """
+
+    def __init__(self, choice: Choice, prompts: Sequence[str], read: bool = False) -> None:
         self.detector: Detector = choice.make()
         self.prompts = list(prompts)
-        if self.prompts and not self.detector.takes_prompts:
+        if self.prompts and not (read or self.detector.takes_prompts):
             raise UsageError(
                 f"detector {choice.name} finds people only, it takes no --object; "
                 "use a detector that reads text prompts"

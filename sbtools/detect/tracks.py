@@ -22,7 +22,8 @@ def link(boxes: Sequence[Box], limit: float = LIMIT) -> list[Track]:
     """Boxes of one person or thing, by frame: every box is in one track, one box a frame.
 
     Greedy, nearest first: two boxes match when their `distance`, over the square root of the usual
-    steps between them, is below `limit`; their roles and prompts are the same.
+    steps between them, is below `limit`; their roles and prompts are the same. Boxes that have a
+    `track` are linked to those of the same one, however far.
     """
     by_frame: dict[int, list[Box]] = {}
     for box in sorted(boxes, key=lambda box: (box.frame, box.role, box.prompt, box.xyxy)):
@@ -87,9 +88,9 @@ def _extend(tracks: list[Track], boxes: list[Box], step: float, limit: float) ->
         if steps > MEMORY:
             continue
         for k, box in enumerate(boxes):
-            if (box.role, box.prompt) == (last.role, last.prompt):
+            if (box.role, box.prompt, box.track) == (last.role, last.prompt, last.track):
                 far = distance(last.xyxy, box.xyxy) / max(1.0, steps) ** 0.5
-                if far < limit:
+                if far < limit or box.track is not None:
                     pairs.append((far, i, k))
     taken: set[int] = set()
     used: set[int] = set()
