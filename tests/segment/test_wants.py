@@ -12,6 +12,7 @@ import pytest
 
 from sbtools.backends import DETECTORS, SEGMENTERS, Choice
 from sbtools.cli.segment import command
+from sbtools.clip import Look
 from sbtools.detect.base import OBJECT, Box, Clip
 from sbtools.detect.motion import MotionDetector
 from sbtools.errors import UsageError
@@ -23,6 +24,7 @@ from sbtools.mask.task import Masking
 from sbtools.records import Record
 from sbtools.segment.base import FrameMasks, wants
 from sbtools.segment.stage import Segmentation, segment
+from sbtools.segment.task import make
 from sbtools.store import StoredClip, Stores, check_store
 from tests.making import make_clips
 
@@ -149,7 +151,7 @@ def test_a_segmenter_that_reads_prompts_needs_no_detector(
     """Prompts are those of the command, then of the record, each once; boxes are its own."""
     incoming = records(clips)
     incoming[1]["objects"] = ["ball", "rope"]
-    for box in ({}, {"boxes": [ROPE]}):
+    for box in ({}, {"boxes": [{**ROPE, "frame": 1}]}):
         incoming[0].update(box)
         made = plan(name, "never", prompts=["rope"], keep_boxes=True)
         found = stored(clips, tmp_path / f"{len(box)}", made, incoming)
@@ -168,6 +170,15 @@ def test_a_segmenter_that_reads_prompts_needs_no_detector(
             assert "objects=[rope]" in record["made"]["segment"]
 
 
+@pytest.mark.parametrize(("name", "follows"), [("named", "masks"), ("farnamed", "frames")])
+def test_a_worker_sends_frames_only_where_the_parent_needs_them(
+    name: str, follows: str, clips: Path
+) -> None:
+    task = make(Choice("segmenter", name), look=Look(str(clips), "1"), detector=None)
+    first = next(task(records(clips)[0]))
+    assert (first["follows"], first["boxes"]) == (follows, None)
+
+
 ROPE = {"frame": 0, "xyxy": [1, 2, 3, 4], "score": 1, "role": "object", "prompt": "rope"}
 
 
@@ -178,6 +189,9 @@ def test_boxes_it_does_not_give_are_the_records_else_around_the_shapes(
     made = plan("around", prompts=["x"], frames=None)
     first, second = stored(clips, tmp_path / "s", made, incoming)
     assert first[1].boxes == [ROPE]
+    nothing = [{**records(clips)[0], "boxes": [], "sampled": [0, 5]}]
+    ((_, none),) = stored(clips, tmp_path / "none", made, nothing)
+    assert none.boxes == [] and none.mask("object", 0).any()
     columns = {"person": [1, 0, 2, 72], "object": [5, 0, 6, 72]}
     assert [(b["role"], b["xyxy"]) for b in second[1].boxes] == 6 * [*columns.items()]
 
