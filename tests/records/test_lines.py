@@ -208,7 +208,11 @@ def test_a_box_may_have_a_track() -> None:
     for _ in range(80):
         deep = [deep]
     mask = {"frame": 0, "role": "person", "size": [1, 1], "counts": [1]}
-    for parts in ({"boxes": [{**BOX, "track": 1, "x": deep}]}, {"rle": [{**mask, "track": deep}]}):
+    for parts in (
+        {"boxes": [{**BOX, "x": deep}]},
+        {"boxes": [{**BOX, "track": 1, "x": deep}]},
+        {"rle": [{**mask, "track": deep}]},
+    ):
         with pytest.raises(RecordError, match="nested too deeply"):
             parse(line(**parts), "x:1")
 

@@ -227,6 +227,17 @@ def test_one_that_wants_both_is_given_both(clips: Path, tmp_path: Path) -> None:
         assert "detect" in record["made"]
 
 
+@pytest.mark.parametrize("name", ["earlier", "around"])
+def test_detecting_again_is_for_those_that_want_boxes(
+    name: str, clips: Path, tmp_path: Path
+) -> None:
+    incoming = [{**records(clips)[0], "boxes": [ROPE], "sampled": [0, 5]}]
+    made = plan(name, "motion", frames=None, afresh=True)
+    ((record, clip),) = stored(clips, tmp_path / "s", made, incoming)
+    again = name == "earlier"
+    assert (clip.boxes != [ROPE]) == again and ("detect" in record["made"]) == again
+
+
 def test_one_of_an_earlier_version_works_as_it_did(clips: Path, tmp_path: Path) -> None:
     ((record, clip), _) = stored(clips, tmp_path / "s", plan("earlier", "motion"), records(clips))
     assert np.flatnonzero(clip.mask("person", 0).all(0)).tolist() == [2]
