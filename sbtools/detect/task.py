@@ -13,7 +13,7 @@ import numpy as np
 from sbtools.backends import Choice
 from sbtools.clip import Context, Decoded, FrameBuffer, Look, decoded
 from sbtools.detect.base import PERSON, Box, Detector
-from sbtools.detect.tracks import interpolate
+from sbtools.detect.tracks import interpolate, numbered
 from sbtools.errors import ClipError
 from sbtools.records import TRACKS, Record
 
@@ -25,11 +25,17 @@ class DetectTask:
     """Called with a record, yields its head and boxes, then frames if the parent needs them.
 
     The first chunk is {"head", "boxes", "warnings"}; `boxes` is None when the parent is to detect,
-    and then the frames follow.
+    and then the frames follow. tracks: whether boxes are given numbers of their tracks.
     """
 
-    def __init__(self, look: Look, detector: Choice | None, prompts: Sequence[str] = ()) -> None:
-        self.look, self.prompts = look, list(prompts)
+    def __init__(
+        self,
+        look: Look,
+        detector: Choice | None,
+        prompts: Sequence[str] = (),
+        tracks: bool = False,
+    ) -> None:
+        self.look, self.prompts, self.tracks = look, list(prompts), tracks
         self.choice = detector
         here = detector is not None and detector.type.in_worker
         self.detector: Detector | None = detector.make() if detector and here else None
@@ -56,12 +62,15 @@ class DetectTask:
         """The boxes as a record would hold them; None where the parent detects."""
         if self.detector is None:
             return None
-        return written(self.detector.detect(clip, prompts_of(record, self.prompts)))
+        found = written(self.detector.detect(clip, prompts_of(record, self.prompts)))
+        return numbered(found) if self.tracks else found
 
 
-def make(look: Look, detector: Choice, prompts: Sequence[str]) -> Callable[[Record], Any]:
+def make(
+    look: Look, detector: Choice, prompts: Sequence[str], tracks: bool = False
+) -> Callable[[Record], Any]:
     """The factory that workers call."""
-    return DetectTask(look, detector, prompts)
+    return DetectTask(look, detector, prompts, tracks)
 
 
 def prompts_of(record: Record, prompts: Sequence[str]) -> list[str]:

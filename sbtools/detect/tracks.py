@@ -35,6 +35,15 @@ def link(boxes: Sequence[Box], limit: float = LIMIT) -> list[Track]:
     return tracks
 
 
+def numbered(boxes: Sequence[Box]) -> list[Box]:
+    """The boxes in their order, those without a track with that of `link`: numbers from 0 on, by
+    first appearance, above those that are given."""
+    first = max((box.track for box in boxes if box.track is not None), default=-1) + 1
+    tracks = link([box for box in boxes if box.track is None])
+    known = {id(box): first + place for place, track in enumerate(tracks) for box in track}
+    return [replace(box, track=known.get(id(box), box.track)) for box in boxes]
+
+
 def usual_step(frames: Sequence[int]) -> float:
     """The median distance of successive frames; 1 where there are fewer than two."""
     return float(np.median(np.diff(frames))) if len(frames) > 1 else 1.0
