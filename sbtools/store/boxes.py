@@ -22,9 +22,9 @@ def write_boxes(group: h5py.Group, boxes: Sequence[Mapping[str, Any]]) -> dict[s
     name; that of boxes is of both rows and prompts.
     """
     sums = {"boxes": _write_rows(group, boxes)}
-    if any("track" in box for box in boxes):
-        tracks = np.array([box.get("track", NO_TRACK) for box in boxes], DTYPES["track"])
-        sums["track"] = write_small(group, "track", tracks)
+    tracks = [NO_TRACK if box.get("track") is None else box["track"] for box in boxes]
+    if any(track != NO_TRACK for track in tracks):
+        sums["track"] = write_small(group, "track", np.array(tracks, DTYPES["track"]))
     return sums
 
 

@@ -42,6 +42,12 @@ def test_tracks_come_back_as_they_went(tmp_path: Path) -> None:
     assert list(check_store(folder)) == []
 
 
+def test_boxes_that_name_no_track_are_stored_as_those_without(tmp_path: Path) -> None:
+    folder = store(tmp_path / "s", [{**box, "track": None} for box in BOXES])
+    assert boxes_of(folder) == BOXES
+    assert digest(folder) == digest(store(tmp_path / "plain", BOXES))
+
+
 def test_they_are_what_the_manual_says(tmp_path: Path) -> None:
     """With h5py and zlib alone; the rows of the boxes are as they would be without."""
     store(tmp_path / "s", TRACKED)
