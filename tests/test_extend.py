@@ -8,13 +8,18 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+import sbtools
+from sbtools.backends import TABLES
 from tests.cli.running import SBTOOLS, environment
 from tests.making import make_clips
 
@@ -25,7 +30,7 @@ else:
 
 PAGE = Path(__file__).resolve().parent.parent / "man" / "sbtools-extend.7"
 GROUPS = {"models", "objectives", "methods", "needs", "detectors", "segmenters", "metrics"}
-GROUPS |= {"scorers", "protocols", "commands"}
+GROUPS |= {"scorers", "protocols", "commands", "optimisers", "schedules", "presets", "trackers"}
 
 
 def blocks() -> list[str]:
@@ -69,6 +74,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def outside(installed: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """A module of the package by name."""
+    monkeypatch.syspath_prepend(str(installed))
+    return import_module
+
+
 def shown_lines() -> list[str]:
     """The commands of the page."""
     (block,) = (block for block in BLOCKS if block.startswith("sbtools "))
@@ -98,7 +110,7 @@ def test_each_example_is_whole_in_at_most_40_lines() -> None:
     assert {group.removeprefix("sbtools.") for group in told} == GROUPS
     values = [value for entries in told.values() for value in entries.values()]
     modules = {f"{value.partition(':')[0].replace('.', '/')}.py" for value in values}
-    assert modules == shown.keys() - {"pyproject.toml"} and len(modules) == len(GROUPS)
+    assert modules == shown.keys() - {"pyproject.toml"} and len(modules) == len(GROUPS) + 1
     for name, text in shown.items():
         assert len(text.splitlines()) <= 40, name
 
@@ -114,13 +126,46 @@ def test_the_examples_run_from_outside_the_package(installed: Path) -> None:
     assert len(scenes) == 4 and all("light; version=1; least=0.4" in r["made"]["scenes"]
                                     for r in scenes)  # fmt: skip
     epochs = read(installed / "told train")
-    assert [line["epoch"] for line in epochs] == [1, 2, 3, 4, 5]
+    assert [line["epoch"] for line in epochs] == [1, 2, 3, 4]
     assert epochs[0]["losses"].keys() == {"hinge", "still"}
     settings = json.loads((installed / "runs/still/run.json").read_text())["settings"]
     assert settings["method_settings"] == {"weight": 0.25}
     assert settings["objective_settings"] == {"margin": 2.0}
     boxes = [line for line in (installed / "masks.jsonl").read_text().splitlines()]
     assert all("centre" in line and "oval" in line for line in boxes)
+    blue = read(installed / "blue.jsonl")
+    assert [record["id"] for record in blue] == [record["id"] for record in found]
+    assert all(record["made"].keys() == {"segment"} for record in blue), "nothing is detected"
+
+
+def test_a_preset_sets_optimiser_and_schedule_and_curves_are_kept(installed: Path) -> None:
+    """After the lines of the page: one step an epoch, from .01 down a line to a fifth of it."""
+    kept = json.loads((installed / "runs/still/run.json").read_text())
+    names = {part: kept["settings"][part] for part in ("model", "optimiser", "schedule")}
+    assert names == {"model": "quarters", "optimiser": "signs", "schedule": "line"}
+    assert int(kept["settings"]["model_settings"]["size"]) == 16 and kept["preset"] == "short"
+    curves = read(installed / "runs/still/track/curves.jsonl")
+    rates = [line["step/lr"] for line in curves if "step/lr" in line]
+    assert rates == pytest.approx([0.01, 0.008, 0.006, 0.004])
+    told = [line["epoch/losses/hinge"] for line in curves if "epoch/epoch" in line]
+    assert told == [line["losses"]["hinge"] for line in read(installed / "told train")]
+
+
+def test_each_group_of_a_table_is_on_the_page() -> None:
+    """Every group that the code asks `sbtools.registry` for, and no other."""
+    code = Path(sbtools.__file__).parent.rglob("*.py")
+    asked = re.compile(r'\b(?:pick\(|merged\(|ENTRIES = )[^"\n]*"sbtools\.(\w+)"')
+    found = {name for path in code for name in asked.findall(path.read_text("utf-8"))}
+    assert found | {f"{what}s" for what in TABLES} == GROUPS
+
+
+def test_the_optimiser_takes_steps_of_one_size(outside: Callable[[str], Any]) -> None:
+    """By hand: a decay of .1 x .5, then .1 against the sign."""
+    signs = outside("my_bias.signs").Signs
+    weight = torch.nn.Parameter(torch.tensor([1.0, -2.0, 4.0]))
+    weight.grad = torch.tensor([0.3, -7.0, 0.0])
+    signs([{"params": [weight]}], lr=0.1, weight_decay=0.5).step()
+    assert weight.tolist() == pytest.approx([0.85, -1.8, 3.8])
 
 
 def test_a_metric_from_outside_is_in_json_table_page_and_comparison(installed: Path) -> None:
@@ -145,13 +190,9 @@ def test_a_metric_from_outside_is_in_json_table_page_and_comparison(installed: P
     assert one["a"]["value"] == one["b"]["value"] == told["value"] and one["count"] == 4
 
 
-def test_the_need_tells_how_far_frames_differ(installed: Path) -> None:
+def test_the_need_tells_how_far_frames_differ(outside: Callable[[str], Any]) -> None:
     """Two pixels of four change by 51 of 255 in one of two steps: .2 / 4."""
-    sys.path.insert(0, str(installed))
-    try:
-        from my_bias.motion import Motion  # type: ignore[import-not-found]
-    finally:
-        sys.path.remove(str(installed))
+    Motion = outside("my_bias.motion").Motion
     frames = np.zeros((3, 2, 2, 3), np.uint8)
     frames[2, 0] = 51
     clip = SimpleNamespace(frames=frames)
@@ -159,14 +200,22 @@ def test_the_need_tells_how_far_frames_differ(installed: Path) -> None:
     assert Motion(least=0.5).bring(clip, None) == {"motion": 0.5}
 
 
-def test_masks_are_the_ovals_of_the_boxes(installed: Path) -> None:
+def test_masks_are_the_ovals_of_the_boxes(outside: Callable[[str], Any]) -> None:
     """Of a 100 x 80 frame and a share of .5: an ellipse with axes of 50 and 40 pixels."""
-    sys.path.insert(0, str(installed))
-    try:
-        from my_bias.oval import Oval  # type: ignore[import-not-found]
-
-        found = Oval().ellipse((25.0, 20.0, 75.0, 60.0), 80, 100)
-    finally:
-        sys.path.remove(str(installed))
+    Oval = outside("my_bias.oval").Oval
+    found = Oval().ellipse((25.0, 20.0, 75.0, 60.0), 80, 100)
     assert found.shape == (80, 100) and found[40, 50] and not found[21, 26]
     assert abs(int(found.sum()) - 3.14159 * 25 * 20) < 20
+
+
+def test_what_has_a_colour_is_what_was_asked_for(outside: Callable[[str], Any]) -> None:
+    """By hand: a red pixel, two blue ones, one of them too grey, and a name that is no colour."""
+    ByColour = outside("my_bias.by_colour").ByColour
+    frame = np.zeros((2, 3, 3), np.uint8)
+    frame[0, 0], frame[1, 2], frame[1, 1] = (90, 50, 0), (10, 20, 200), (100, 100, 139)
+    clip = SimpleNamespace(wanted=[4], height=2, width=3, frame={4: frame}.__getitem__)
+    (found,) = ByColour().segment(clip, [], ["dog", "blue"])
+    assert np.argwhere(found.person).tolist() == [[0, 0]]
+    assert np.argwhere(found.object).tolist() == [[1, 2]]
+    told = [(box.xyxy, box.role, box.prompt, box.track) for box in found.boxes]
+    assert told == [((0, 0, 1, 1), "person", "red", 0), ((2, 1, 3, 2), "object", "blue", 2)]

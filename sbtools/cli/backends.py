@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -30,7 +31,11 @@ GET = {
     "(in segment --detector-weights)",
     "segmenter": "sbtools weights fetch sam-vit-b, or --weights PATH",
 }
-SHARED = ("device", "batch_frames", "batch")
+SHARED = {
+    "detector": ("device", "batch_frames"),
+    "segmenter": ("device", "batch_frames", "person"),
+    "scorer": ("device", "batch"),
+}
 """Settings that a back end may leave unread."""
 
 DETECTOR = click.option(
@@ -110,13 +115,26 @@ def detector(common: Common, name: str, settings: tuple[str, ...], **flags: Any)
 
 
 def segmenter(common: Common, name: str, settings: tuple[str, ...], **flags: Any) -> Choice:
-    """The segmenter of that name; as `detector`."""
+    """The segmenter of that name; as `detector`.
+
+    `person` is of one that reads prompts, and left unread by others.
+    """
     return _choice(common, "segmenter", name, settings, flags)
 
 
 def scorer(common: Common, name: str, settings: tuple[str, ...], **flags: Any) -> Choice:
     """The scorer of that name; as `detector`, without `auto`."""
     return _choice(common, "scorer", name, settings, flags)
+
+
+def warn_of_unused(segmenter: Choice, flags: Mapping[str, Any]) -> None:
+    """Log which of these flags, by whether each was given, mean nothing without a detector."""
+    given = [flag for flag, value in flags.items() if value]
+    if given:
+        log.warning(
+            "segmenter %s wants no boxes, so that no detector is used, nor %s",
+            segmenter.name, ", ".join(given),
+        )  # fmt: skip
 
 
 def _choice(
@@ -127,17 +145,25 @@ def _choice(
     if name == "auto" and what in LEARNED:
         refuse_auto(common, f"--{what}", f"--{what} {WEIGHT_FREE[what]}")
         name = _auto(what, {**own, **given})
-    known = inspect.signature(Choice(what, name).type).parameters
+    known = _settings_of(Choice(what, name).type, what)
     for flag, value in given.items():
-        if flag in own:
+        if flag not in known and flag not in SHARED[what]:
+            raise UsageError(f"{what} {name} has no setting '{flag}'; name another --{what}")
+        if flag in known and flag in own:
             raise UsageError(f"{what} {name}: {flag} is set twice, by an option and by --set")
         if flag in known:
             own[flag] = value
-        elif flag not in SHARED:
-            raise UsageError(f"{what} {name} has no setting '{flag}'; name another --{what}")
     if name == LEARNED.get(what) and "weights" not in own:
         own["weights"] = _found(what, name)
     return Choice(what, name, own)
+
+
+def _settings_of(made: Any, what: str) -> set[str]:
+    """Names of the settings that options may give."""
+    from sbtools.segment.base import wants
+
+    known = set(inspect.signature(made).parameters)
+    return known - {"person"} if what == "segmenter" and "prompts" not in wants(made) else known
 
 
 def _auto(what: str, given: dict[str, Any]) -> str:

@@ -26,6 +26,11 @@ from sbtools.records import Record
 @backends.BATCH_FRAMES
 @click.option("--frames", type=backends.Frames(), default="8", show_default=True,
               help="Frames to look at: 8, segments:8x4, all, or every:K.")  # fmt: skip
+@click.option(
+    "--tracks",
+    is_flag=True,
+    help="Give the boxes of one person or thing a number, the same in all frames.",
+)
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
               help="A setting of the detector; repeatable.")  # fmt: skip
 @click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=str, dir_okay=False),
@@ -42,6 +47,7 @@ def command(
     device: str | None,
     batch_frames: str | None,
     frames: str,
+    tracks: bool,
     settings: tuple[str, ...],
     output: str | None,
     overwrite: bool,
@@ -65,8 +71,9 @@ def command(
         )  # fmt: skip
 
         return detect(
-            incoming, job, choice, frames=frames, prompts=objects, keep=output, overwrite=overwrite
-        )
+            incoming, job, choice, frames=frames, prompts=objects, tracks=tracks, keep=output,
+            overwrite=overwrite,
+        )  # fmt: skip
 
     show = output is None or not sys.stdout.isatty()
     kept = shard_path(output, common.shard) if output and not overwrite else None

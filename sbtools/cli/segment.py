@@ -69,7 +69,8 @@ def command(
 ) -> int:
     """Find the shapes of people and objects, and keep them in a store of masks.
 
-    Videos and folders are indexed on the way, and clips without boxes are detected on the way.
+    Videos and folders are indexed on the way, and clips without boxes are detected on the way, for
+    a segmenter that wants boxes.
 
     \b
     Examples:
@@ -82,18 +83,25 @@ def command(
     computing = {"device": device, "batch_frames": batch_frames}
 
     def stage(incoming: Iterator[Record], job: Job) -> Iterator[Record]:
+        from sbtools.segment.base import wants
         from sbtools.segment.stage import Segmentation, segment
-        from sbtools.segment.task import looks_up
 
         chosen = given or backends.segmenter(
-            common, segmenter, settings, weights=weights, **computing
+            common, segmenter, settings, weights=weights, person=person, **computing
         )
-        finder = Choice("detector", "classic")
-        if not looks_up(chosen):
+        finder = None
+        if "boxes" in wants(chosen.type):
             finder = backends.detector(
                 common, detector, detector_settings, weights=detector_weights, person=person,
                 download=download, **computing,
             )  # fmt: skip
+        else:
+            backends.warn_of_unused(chosen, {
+                "--detector": detector != "auto", "--detector-weights": detector_weights,
+                "--set-detector": detector_settings, "--download": download,
+                "--detect-again": detect_again,
+                "--person": person and "person" not in chosen.settings,
+            })  # fmt: skip
         plan = Segmentation(
             finder,
             chosen,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from typing import Any
 
 import cv2
@@ -15,6 +14,7 @@ from sbtools.clip import locate
 from sbtools.demo.dataset import FPS, shown_in
 from sbtools.demo.render import Frame, render
 from sbtools.detect.base import OBJECT, PERSON, Box
+from sbtools.detect.task import to_json
 from sbtools.errors import OutputError
 from sbtools.files import WholeFile, writing
 from sbtools.records import Record, resolve
@@ -60,12 +60,12 @@ def _packed(frames: list[Frame], role: str) -> NDArray[np.uint8]:
 def _boxes(frames: list[Frame], objects: list[str]) -> list[dict[str, Any]]:
     """The smallest box around the person, and around the object, of every frame that has it."""
     prompts = {PERSON: PERSON, OBJECT: objects[0] if objects else OBJECT}
-    return [
-        asdict(Box(number, bounds(mask), 1.0, role, prompt))
+    return to_json([
+        Box(number, bounds(mask), 1.0, role, prompt)
         for number, frame in enumerate(frames)
         for role, prompt in prompts.items()
         if (mask := getattr(frame, role)).any()
-    ]
+    ])  # fmt: skip
 
 
 def _make_folder(path: str) -> None:

@@ -13,13 +13,17 @@ PERSON, OBJECT = "person", "object"
 
 @dataclass(frozen=True)
 class Box:
-    """A detection; `xyxy` in pixels of the displayed frame, x1 and y1 exclusive."""
+    """A detection; `xyxy` in pixels of the displayed frame, x1 and y1 exclusive.
+
+    track: a number of the person or the object, the same in all frames; None where nobody knows.
+    """
 
     frame: int
     xyxy: tuple[float, float, float, float]
     score: float
     role: str = PERSON
     prompt: str = PERSON
+    track: int | None = None
 
 
 class Clip(Protocol):

@@ -12,6 +12,7 @@ from sbtools.backends import Choice
 from sbtools.clip import FrameBuffer, Head, Look
 from sbtools.detect.base import Box, Detector
 from sbtools.detect.task import Chunk, prompts_of, to_json, written
+from sbtools.detect.tracks import numbered
 from sbtools.errors import ClipError, UsageError
 from sbtools.job import Job
 from sbtools.kept import KeptFile, shard_path
@@ -24,12 +25,15 @@ FACTORY = "sbtools.detect.task:make"
 
 
 class Remote:
-    """A detector that works in the parent, on frames that workers decode."""
+    """A detector that works in the parent, on frames that workers decode.
 
-    def __init__(self, choice: Choice, prompts: Sequence[str]) -> None:
+    read: whether somebody else reads the prompts; else UsageError for a detector that reads none.
+    """
+
+    def __init__(self, choice: Choice, prompts: Sequence[str], read: bool = False) -> None:
         self.detector: Detector = choice.make()
         self.prompts = list(prompts)
-        if self.prompts and not self.detector.takes_prompts:
+        if self.prompts and not (read or self.detector.takes_prompts):
             raise UsageError(
                 f"detector {choice.name} finds people only, it takes no --object; "
                 "use a detector that reads text prompts"
@@ -55,41 +59,48 @@ def detect(
     *,
     frames: str = "8",
     prompts: Sequence[str] = (),
+    tracks: bool = False,
     keep: str | None = None,
     overwrite: bool = False,
 ) -> Iterator[Record]:
     """Add `sampled` and `boxes` to every record, in order.
 
-    `frames` is a frame rule. `keep` is a JSONL file that holds the records and is continued.
+    `frames` is a frame rule. `tracks` links the boxes over time. `keep` is a JSONL file that holds
+    the records and is continued.
     Raises UsageError for settings that do not fit the detector or the file.
     """
     remote = Remote(detector, prompts)
-    made = described(remote.detector, frames, job.seed, prompts)
+    made = described(remote.detector, frames, job.seed, prompts, tracks)
     path = shard_path(keep, job.shard) if keep else None
     with KeptFile(path, "detect", made, overwrite) if path else nullcontext() as kept:
         settings = {
             "look": Look(str(job.root), frames, job.seed),
             "detector": detector,
             "prompts": list(prompts),
+            "tracks": tracks,
         }
         items = _items(incoming, kept.done if kept else {})
         for got in work.run(items, Work(FACTORY, settings), job):
             if got is None:
                 continue
             item, chunks = got
-            record = item.again or _detected(item.record, chunks, remote, made)
+            record = item.again or _detected(item.record, chunks, remote, made, tracks)
             if kept and item.again is None:
                 kept.keep(record)
             yield record
 
 
-def described(detector: Detector, frames: str, seed: int, prompts: Sequence[str]) -> str:
+def described(
+    detector: Detector, frames: str, seed: int, prompts: Sequence[str], tracks: bool = False
+) -> str:
     """What the field `made` says of boxes."""
     settings: dict[str, Any] = {**detector.describe(), "frames": frames, "seed": seed}
     settings.setdefault("weights", "none")
     name = settings.pop("name", detector.name)
     if prompts:
         settings["objects"] = list(prompts)
+    if tracks:
+        settings["tracks"] = "linked"
     return work.told(name, {**settings, "sbtools": __version__})
 
 
@@ -112,7 +123,9 @@ def _items(incoming: Iterable[Record], done: dict[str, Record]) -> Iterator[Item
 FIXED = ("video", "start", "end", "objects", "label", "digest")
 
 
-def _detected(record: Record, chunks: Iterator[Chunk], remote: Remote, made: str) -> Record:
+def _detected(
+    record: Record, chunks: Iterator[Chunk], remote: Remote, made: str, tracks: bool
+) -> Record:
     try:
         first = next(chunks)
         head: Head = first["head"]
@@ -120,6 +133,7 @@ def _detected(record: Record, chunks: Iterator[Chunk], remote: Remote, made: str
         if boxes is None:
             with remote.buffer(head, chunks) as clip:
                 boxes = remote.boxes(record, clip)
+            boxes = numbered(boxes) if tracks else boxes
         work.drain(chunks)
     except ClipError as error:
         return records.fail(record, "detect", error)

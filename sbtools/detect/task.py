@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,9 @@ import numpy as np
 from sbtools.backends import Choice
 from sbtools.clip import Context, Decoded, FrameBuffer, Look, decoded
 from sbtools.detect.base import PERSON, Box, Detector
-from sbtools.detect.tracks import interpolate
+from sbtools.detect.tracks import interpolate, numbered
 from sbtools.errors import ClipError
-from sbtools.records import Record
+from sbtools.records import TRACKS, Record
 
 Chunk = dict[str, Any]
 FRAMES_BYTES = 8 << 20
@@ -24,13 +25,20 @@ class DetectTask:
     """Called with a record, yields its head and boxes, then frames if the parent needs them.
 
     The first chunk is {"head", "boxes", "warnings"}; `boxes` is None when the parent is to detect,
-    and then the frames follow.
+    and then the frames follow. tracks: whether boxes are given numbers of their tracks.
     """
 
-    def __init__(self, look: Look, detector: Choice, prompts: Sequence[str] = ()) -> None:
-        self.look, self.prompts = look, list(prompts)
+    def __init__(
+        self,
+        look: Look,
+        detector: Choice | None,
+        prompts: Sequence[str] = (),
+        tracks: bool = False,
+    ) -> None:
+        self.look, self.prompts, self.tracks = look, list(prompts), tracks
         self.choice = detector
-        self.detector: Detector | None = detector.make() if detector.type.in_worker else None
+        here = detector is not None and detector.type.in_worker
+        self.detector: Detector | None = detector.make() if detector and here else None
 
     def __call__(self, record: Record) -> Iterator[Chunk]:
         with self.looked_at(record) as clip:
@@ -47,18 +55,22 @@ class DetectTask:
 
     def contexts(self) -> list[Context]:
         """What the back ends ask for besides the wanted frames."""
-        return [(self.detector or self.choice.type).context]
+        found = self.detector or (self.choice and self.choice.type)
+        return [found.context] if found else []
 
     def boxes(self, record: Record, clip: FrameBuffer) -> list[Box] | None:
         """The boxes as a record would hold them; None where the parent detects."""
         if self.detector is None:
             return None
-        return written(self.detector.detect(clip, prompts_of(record, self.prompts)))
+        found = written(self.detector.detect(clip, prompts_of(record, self.prompts)))
+        return numbered(found) if self.tracks else found
 
 
-def make(look: Look, detector: Choice, prompts: Sequence[str]) -> Callable[[Record], Any]:
+def make(
+    look: Look, detector: Choice, prompts: Sequence[str], tracks: bool = False
+) -> Callable[[Record], Any]:
     """The factory that workers call."""
-    return DetectTask(look, detector, prompts)
+    return DetectTask(look, detector, prompts, tracks)
 
 
 def prompts_of(record: Record, prompts: Sequence[str]) -> list[str]:
@@ -69,7 +81,8 @@ def prompts_of(record: Record, prompts: Sequence[str]) -> list[str]:
 def written(boxes: Sequence[Box]) -> list[Box]:
     """Boxes as records hold them, so that a pipe and one command give the same masks.
 
-    Corners stay as they are: a pixel is in a box or not by the last of their digits.
+    Corners stay as they are: a pixel is in a box or not by the last of their digits. ClipError for
+    a track that no record could hold.
     """
     return [
         Box(
@@ -78,14 +91,28 @@ def written(boxes: Sequence[Box]) -> list[Box]:
             round(float(box.score), 4),
             box.role,
             box.prompt,
+            None if box.track is None else _track(box),
         )
         for box in sorted(boxes, key=lambda box: box.frame)
     ]
 
 
+def _track(box: Box) -> int:
+    number = index(box.track)  # type: ignore[arg-type]
+    if not 0 <= number < TRACKS:
+        raise ClipError(
+            "invalid", f"track {number} of a box of frame {box.frame} is not 0 to {TRACKS - 1}"
+        )
+    return number
+
+
 def to_json(boxes: Sequence[Box]) -> list[dict[str, Any]]:
-    """Boxes as the record's field holds them."""
-    return [{**asdict(box), "xyxy": list(box.xyxy)} for box in boxes]
+    """Boxes as the record's field holds them: `track` is there where it is known."""
+    entries = [{**asdict(box), "xyxy": list(box.xyxy)} for box in boxes]
+    for entry in entries:
+        if entry["track"] is None:
+            del entry["track"]
+    return entries
 
 
 def from_json(entries: Sequence[dict[str, Any]]) -> list[Box]:
@@ -98,6 +125,7 @@ def from_json(entries: Sequence[dict[str, Any]]) -> list[Box]:
                 entry.get("score", 1.0),
                 entry.get("role", PERSON),
                 entry.get("prompt", entry.get("role", PERSON)),
+                entry.get("track"),
             )
             for entry in entries
         ]

@@ -22,7 +22,8 @@ def link(boxes: Sequence[Box], limit: float = LIMIT) -> list[Track]:
     """Boxes of one person or thing, by frame: every box is in one track, one box a frame.
 
     Greedy, nearest first: two boxes match when their `distance`, over the square root of the usual
-    steps between them, is below `limit`; their roles and prompts are the same.
+    steps between them, is below `limit`; their roles and prompts are the same. Boxes that have a
+    `track` are linked to those of the same one, however far.
     """
     by_frame: dict[int, list[Box]] = {}
     for box in sorted(boxes, key=lambda box: (box.frame, box.role, box.prompt, box.xyxy)):
@@ -32,6 +33,15 @@ def link(boxes: Sequence[Box], limit: float = LIMIT) -> list[Track]:
     for frame in sorted(by_frame):
         _extend(tracks, by_frame[frame], step, limit)
     return tracks
+
+
+def numbered(boxes: Sequence[Box]) -> list[Box]:
+    """The boxes in their order, those without a track with that of `link`: numbers from 0 on, by
+    first appearance, above those that are given."""
+    first = max((box.track for box in boxes if box.track is not None), default=-1) + 1
+    tracks = link([box for box in boxes if box.track is None])
+    known = {id(box): first + place for place, track in enumerate(tracks) for box in track}
+    return [replace(box, track=known.get(id(box), box.track)) for box in boxes]
 
 
 def usual_step(frames: Sequence[int]) -> float:
@@ -87,9 +97,9 @@ def _extend(tracks: list[Track], boxes: list[Box], step: float, limit: float) ->
         if steps > MEMORY:
             continue
         for k, box in enumerate(boxes):
-            if (box.role, box.prompt) == (last.role, last.prompt):
+            if (box.role, box.prompt, box.track) == (last.role, last.prompt, last.track):
                 far = distance(last.xyxy, box.xyxy) / max(1.0, steps) ** 0.5
-                if far < limit:
+                if far < limit or box.track is not None:
                     pairs.append((far, i, k))
     taken: set[int] = set()
     used: set[int] = set()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,7 @@ from sbtools.evaluate.intervals import DRAWS, LEVEL, Estimate, Sources, draw, es
 from sbtools.evaluate.metrics import Floats, harmonic_mean
 from sbtools.evaluate.outcomes import common, in_both_by_clip
 from sbtools.evaluate.paired import discordant, mcnemar, resolved
-from sbtools.evaluate.sections import Measure, measure, number, smallest
+from sbtools.evaluate.sections import Measure, measure, smallest
 from sbtools.evaluate.shares import EDGE, KORN_GRAUBARD, difference, shares
 
 Result = Mapping[str, Any]
@@ -210,21 +208,3 @@ def _share(result: Result, view: str, level: float) -> tuple[Floats, Floats]:
     sources = Sources.of(_sources(result, range(len(hits))))
     found = shares(hits, np.ones(len(hits)), sources, level=level).at(0)
     return found.low, found.high
-
-
-def over_splits(results: Sequence[Result]) -> dict[str, dict[str, Any]]:
-    """Mean and standard deviation (n - 1) of each metric that all results have, over them."""
-    names = [name for name in results[0]["metrics"] if all(name in r["metrics"] for r in results)]
-    made = {}
-    for name in names:
-        values = [result["metrics"][name]["value"] for result in results]
-        if any(value is None for value in values):
-            continue
-        spread = stdev(values) if len(values) > 1 else math.nan
-        made[name] = {
-            "value": mean(values),
-            "deviation": number(spread),
-            "values": values,
-            "count": len(values),
-        }
-    return made

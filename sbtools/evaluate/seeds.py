@@ -48,45 +48,18 @@ class SeedInterval:
         return self.low > 0 or self.high < 0
 
 
-def paired(
-    differences: Floats,
-    clip_variance: float = 0.0,
-    level: float = LEVEL,
-) -> SeedInterval:
-    """The mean of a difference [n] that each of n seeds gives, by a paired t interval.
-
-    differences: B less A of each seed, or a difference of differences. clip_variance: what the
-    clips add to the variance of the mean where the seeds share them, the covariance of two seeds
-    (`clip_covariance`); 0 where each seed draws its own, since it is in their spread then: n - 1
-    degrees of freedom. ValueError for no values, NaN or a negative variance.
-    """
-    values = _checked(differences)
-    if not clip_variance >= 0:
-        raise ValueError(f"the variance of clips is {clip_variance}, not 0 or more")
-    seeds = _variance(values), len(values) - 1.0
-    return _interval(float(values.mean()), [seeds], clip_variance, level)
-
-
-def mean(values: Floats, clip_variance: float = 0.0, level: float = LEVEL) -> SeedInterval:
-    """The mean of a metric [n] over n seeds; p is that of a true mean of 0."""
-    return paired(values, clip_variance, level)
-
-
-def unpaired(a: Floats, b: Floats, level: float = LEVEL) -> SeedInterval:
-    """The mean of b [m] less that of a [n], of seeds that have nothing in common.
-
-    Welch's interval, with Satterthwaite's degrees of freedom.
-    """
-    return contrast([a, b], [-1.0, 1.0], level)
-
-
 def contrast(
     arms: Sequence[Floats],
     signs: Sequence[float],
     level: float = LEVEL,
     clip_variance: float = 0.0,
 ) -> SeedInterval:
-    """The sum of the means of independent arms, each times its sign (Satterthwaite 1946)."""
+    """The sum of the means of independent arms, each times its sign (Satterthwaite 1946).
+
+    One arm of differences is a paired t interval, two are Welch's. clip_variance: what the clips
+    add where the seeds share them (`arms_covariance`); 0 where each draws its own, since it is in
+    their spread then. ValueError for no values, or NaN.
+    """
     values = [_checked(arm) for arm in arms]
     value = sum(sign * float(arm.mean()) for sign, arm in zip(signs, values, strict=True))
     parts = [
@@ -123,19 +96,16 @@ def combined(
     return contrast(values, kept, level, added)
 
 
-def clip_covariance(differences: Floats, sources: ArrayLike) -> float:
-    """What shared clips add to the variance of the mean over seeds; 0 or more.
-
-    differences: float64 [n, N], of each seed and clip. sources: the source of each clip, int64 [N];
-    clips of one source go together. It is the mean covariance of two seeds' means over the same
-    sources: with it, var / n over seeds plus this is the variance of the grand mean (Obuchowski and
-    Rockette 1995, of readers and cases). NaN for fewer than two seeds or sources.
-    """
-    return arms_covariance([differences], [1.0], sources)
-
-
 def arms_covariance(arms: Sequence[Floats], signs: Sequence[float], sources: ArrayLike) -> float:
-    """The same of arms [m, N] that are not paired: of seeds of an arm, and of any of two arms."""
+    """What shared clips add to the variance of the sum of arms' means, each times its sign.
+
+    arms: float64 [n, N] of each, of its seeds and of the clips, which all share. sources: the
+    source of each clip, int64 [N]; clips of one source go together. Of one arm it is the mean
+    covariance of two seeds' means over the same sources: with it, var / n over seeds plus this is
+    the variance of the grand mean (Obuchowski and Rockette 1995, of readers and cases); of several
+    that of seeds of an arm, and of any of two arms. 0 or more; NaN for fewer than two seeds or
+    sources.
+    """
     _, codes = np.unique(np.asarray(sources), return_inverse=True)
     count = int(codes.max()) + 1
     if count < 2 or min(map(len, arms)) < 2:

@@ -20,7 +20,8 @@ from sbtools.loader.order import order
 from sbtools.loader.photo import finish
 from sbtools.loader.sample import Failure, Sample, collate
 from sbtools.models.outputs import Batch
-from sbtools.pool.task import twice
+from sbtools.models.recipe import Recipe
+from sbtools.pool.task import clip_error, out_of_memory, twice
 
 log = logging.getLogger("sbtools")
 
@@ -49,7 +50,8 @@ def load(
     made once more, while no other is. One `load` of the same clips at a time.
 
     Raises SbtoolsError when a worker dies, when none has a batch ready for `timeout` seconds, or
-    when no clip can be read; and what stops a clip's reading for all of them, as OutputError.
+    when no clip can be read, or when the device has no room for a batch; and what stops a clip's
+    reading for all of them, as OutputError.
     """
     if on_failure not in POLICIES:
         raise UsageError(f"on_failure is {' or '.join(POLICIES)}, not '{on_failure}'")
@@ -66,7 +68,22 @@ def load(
         if isinstance(got, BaseException):
             raise got
         batch, failures = got
-        yield finish(batch, clips.recipe, device), failures
+        yield _finished(batch, clips.recipe, torch.device(device)), failures
+
+
+def _finished(batch: dict[str, Any], recipe: Recipe, device: torch.device) -> Batch:
+    """`finish`; SbtoolsError where the memory of the device is too small for the batch."""
+    try:
+        return finish(batch, recipe, device)
+    except (MemoryError, RuntimeError) as error:
+        short = isinstance(error, torch.OutOfMemoryError) or out_of_memory(clip_error(error))
+        if not short:
+            raise
+    clips = len(batch["id"])
+    raise SbtoolsError(
+        f"{device} is out of memory with the frames of a batch of {clips}, before any model sees "
+        "them: a smaller --batch, or fewer --frames"
+    )
 
 
 class Short:

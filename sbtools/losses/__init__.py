@@ -1,4 +1,4 @@
-"""Losses as plain functions: each a scalar over the clips of all ranks (`sbtools.distributed`)."""
+"""Losses as plain functions: scalars; means over clips are of all ranks (`sbtools.distributed`)."""
 
 from __future__ import annotations
 

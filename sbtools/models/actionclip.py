@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sbtools.errors import UsageError
 from sbtools.models.base import Encoded, Group, VideoModel, full, scaled_cosines, unit
+from sbtools.models.class_texts import read_for, template_of
 from sbtools.models.clip import Clip
 from sbtools.models.heads import Head, build, take
 from sbtools.models.recipe import Recipe
@@ -157,9 +158,7 @@ class ActionCLIP(VideoModel):
         return self.clip.encode_text(tokens)
 
     def set_classes(self, classes: Sequence[str], texts: Sequence[str] | None = None) -> None:
-        read = list(texts or classes)
-        if len(read) != len(classes):
-            raise UsageError(f"there are {len(read)} texts for {len(classes)} classes")
+        read = read_for(classes, texts)
         prompts = [form.replace("{}", text) for form in self.templates for text in read]
         tokens = self.clip.tokenize(prompts)
         tokens = tokens.view(len(self.templates), len(read), tokens.shape[1])
@@ -225,8 +224,4 @@ class ActionCLIP(VideoModel):
 def _templates(told: str) -> tuple[str, ...]:
     if told == "official":
         return TEMPLATES
-    found = tuple(told.split("|"))
-    for template in found:
-        if template.count("{}") != 1:
-            raise UsageError(f"template '{template}' has no place for the class: write {{}} there")
-    return found
+    return tuple(map(template_of, told.split("|")))

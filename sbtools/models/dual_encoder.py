@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -13,6 +12,7 @@ from sbtools.errors import UsageError
 from sbtools.models import dual_weights, hf
 from sbtools.models.backbones.recompute import recompute
 from sbtools.models.base import Encoded, VideoModel, scaled_cosines
+from sbtools.models.class_texts import read_for, template_of
 from sbtools.models.dual_weights import image_features, text_features
 from sbtools.models.tensors import Run
 
@@ -74,16 +74,13 @@ class DualEncoder(VideoModel):
         built: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        if template.count("{}") != 1:
-            raise UsageError(f"template '{template}' has no place for the class: write {{}} there")
+        self._options = {"template": template_of(template), "train": train}
         found = dual_weights.opened(weights, built)
         self.network: Any = found.network
         self.frames, self._tokenize = frames, found.tokenize
-        self._options = {"template": template, "train": train}
-        self.recipe = replace(
-            found.recipe, normalise=normalise or found.recipe.normalise,
-            short=short or found.recipe.short, sampling=sampling, crop=crop,
-            resize_test=resize_test, flip=flip, jitter=jitter, gray=gray, jitter_per=jitter_per,
+        self.recipe = found.recipe.asked(
+            normalise, short, sampling=sampling, crop=crop, resize_test=resize_test, flip=flip,
+            jitter=jitter, gray=gray, jitter_per=jitter_per,
         )  # fmt: skip
         self._built, self._source = found.built, found.source
         self._freeze(train)
@@ -99,9 +96,7 @@ class DualEncoder(VideoModel):
 
     def set_classes(self, classes: Sequence[str], texts: Sequence[str] | None = None) -> None:
         """As `VideoModel`'s; UsageError for another number of texts, or one that is too long."""
-        read = list(texts or classes)
-        if len(read) != len(classes):
-            raise UsageError(f"{len(classes)} classes and {len(read)} texts: one text for each")
+        read = read_for(classes, texts)
         template = self._options["template"]
         self._tokens = self._tokenize([template.replace("{}", text) for text in read])
         self.classes, self.texts = list(classes), read

@@ -99,7 +99,6 @@ def _of_folder(folder: str) -> Opened:
     config = hf.config_of(folder)
     made = _class_of(config, folder)
     network, sha256 = hf.network_of(made, folder)
-    network = network.float()
     tokenize = Tokenizer.of_folder(folder, config)
     shown = _recipe(folder, config)
     _require_scaled_cosines(network, tokenize(["a", "b a"]), shown.size, folder)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from sbtools.detect import pretrained
 from sbtools.errors import UsageError
 from sbtools.mask.fill import NORMALISE
 from sbtools.models.recipe import Recipe
+
+log = logging.getLogger("sbtools")
 
 PROCESSORS = (
     "preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json",
@@ -41,12 +45,18 @@ class Classifier(nn.Module):
 
 
 def network_of(kind: Any, folder: str) -> tuple[Any, str]:
-    """The network in a folder, and the SHA-256 prefix of its weights.
+    """The network in a folder, in float32, and the SHA-256 prefix of its weights.
 
-    Raises UsageError where there are none, DamagedError where they are not whole.
+    transformers leaves weights in the precision that they were saved in. Raises UsageError where
+    there are none, DamagedError where they are not whole.
     """
     require_tensors(folder)
-    return pretrained.load(kind, Path(folder)), pretrained.digest(Path(folder))
+    network = pretrained.load(kind, Path(folder))
+    saved = {weight.dtype for weight in network.parameters()} - {torch.float32}
+    if saved:
+        told = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in saved))
+        log.info("%s holds weights in %s: they are opened as float32", folder, told)
+    return network.float(), pretrained.digest(Path(folder))
 
 
 def digest_in(folder: str) -> str | None:

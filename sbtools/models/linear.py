@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -103,10 +102,9 @@ class Linear(VideoModel):
         self.provides = frozenset({"one_frame"} if opened.per_frame else ())
         self.static_gradient = "mean" if opened.per_frame else "tiled"
         self.frames = frames
-        self.recipe = replace(
-            opened.recipe, normalise=normalise or opened.recipe.normalise,
-            short=short or opened.recipe.short, sampling=sampling, crop=crop,
-            resize_test=resize_test, flip=flip, jitter=jitter, gray=gray, jitter_per=jitter_per,
+        self.recipe = opened.recipe.asked(
+            normalise, short, sampling=sampling, crop=crop, resize_test=resize_test, flip=flip,
+            jitter=jitter, gray=gray, jitter_per=jitter_per,
         )  # fmt: skip
         self._settings = dict(settings or {})
         self._seed = seed

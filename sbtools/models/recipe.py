@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from sbtools.errors import UsageError
@@ -57,6 +57,11 @@ class Recipe:
     def short_side(self) -> int:
         """The shorter side of a frame before cropping, in pixels."""
         return self.short or int(self.size * 256 / 224)
+
+    def asked(self, normalise: str, short: int, **others: Any) -> Recipe:
+        """With these fields; an empty `normalise` and a `short` of 0 leave what there is."""
+        normalise, short = normalise or self.normalise, short or self.short
+        return replace(self, normalise=normalise, short=short, **others)
 
     def describe(self) -> dict[str, Any]:
         """As a checkpoint and a result keep it."""

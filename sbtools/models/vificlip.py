@@ -12,6 +12,7 @@ from sbtools.errors import UsageError
 from sbtools.models import prompts
 from sbtools.models.base import Encoded, VideoModel, scaled_cosines
 from sbtools.models.checkpoints import TABLE
+from sbtools.models.class_texts import read_for, template_of
 from sbtools.models.clip import Clip
 from sbtools.models.recipe import Recipe
 
@@ -90,10 +91,8 @@ class ViFiCLIP(VideoModel):
         self.recipe = Recipe(
             normalise, clip.size, short, sampling, crop, resize_test, flip, jitter, gray, jitter_per
         )
-        if template.count("{}") != 1:
-            raise UsageError(f"template '{template}' has no place for the class: write {{}} there")
         self.options: dict[str, Any] = {
-            "template": template,
+            "template": template_of(template),
             "train": train,
             "embedding": embedding,
             "vision_tokens": vision_tokens,
@@ -127,9 +126,7 @@ class ViFiCLIP(VideoModel):
 
     def set_classes(self, classes: Sequence[str], texts: Sequence[str] | None = None) -> None:
         """As `VideoModel`'s; UsageError for another number of texts, or one that is too long."""
-        read = list(texts or classes)
-        if len(read) != len(classes):
-            raise UsageError(f"{len(classes)} classes and {len(read)} texts: one text for each")
+        read = read_for(classes, texts)
         tokens = self.clip.tokenize([self._prompt(text) for text in read])
         self.classes, self.texts = list(classes), read
         self.tokens = tokens.to(self.clip.logit_scale.device)

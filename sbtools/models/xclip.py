@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from sbtools.errors import UsageError
 from sbtools.models import hf, tokens, xclip_weights
 from sbtools.models.backbones.recompute import recompute
 from sbtools.models.base import Encoded, Group, VideoModel, full, unit
+from sbtools.models.class_texts import read_for
 from sbtools.models.tensors import Run
 from sbtools.models.xclip_names import VIDEO, is_video
 
@@ -80,10 +79,9 @@ class XCLIP(VideoModel):
         self.network: Any = found.network
         self.frames, self.fix_text = frames, fix_text
         self.width: int = self.network.config.projection_dim
-        self.recipe = replace(
-            found.recipe, normalise=normalise or found.recipe.normalise,
-            short=short or found.recipe.short, sampling=sampling, crop=crop,
-            resize_test=resize_test, flip=flip, jitter=jitter, gray=gray, jitter_per=jitter_per,
+        self.recipe = found.recipe.asked(
+            normalise, short, sampling=sampling, crop=crop, resize_test=resize_test, flip=flip,
+            jitter=jitter, gray=gray, jitter_per=jitter_per,
         )  # fmt: skip
         self._built, self._source = found.built, found.source
         for name, weight in self.network.named_parameters():
@@ -103,9 +101,7 @@ class XCLIP(VideoModel):
         xclip_weights.located(weights)
 
     def set_classes(self, classes: Sequence[str], texts: Sequence[str] | None = None) -> None:
-        self.classes, self.texts = list(classes), list(texts or classes)
-        if len(self.texts) != len(self.classes):
-            raise UsageError(f"{len(classes)} classes and {len(self.texts)} texts")
+        self.classes, self.texts = list(classes), read_for(classes, texts)
         context = self.network.config.text_config.max_position_embeddings
         self.tokens = tokens.tokenize(self.texts, context)
 

@@ -115,7 +115,7 @@ def _of_folder(folder: str, weights: str, frames: int) -> Opened:
     network, sha256 = hf.network_of(transformers.XCLIPModel, folder)
     shown = hf.recipe(folder, config)
     source = {"file": folder, "sha256": sha256, "format": "transformers"}
-    return Opened(network.float(), shown, _told(config, shown), source)
+    return Opened(network, shown, _told(config, shown), source)
 
 
 def _official(found: checkpoints.Read, frames: int, seed: int) -> Opened:

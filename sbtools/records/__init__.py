@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sbtools.records.columns import Columns
+from sbtools.records.fields import TRACKS
 from sbtools.records.lines import Lines
 from sbtools.records.mend import sound
 from sbtools.records.names import file_name_of, id_of, key_of, relative, resolve
@@ -11,6 +12,7 @@ from sbtools.records.stream import Writer, counts_as_failure, dump, fail, read
 
 __all__ = [
     "LINE_LIMIT",
+    "TRACKS",
     "Columns",
     "Lines",
     "Record",

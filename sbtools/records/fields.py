@@ -11,7 +11,12 @@ PROMPT_FIELDS = frozenset({"text", "objects", "captions", "boxes"})
 
 _COUNT_LIMIT = 1 << 53
 _SIZE_LIMIT = 1e15
-_KNOWN_PARTS = {"boxes": 5, "rle": 4, "error": 3}
+_KNOWN_PARTS: dict[str, tuple[int, str | None]] = {
+    "boxes": (5, "track"), "rle": (4, None), "error": (3, None),
+}  # fmt: skip
+"""How many parts each has, and one that it may have besides."""
+TRACKS = 1 << 31
+"""Numbers of the tracks of boxes are below it."""
 _ROLES = ("person", "object")
 _NUMBERS = (int, float)
 
@@ -36,7 +41,7 @@ def check(record: dict[str, Any]) -> list[str]:
                 unknown.append(name)
         elif not rule[0](value):
             raise Refused(f"field '{name}' must be {rule[1]}, not {shown(value)}")
-        elif name in _KNOWN_PARTS and _has_unknown_parts(value, _KNOWN_PARTS[name]):
+        elif name in _KNOWN_PARTS and _has_unknown_parts(value, *_KNOWN_PARTS[name]):
             unknown.append(name)
     if "id" not in record:
         raise Refused("field 'id' is missing")
@@ -45,9 +50,9 @@ def check(record: dict[str, Any]) -> list[str]:
     return unknown
 
 
-def _has_unknown_parts(value: Any, known: int) -> bool:
+def _has_unknown_parts(value: Any, known: int, more: str | None) -> bool:
     items = value if type(value) is list else [value]
-    return any([len(item) > known for item in items])
+    return any([len(item) > known + (more in item) for item in items])
 
 
 def _id(value: Any) -> bool:
@@ -149,7 +154,12 @@ def _wrong_box(box: dict[str, Any]) -> str:
         return _needs(box, "score", "a number")
     if box.get("role") not in _ROLES:
         return _needs(box, "role", "person or object")
-    return "" if type(box.get("prompt")) is str else _needs(box, "prompt", "a string")
+    if type(box.get("prompt")) is not str:
+        return _needs(box, "prompt", "a string")
+    track = box.get("track", 0)
+    if type(track) is int and 0 <= track < TRACKS:
+        return ""
+    return _needs(box, "track", f"a whole number from 0 to {TRACKS - 1}")
 
 
 def _rle(value: Any) -> bool:

@@ -19,6 +19,8 @@ class GivenMasks(Protocol):
 
     name: str
     in_worker: bool
+    wants: frozenset[str]
+    """Empty."""
 
     def describe(self) -> dict[str, Any]:
         """What the masks depend on, JSON-ready."""

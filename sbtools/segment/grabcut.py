@@ -42,6 +42,7 @@ class GrabCutSegmenter:
 
     name = "grabcut"
     in_worker = True
+    wants = frozenset({"boxes", "frames"})
 
     def __init__(
         self,

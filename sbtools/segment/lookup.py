@@ -8,11 +8,10 @@ from typing import Any
 from sbtools.backends import Choice
 from sbtools.clip import FrameBuffer, Look, head_of, locate, open_clip
 from sbtools.detect.base import Box
-from sbtools.detect.task import Chunk, check_boxes, from_json, written
+from sbtools.detect.task import Chunk, check_boxes, from_json
 from sbtools.errors import ClipError
 from sbtools.records import Record
-from sbtools.segment.base import FrameMasks
-from sbtools.segment.given import GivenMasks, boxes_of
+from sbtools.segment.given import GivenMasks
 from sbtools.segment.packing import packed
 from sbtools.video import FrameRule, Video
 
@@ -33,13 +32,12 @@ class LookupTask:
             wanted = self._wanted(record, video)
             head = head_of(record, video, wanted, path)
             clip = FrameBuffer(record["id"], video.height, video.width, video.fps, wanted)
-        boxes: list[Box] = []
-        masks = list(packed(self._noting(self.segmenter.masks(record, clip), boxes)))
+        boxes: list[Box] | None = None
         if "boxes" in record:
             boxes = [box for box in from_json(record["boxes"]) if box.frame in set(wanted)]
             check_boxes(boxes, clip.height, clip.width)
-        yield {"head": head, "boxes": written(boxes), "warnings": video.warnings}
-        yield from masks
+        yield {"head": head, "boxes": boxes, "follows": "masks", "warnings": video.warnings}
+        yield from packed(self.segmenter.masks(record, clip), boxes)
 
     def _wanted(self, record: Record, video: Video) -> Sequence[int]:
         known = self.segmenter.frames(record)
@@ -52,9 +50,3 @@ class LookupTask:
             raise ClipError("missing", "there is no mask for any frame")
         rule = FrameRule.parse(self.look.rule or "all")
         return rule.choose(known, self.look.generator(record))
-
-    @staticmethod
-    def _noting(masks: Iterator[FrameMasks], boxes: list[Box]) -> Iterator[FrameMasks]:
-        for entry in masks:
-            boxes += boxes_of(entry)
-            yield entry

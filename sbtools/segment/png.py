@@ -40,6 +40,7 @@ class PngSegmenter:
 
     name = "png"
     in_worker = True
+    wants: frozenset[str] = frozenset()
 
     def __init__(self, folder: str) -> None:
         if not os.path.isdir(folder):

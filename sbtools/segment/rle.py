@@ -29,6 +29,7 @@ class RleSegmenter:
 
     name = "rle"
     in_worker = True
+    wants: frozenset[str] = frozenset()
 
     def describe(self) -> dict[str, Any]:
         """The name; the masks are the record's own."""

@@ -37,6 +37,7 @@ class SamSegmenter:
 
     name = "sam"
     in_worker = False
+    wants = frozenset({"boxes", "frames"})
 
     def __init__(
         self,

@@ -8,15 +8,15 @@ from typing import Any
 
 from sbtools import __version__, records, work
 from sbtools.backends import Choice
-from sbtools.clip import Head, Look
+from sbtools.clip import FrameBuffer, Head, Look
 from sbtools.detect.base import Box
 from sbtools.detect.stage import Remote, described
-from sbtools.detect.task import to_json
+from sbtools.detect.task import prompts_of, to_json
+from sbtools.errors import UsageError
 from sbtools.job import Job
 from sbtools.records import Record
-from sbtools.segment.base import Segmenter
+from sbtools.segment.base import Segmenter, shapes, wants
 from sbtools.segment.packing import packed
-from sbtools.segment.task import looks_up
 from sbtools.stage import attributes, into_store, items_of
 from sbtools.store import StoreWriter
 from sbtools.work import Chunks, Work
@@ -30,13 +30,14 @@ MOVED = ("boxes", "sampled", "rle")
 class Segmentation:
     """What a run of segment makes, and of what: the back ends, the frames, the prompts.
 
-    `frames` is a frame rule; None takes the frames that a record says were looked at. A record's
-    own boxes are used unless `afresh`. With `keep_boxes` they stay in the record too.
+    `detector` is None for a segmenter that wants no boxes. `frames` is a frame rule; None takes the
+    frames that a record says were looked at. A record's own boxes are used unless `afresh`. With
+    `keep_boxes` they stay in the record too. UsageError for prompts that nobody reads.
     """
 
     def __init__(
         self,
-        detector: Choice,
+        detector: Choice | None,
         segmenter: Choice,
         *,
         frames: str | None = None,
@@ -45,19 +46,40 @@ class Segmentation:
         keep_boxes: bool = False,
         seed: int = 0,
     ) -> None:
-        self.detector, self.segmenter = detector, segmenter
+        self.segmenter, self.wants = segmenter, wants(segmenter.type)
+        self.detector = self._needed(detector)
         self.frames, self.prompts = frames, list(prompts)
         self.afresh, self.keep_boxes, self.seed = afresh, keep_boxes, seed
-        self.remote = Remote(detector, prompts)
+        reads = "prompts" in self.wants
+        if prompts and not reads and self.detector is None:
+            raise UsageError(
+                f"segmenter {segmenter.name} reads no prompts, and no detector is used: leave "
+                "--object out"
+            )
+        self.remote = Remote(self.detector, prompts, read=reads) if self.detector else None
+        self.made_detect = self._made_detect()
         self.backend: Segmenter = segmenter.make()
-        self.looked_up = looks_up(segmenter)
-        self.made_detect = described(self.remote.detector, frames or "8", seed, prompts)
         self.made = self._made()
+
+    def _needed(self, detector: Choice | None) -> Choice | None:
+        """The detector where boxes are wanted."""
+        if "boxes" not in self.wants:
+            return None
+        if detector is None:
+            raise UsageError(f"segmenter {self.segmenter.name} wants boxes: name a detector")
+        return detector
+
+    def _made_detect(self) -> str | None:
+        if self.remote is None:
+            return None
+        return described(self.remote.detector, self.frames or "8", self.seed, self.prompts)
 
     def _made(self) -> str:
         settings = dict(self.backend.describe())
-        if not self.looked_up:
+        if self.wants:
             settings.setdefault("weights", "none")
+        if self.prompts and "prompts" in self.wants:
+            settings["objects"] = self.prompts
         name = settings.pop("name", self.backend.name)
         frames = self.frames or OF_RECORD
         return work.told(name, {**settings, "frames": frames, "sbtools": __version__})
@@ -76,10 +98,12 @@ class Segmentation:
         }
 
     def _boxes(self) -> dict[str, Any]:
-        if self.looked_up:
+        if not self.wants:
             return {"boxes": "those of the masks", "frames": self.frames or "those of the masks"}
-        boxes = "detected" if self.afresh else "those of the record, else detected"
         frames = self.frames or "those of the record, else 8"
+        if self.remote is None:
+            return {"boxes": "those of the masks", "frames": frames}
+        boxes = "detected" if self.afresh else "those of the record, else detected"
         return {"detector": self.remote.detector.describe(), "boxes": boxes, "frames": frames}
 
     def task(self, job: Job) -> Work:
@@ -94,42 +118,46 @@ class Segmentation:
         return Work(FACTORY, settings)
 
     def finish(self, record: Record, chunks: Chunks) -> dict[str, Any]:
-        """What is stored of a clip: its masks come out of the chunks while they are written."""
+        """What is stored of a clip: its masks come out of the chunks while they are written.
+
+        Its boxes come with them, so that record and boxes are whole when all chunks were read.
+        """
         first = next(chunks)
         head: Head = first["head"]
         work.warn(record, first["warnings"])
-        if first["boxes"] is None or not self.backend.in_worker:
-            boxes, masks = self._here(record, head, first["boxes"], chunks)
-        else:
-            boxes, masks = first["boxes"], chunks
+        boxes: list[dict[str, Any]] = []
+        if first["follows"] == "frames":
+            chunks = self._here(record, Remote.buffer(head, chunks), first["boxes"])
         return {
             "record": self._record(record, head, boxes),
             "attrs": attributes(head),
             "arrays": {"frame": head.wanted, "time": head.times},
-            "boxes": to_json(boxes),
-            "chunks": masks,
+            "boxes": boxes,
+            "chunks": _without_boxes(chunks, boxes),
         }
 
-    def _here(
-        self, record: Record, head: Head, found: list[Box] | None, chunks: Chunks
-    ) -> tuple[list[Box], Chunks]:
-        """Boxes and masks by a back end that works in this process, on frames from a worker."""
-        clip = Remote.buffer(head, chunks)
-        boxes = self.remote.boxes(record, clip) if found is None else found
+    def _here(self, record: Record, clip: FrameBuffer, boxes: list[Box] | None) -> Chunks:
+        """Masks by a back end that works in this process, on frames from a worker."""
+        with clip:
+            if boxes is None and self.remote is not None:
+                boxes = self.remote.boxes(record, clip)
+            prompts = prompts_of(record, self.prompts)
+            yield from packed(shapes(self.backend, clip, boxes, prompts), boxes)
 
-        def masks() -> Chunks:
-            with clip:
-                yield from packed(self.backend.segment(clip, boxes))
-
-        return boxes, masks()
-
-    def _record(self, record: Record, head: Head, boxes: Sequence[Box]) -> Record:
-        kept = {"sampled": head.wanted, "boxes": to_json(boxes)} if self.keep_boxes else {}
+    def _record(self, record: Record, head: Head, boxes: list[dict[str, Any]]) -> Record:
+        kept = {"sampled": head.wanted, "boxes": boxes} if self.keep_boxes else {}
         made = {**record.get("made", {}), "segment": self.made, **given(record)}
-        if not self.looked_up and (self.afresh or "boxes" not in record):
+        if self.made_detect is not None and (self.afresh or "boxes" not in record):
             made["detect"] = self.made_detect
         rest = {name: value for name, value in record.items() if name not in MOVED}
         return {**work.probed(rest, head), **kept, "made": made}
+
+
+def _without_boxes(chunks: Chunks, boxes: list[dict[str, Any]]) -> Chunks:
+    """The chunks, whose boxes go into `boxes` as they pass."""
+    for chunk in chunks:
+        boxes += to_json(chunk.pop("boxes"))
+        yield chunk
 
 
 def segment(

@@ -8,46 +8,59 @@ from typing import Any
 from sbtools.backends import Choice
 from sbtools.clip import Context, FrameBuffer, Look
 from sbtools.detect.base import Box
-from sbtools.detect.task import Chunk, DetectTask, check_boxes, fitted, frame_chunks, from_json
+from sbtools.detect.task import (
+    Chunk,
+    DetectTask,
+    check_boxes,
+    fitted,
+    frame_chunks,
+    from_json,
+    prompts_of,
+)
 from sbtools.records import Record
-from sbtools.segment.base import Segmenter
+from sbtools.segment.base import Segmenter, shapes, wants
 from sbtools.segment.packing import packed
 
 
 class SegmentTask(DetectTask):
     """Called with a record, yields its head and boxes, then its masks.
 
-    A record with `boxes` is not detected again, unless `afresh`. Where a back end works in the
-    parent, the frames follow in the masks' place.
+    The first chunk is {"head", "boxes", "follows", "warnings"}. A record with `boxes` is not
+    detected again, unless `afresh`, nor is any for a segmenter that wants no boxes; `boxes` is None
+    where the parent is to detect, or where there are none. Where a back end works in the parent,
+    frames follow, else masks.
     """
 
     def __init__(
         self,
         look: Look,
-        detector: Choice,
+        detector: Choice | None,
         segmenter: Choice,
         prompts: Sequence[str] = (),
         afresh: bool = False,
     ) -> None:
         super().__init__(look, detector, prompts)
         self.segmenter_choice, self.afresh = segmenter, afresh
-        here = segmenter.type.in_worker
+        here, self.wants = segmenter.type.in_worker, wants(segmenter.type)
         self.segmenter: Segmenter | None = segmenter.make() if here else None
 
     def __call__(self, record: Record) -> Iterator[Chunk]:
         with self.looked_at(record) as clip:
             boxes = self.boxes(record, clip.frames)
-            yield {"head": clip.head, "boxes": boxes, "warnings": clip.warnings}
-            if boxes is None or self.segmenter is None:
+            head = {"head": clip.head, "boxes": boxes, "warnings": clip.warnings}
+            if self.segmenter is None or (boxes is None and "boxes" in self.wants):
+                yield {**head, "follows": "frames"}
                 yield from frame_chunks(clip.frames)
             else:
-                yield from packed(self.segmenter.segment(clip.frames, boxes))
+                yield {**head, "follows": "masks"}
+                prompts = prompts_of(record, self.prompts)
+                yield from packed(shapes(self.segmenter, clip.frames, boxes, prompts), boxes)
 
     def contexts(self) -> list[Context]:
         return [*super().contexts(), (self.segmenter or self.segmenter_choice.type).context]
 
     def boxes(self, record: Record, clip: FrameBuffer) -> list[Box] | None:
-        if "boxes" not in record or self.afresh:
+        if "boxes" not in record or (self.afresh and "boxes" in self.wants):
             return super().boxes(record, clip)
         given = from_json(record["boxes"])
         check_boxes(given, clip.height, clip.width)
@@ -56,13 +69,8 @@ class SegmentTask(DetectTask):
 
 def make(segmenter: Choice, **settings: Any) -> Callable[[Record], Any]:
     """The factory that workers call."""
-    if looks_up(segmenter):
+    if not wants(segmenter.type):
         from sbtools.segment.lookup import LookupTask
 
         return LookupTask(segmenter=segmenter, **settings)
     return SegmentTask(segmenter=segmenter, **settings)
-
-
-def looks_up(segmenter: Choice) -> bool:
-    """Whether the segmenter brings masks that exist already, and needs no boxes."""
-    return hasattr(segmenter.type, "masks")

@@ -159,6 +159,8 @@ def _chunks(data: h5d.DatasetID) -> int:
 
 
 def _check_boxes(clip: StoredClip) -> None:
+    alone = "track" in clip.datasets and "boxes" not in clip.datasets
+    _require(not alone, clip, "there are tracks, but no boxes")
     for box in clip.boxes:
         x0, y0, x1, y1 = box["xyxy"]
         largest = 2 * max(clip.size)

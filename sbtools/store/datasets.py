@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import h5py
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 from sbtools.errors import ClipError
 from sbtools.store.checksums import crc32, of_frames, write_of_frames
 from sbtools.store.layout import (
-    BOX,
     BYTES_LIMIT,
     FRAMES_LIMIT,
     GZIP,
@@ -139,36 +137,6 @@ def write_small(group: h5py.Group, name: str, values: NDArray[Any], gzip: bool =
     else:
         group.create_dataset(name, data=values)
     return crc32(values.tobytes())
-
-
-def write_boxes(group: h5py.Group, boxes: Sequence[Mapping[str, Any]]) -> int:
-    """Write boxes given as those of a record; their prompts, numbered, become an attribute.
-
-    The checksum of both is returned.
-    """
-    prompts = list(dict.fromkeys(box["prompt"] for box in boxes))
-    number = {prompt: place for place, prompt in enumerate(prompts)}
-    corners = upward([box["xyxy"] for box in boxes]).tolist()
-    rows = [
-        (box["frame"], ROLES.index(box["role"]), *xyxy, box["score"], number[box["prompt"]])
-        for box, xyxy in zip(boxes, corners, strict=True)
-    ]
-    table, text = np.array(rows, BOX), json.dumps(prompts)
-    write_small(group, "boxes", table)
-    write_attributes(group["boxes"], {"prompts": text})
-    return crc32(table.tobytes(), text.encode())
-
-
-def upward(values: Any) -> NDArray[np.float32]:
-    """The least float32 that is not below each of the values.
-
-    Against a number that float32 holds, the centre of a pixel, each compares as its value did; the
-    nearest float32 does not.
-    """
-    exact = np.asarray(values, np.float64)
-    with np.errstate(over="ignore"):
-        near = exact.astype(np.float32)
-    return np.where(near < exact, np.nextafter(near, np.float32(np.inf)), near)
 
 
 def write_attributes(item: h5py.Group | h5py.Dataset, attrs: Mapping[str, Any]) -> None:

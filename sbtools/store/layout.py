@@ -39,6 +39,8 @@ BOX = np.dtype(
         ("prompt", "<u2"),
     ]
 )
+NO_TRACK = -1
+"""The track of a box that has none, beside others that have one."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Kind:
 
 KINDS = {
     "masks": Kind(
-        "sbtools-masks", "masks", ("frame", "time", "person"), ("object", "boxes"), ROLES
+        "sbtools-masks", "masks", ("frame", "time", "person"), ("object", "boxes", "track"), ROLES
     ),
     "pixels": Kind("sbtools-pixels", "pixels", ("frame", "time", "rgb"), (), ("rgb",)),
     "features": Kind("sbtools-features", "features", ("features",), others=("scene_scores",)),
@@ -89,6 +91,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "object": np.dtype("u1"),
     "rgb": np.dtype("u1"),
     "boxes": BOX,
+    "track": np.dtype("<i4"),
     "features": np.dtype("<f4"),
     "scores": np.dtype("<f4"),
     "covered": np.dtype("<f4"),

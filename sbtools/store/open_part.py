@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from types import TracebackType
 from typing import Any
 
 from h5py import h5a, h5d, h5f, h5g, h5p
@@ -108,12 +107,7 @@ class OpenPart:
     def __enter__(self) -> OpenPart:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *details: object) -> None:
         self.close()
 
 

@@ -14,8 +14,9 @@ import numpy as np
 
 from sbtools.errors import ClipError, LockedError, OutputError
 from sbtools.records import LINE_LIMIT, Record, dump, key_of
+from sbtools.store.boxes import write_boxes
 from sbtools.store.checksums import ATTRIBUTE, ATTRIBUTES, crc32, described, of_attributes
-from sbtools.store.datasets import Arrays, Frames, write_attributes, write_boxes, write_small
+from sbtools.store.datasets import Arrays, Frames, write_attributes, write_small
 from sbtools.store.layout import BYTES_LIMIT, DTYPES, VERSION, Kind
 from sbtools.store.output import NewFile, failpoint, sync_folder, temporary_of, writing
 from sbtools.store.safe import attributes
@@ -117,7 +118,7 @@ class Part:
                 raise ValueError(f"clip {record['id']!a}: {name} has no place in this store")
             sums[name] = write_small(group, name, np.ascontiguousarray(values, DTYPES[name]))
         if boxes is not None:
-            sums["boxes"] = write_boxes(group, boxes)
+            sums |= write_boxes(group, boxes)
         write_attributes(group, {"id": record["id"], **attrs})
         sums["record"] = write_small(group, "record", np.frombuffer(dump(record)[:-1], np.uint8))
         _seal(group, sums)

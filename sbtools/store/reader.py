@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from sbtools.errors import DamagedError, RecordError
 from sbtools.records import Record, resolve
 from sbtools.records.parse import parse, strict_json
+from sbtools.store.boxes import as_record
 from sbtools.store.checked import Checked
 from sbtools.store.checksums import ATTRIBUTE
-from sbtools.store.layout import BOX, FRAMES_LIMIT, ROLES, Kind, split_address
+from sbtools.store.layout import FRAMES_LIMIT, ROLES, Kind, split_address
 from sbtools.store.open_part import OpenPart
 from sbtools.store.safe import (
     Attribute,
@@ -175,11 +176,12 @@ class StoredClip:
         """The boxes, as the `boxes` of a record; an empty list when none were stored."""
         if "boxes" not in self.datasets:
             return []
-        rows = self.values("boxes")
-        prompts = self.prompts
-        if rows.size and (rows["role"].max() >= len(ROLES) or rows["prompt"].max() >= len(prompts)):
-            raise DamagedError(f"{self.where}/boxes name a role or a prompt that is not there")
-        return [_box(row, prompts) for row in rows.tolist()]
+        rows, prompts = self.values("boxes"), self.prompts
+        tracks = self.values("track") if "track" in self.datasets else None
+        try:
+            return as_record(rows, prompts, tracks)
+        except ValueError as fault:
+            raise DamagedError(f"{self.where}/{fault}") from None
 
     @property
     def prompts(self) -> list[str]:
@@ -241,14 +243,3 @@ class StoredClip:
     def _prompts(self) -> bytes:
         text = attribute(self._open("boxes"), "prompts", f"{self.where}/boxes")
         return str(text).encode("utf-8", "surrogatepass")
-
-
-def _box(row: tuple[Any, ...], prompts: list[str]) -> dict[str, Any]:
-    box = dict(zip(BOX.names or (), row, strict=True))
-    return {
-        "frame": box["frame"],
-        "xyxy": [box["x0"], box["y0"], box["x1"], box["y1"]],
-        "score": box["score"],
-        "role": ROLES[box["role"]],
-        "prompt": prompts[box["prompt"]],
-    }

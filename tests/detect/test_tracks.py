@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from sbtools.detect.base import Box
 from sbtools.detect.tracks import at, distance, interpolate, link, usual_step
 
 
-def box(frame: int, x: float, y: float = 0.0, size: float = 10.0, **kind: str) -> Box:
+def box(frame: int, x: float, y: float = 0.0, size: float = 10.0, **kind: Any) -> Box:
     return Box(frame, (x, y, x + size, y + 2 * size), 0.5, **kind)
 
 
@@ -75,3 +77,17 @@ def test_at_gives_the_nearest_beyond_the_ends() -> None:
     track = [box(10, 0), box(20, 4)]
     assert [at(track, f).xyxy[0] for f in (0, 10, 15, 20, 99)] == [0, 0, 2, 4, 4]
     assert at(track, 99).frame == 99
+
+
+def test_boxes_with_a_track_are_linked_by_it() -> None:
+    """Two people change sides between two frames; nearest first, each would become the other."""
+    swapped = [box(0, 0, track=1), box(0, 100, track=2), box(10, 100, track=1), box(10, 0, track=2)]
+    made = interpolate(swapped, [4])
+    assert sorted((b.track, b.xyxy[0]) for b in made) == [(1, 40), (2, 60)]
+    nearest = interpolate([box(b.frame, b.xyxy[0]) for b in swapped], [4])
+    assert sorted(b.xyxy[0] for b in nearest) == [0, 100]
+
+
+def test_a_box_without_a_track_is_never_one_of_those_that_have_one() -> None:
+    boxes = [box(0, 0, track=1), box(10, 0), box(20, 0, track=0)]
+    assert len(link(boxes)) == 3 and len(link([box(b.frame, 0) for b in boxes])) == 1

@@ -10,7 +10,7 @@ from scipy import stats
 
 from sbtools.errors import UsageError
 from sbtools.evaluate import from_scores
-from sbtools.evaluate.combine import base_to_novel, compare, over_splits
+from sbtools.evaluate.combine import base_to_novel, compare
 from sbtools.evaluate.scores import from_records
 
 
@@ -149,12 +149,3 @@ def test_one_source_gives_a_harmonic_mean_no_interval() -> None:
     found = base_to_novel(base, novel, draws=100)["plain"]
     assert found["interval"] is None and found["value"] == pytest.approx(2 * 0.65 * 0.85 / 1.5)
     assert base_to_novel(base, base, draws=0)["plain"]["interval"] is None
-
-
-def test_the_mean_over_splits() -> None:
-    three = [result([1] * n + [0] * (10 - n)) for n in (5, 6, 9)]
-    found = over_splits(three)
-    assert found["top1"]["value"] == pytest.approx(2 / 3)
-    assert found["top1"]["deviation"] == pytest.approx(np.std([0.5, 0.6, 0.9], ddof=1))
-    assert found["top1"]["values"] == [0.5, 0.6, 0.9] and found["top1"]["count"] == 3
-    assert over_splits(three[:1])["top1"]["deviation"] is None

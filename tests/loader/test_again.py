@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+import torch
 
 from sbtools.errors import SbtoolsError
 from sbtools.loader import Clips, crew, feed, load
@@ -122,6 +123,27 @@ def test_a_batch_that_memory_never_suffices_for_is_told(
     monkeypatch.setattr(feed, "collate", short)
     with pytest.raises(SbtoolsError, match=r"memory does not suffice for a batch: .*--batch"):
         list(load(build(known), [[0]], 0))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB."), MemoryError(),
+     RuntimeError("DefaultCPUAllocator: can't allocate memory"), RuntimeError("a bug")],
+)  # fmt: skip
+def test_a_device_without_room_for_a_batch_is_told(
+    error: Exception, known: Known, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one line, with what to do; another error is not taken for it."""
+
+    def full(*given: object) -> None:
+        raise error
+
+    monkeypatch.setattr(feed, "finish", full)
+    bug = str(error) == "a bug"
+    told = "^a bug$" if bug else "^cpu is out of memory with the frames of a batch of 2, .*--batch"
+    with pytest.raises(RuntimeError if bug else SbtoolsError, match=told) as caught:
+        list(load(build(known), [[0, 1]], 0))
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -78,3 +78,8 @@ def entering(network: nn.Module, head: nn.Module, run: Any) -> tuple[Tensor, Ten
         found = run()
     hook.remove()
     return seen[-1], found
+
+
+def scored(model: Any, seen: Tensor) -> Tensor:
+    with torch.no_grad():
+        return model.scores(seen)  # type: ignore[no-any-return]

@@ -113,7 +113,7 @@ def test_classes_can_be_changed_and_read_as_other_texts() -> None:
     assert model.scores(videos()).shape == (2, 2)
     model.set_classes(CLASSES)
     assert model.texts == CLASSES
-    with pytest.raises(UsageError, match="there are 1 texts for 4 classes"):
+    with pytest.raises(UsageError, match="4 classes and 1 texts: one text for each"):
         model.set_classes(CLASSES, ["one"])
 
 

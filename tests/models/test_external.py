@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -153,6 +155,26 @@ def test_classifiers_of_transformers(kind: str, tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(UsageError, match="has no"):
         open_model(f"hf:{tmp_path}")
+
+
+def test_a_folder_in_half_precision_is_opened_in_full(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its scores are those of the library's network with weights that numpy has rounded."""
+    config, made, settings, _ = KINDS["videomae"]
+    network = made(config(**settings)).eval()
+    network.half().save_pretrained(tmp_path)
+    state = {name: value.numpy().astype(np.float32) for name, value in network.state_dict().items()}
+    network.float().load_state_dict({name: torch.from_numpy(v) for name, v in state.items()})
+    caplog.set_level(logging.INFO)
+    model = open_model(f"hf:{tmp_path}")
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+    assert f"{tmp_path} holds weights in float16: they are opened as float32" in caplog.text
+    seen = video(4, 32)
+    with torch.no_grad():
+        expected = network(pixel_values=seen).logits
+    assert scored(model, seen).dtype == torch.float32
+    assert torch.allclose(scored(model, seen), expected, atol=1e-6)
 
 
 def test_the_processor_of_the_folder_decides(tmp_path: Path) -> None:

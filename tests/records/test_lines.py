@@ -188,11 +188,33 @@ def test_a_box_needs_all_its_parts(missing: str) -> None:
         ("role", "dog"),
         ("role", ["person"]),
         ("prompt", None),
+        ("track", -1),
+        ("track", 1 << 31),
+        ("track", 1.0),
+        ("track", None),
+        ("track", True),
     ],
 )
 def test_a_bad_box_is_named(name: str, value: Any) -> None:
     with pytest.raises(RecordError, match=f"'boxes', item 0: '{name}' must be"):
         parse(line(boxes=[{**BOX, name: value}]), "x:1")
+
+
+def test_a_box_may_have_a_track() -> None:
+    """What else it has may not be nested without end, nor may it in an rle with such a part."""
+    for track in (0, (1 << 31) - 1):
+        assert parse(line(boxes=[{**BOX, "track": track}]), "x:1")["boxes"][0]["track"] == track
+    deep: Any = 1
+    for _ in range(80):
+        deep = [deep]
+    mask = {"frame": 0, "role": "person", "size": [1, 1], "counts": [1]}
+    for parts in (
+        {"boxes": [{**BOX, "x": deep}]},
+        {"boxes": [{**BOX, "track": 1, "x": deep}]},
+        {"rle": [{**mask, "track": deep}]},
+    ):
+        with pytest.raises(RecordError, match="nested too deeply"):
+            parse(line(**parts), "x:1")
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.weights.loopback import Quiet, answering
 
 
 @dataclass
@@ -33,12 +34,8 @@ class Site:
     hold: threading.Event = field(default_factory=threading.Event)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Quiet):
     site: Site
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
     def do_GET(self) -> None:
         wanted, condition = self.headers.get("Range"), self.headers.get("If-Range")
@@ -84,18 +81,11 @@ class _Handler(BaseHTTPRequestHandler):
 def serving() -> Iterator[Site]:
     """A site on loopback for as long as the block lasts."""
     site = Site()
-    handler = type("Handler", (_Handler,), {"site": site})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    site.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield site
-    finally:
-        site.hold.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with answering(_Handler, site=site) as site.url:
+        try:
+            yield site
+        finally:
+            site.hold.set()
 
 
 def sha256(data: bytes) -> str:
