@@ -82,7 +82,7 @@ class Judge:
         with torch.no_grad():
             for view in self.views:
                 shown = view.apply(batch, self.draws)
-                found.scores[view.name] = self._averaged(self._predicted(shown), each)
+                found.scores[view.name] = self.averaged(self._predicted(shown), each)
                 for name, values in view.coverage(batch).items():
                     rows = values.float().view(-1, each).mean(1).cpu().numpy()
                     getattr(found, name)[view.name] = rows
@@ -108,7 +108,8 @@ class Judge:
             )
         return scores.float().cpu()
 
-    def _averaged(self, scores: Tensor, each: int) -> NDArray[np.float32]:
+    def averaged(self, scores: Tensor, each: int) -> NDArray[np.float32]:
+        """The scores [R, K] of records, of those [R * each, K] of their items."""
         if self._shares:
             scores = torch.log_softmax(scores.double(), -1)
             scores = scores.view(-1, each, scores.shape[-1]).logsumexp(1) - float(np.log(each))
