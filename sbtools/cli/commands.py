@@ -8,6 +8,7 @@ COMMANDS = {
     "detect": "sbtools.cli.detect:command",
     "segment": "sbtools.cli.segment:command",
     "mask": "sbtools.cli.mask:command",
+    "bank": "sbtools.cli.bank:command",
     "train": "sbtools.cli.train:command",
     "eval": "sbtools.cli.eval:command",
     "card": "sbtools.cli.card:command",

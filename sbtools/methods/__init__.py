@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 METHODS = {
     "none": "sbtools.methods.none:Plain",
     "mask": "sbtools.methods.mask:Mask",
+    "stillmix": "sbtools.methods.stillmix:StillMix",
 }
 """Name -> class; other packages add to it through the entry-point group sbtools.methods."""
 

@@ -108,9 +108,11 @@ def _check_clip(clip: StoredClip, index: dict[str, Any]) -> None:
     _require(index[id]["record"] == clip.record, clip, "record differs from the index")
     _require(clip.record["id"] == id, clip, "record is another clip's")
     _require(clip.attrs.get("digest") == index[id]["digest"], clip, "digest differs from the index")
-    part, key = split_address(str(clip.record.get(clip.kind.field, "")))
-    here = os.path.basename(part) == os.path.basename(clip.path) and key == clip.key
-    _require(here, clip, f"record gives another address, {part}::clips/{key}")
+    given = [split_address(str(clip.record.get(field, ""))) for field in clip.kind.fields]
+    here = (os.path.basename(clip.path), clip.key)
+    part, key = next((one for one in given if any(one)), ("", ""))
+    right = any((os.path.basename(path), key) == here for path, key in given)
+    _require(right, clip, f"record gives another address, {part}::clips/{key}")
     _check_datasets(clip)
 
 

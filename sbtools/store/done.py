@@ -93,11 +93,17 @@ def newest(entries: Iterable[tuple[str, IndexLine]]) -> dict[str, tuple[str, Ind
 
 
 def committed(
-    folder: str, names: Iterable[str], kind: Kind, what: Mapping[str, Any], base: str
+    folder: str,
+    names: Iterable[str],
+    kind: Kind,
+    what: Mapping[str, Any],
+    base: str,
+    field: str | None = None,
 ) -> dict[str, DoneClip]:
     """The clips of the named parts, each of which must be made as `what` says.
 
-    `base` is the folder as addresses name it.
+    `base` is the folder as addresses name it, `field` that of the records which holds them, where
+    it is not the kind's usual one.
     """
 
     def entries() -> Iterator[tuple[str, IndexLine]]:
@@ -113,7 +119,7 @@ def committed(
         raise DamagedError(str(fault).removesuffix(ANEW) + ANEW) from None
     addresses = {name: os.path.join(base, name) for name, _ in found.values()}
     return {
-        id: DoneClip(entry.line, name, addresses[name], kind.field)
+        id: DoneClip(entry.line, name, addresses[name], field or kind.field)
         for id, (name, entry) in found.items()
     }
 

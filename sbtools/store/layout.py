@@ -43,7 +43,8 @@ BOX = np.dtype(
 
 @dataclass(frozen=True)
 class Kind:
-    """One sort of store: its datasets, and the field of a record that holds its addresses.
+    """One sort of store: its datasets, and the field of a record that holds its addresses, or one
+    of `others` in its place.
 
     A store of rows has no group and no address for each clip: clip i of /index is row i of the
     datasets in /views/NAME.
@@ -55,6 +56,12 @@ class Kind:
     optional: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     rows: bool = False
+    others: tuple[str, ...] = ()
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """All fields that may hold an address in such a store."""
+        return (self.field, *self.others) if self.field else ()
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -67,11 +74,13 @@ KINDS = {
         "sbtools-masks", "masks", ("frame", "time", "person"), ("object", "boxes"), ROLES
     ),
     "pixels": Kind("sbtools-pixels", "pixels", ("frame", "time", "rgb"), (), ("rgb",)),
-    "features": Kind("sbtools-features", "features", ("features",)),
+    "features": Kind(
+        "sbtools-features", "features", ("features",), others=("scene_scores", "frame_scores")
+    ),
     "scores": Kind("sbtools-scores", "", ("scores",), ("covered", "area"), rows=True),
 }
 FORMATS = {kind.format: kind for kind in KINDS.values()}
-ADDRESSES = tuple(kind.field for kind in KINDS.values() if kind.field)
+ADDRESSES = tuple(field for kind in KINDS.values() for field in kind.fields)
 """The fields of a record that lead into a store."""
 
 DTYPES: dict[str, np.dtype[Any]] = {

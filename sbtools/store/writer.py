@@ -32,7 +32,8 @@ class StoreWriter:
     for the reader's eye, as it stands when a part is committed. shard: (index, count). compress:
     gzip level of rgb frames. root: where relative addresses begin. overwrite: start anew.
     take_over: write although another process's lock stands there. limit: of the command, for the
-    shard's marker. retry_failed: forget the clips that failed.
+    shard's marker. retry_failed: forget the clips that failed. field: of the kind's fields, the
+    one that is to hold the addresses.
 
     `done` has the clips that are committed, `failed` those that failed, of a shard of many alone.
 
@@ -57,9 +58,11 @@ class StoreWriter:
         root: str | None = None,
         limit: int | None = None,
         retry_failed: bool = False,
+        field: str | None = None,
     ) -> None:
         self.folder = os.path.abspath(folder)
         self.kind = KINDS[kind]
+        self._field = field or self.kind.field
         self._what = dict(json.loads(json.dumps(what, allow_nan=False)))
         self._run = run
         self._shard = shard
@@ -96,7 +99,7 @@ class StoreWriter:
         self._number = max(own, default=-1) + 1
         index, count = self._shard
         names = [name for name, ((i, n), _) in parts.items() if n != count or i == index]
-        return committed(self.folder, names, self.kind, self._what, self._base)
+        return committed(self.folder, names, self.kind, self._what, self._base, self._field)
 
     def address(self, id: str) -> str:
         """The address that a clip will have if it is added next."""
@@ -129,12 +132,12 @@ class StoreWriter:
         if self._part.holds(id):
             raise RecordError(f"clip {id!a} was already stored by this run")
         whole, pieces = _split(arrays, chunks)
-        record[self.kind.field] = self.address(id)
+        record[self._field] = self.address(id)
         name = os.path.basename(self._part.path)
         try:
             self._part.add(record, attrs, pieces, whole, boxes, self._places.get(id))
         except BaseException:
-            record.pop(self.kind.field, None)
+            record.pop(self._field, None)
             raise
         self._places[id] = name
         self._marking.forget_failed(id)
