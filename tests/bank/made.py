@@ -32,9 +32,7 @@ def make_clips(folder: Path, count: int = 4) -> list[Record]:
     """Records of clips that hold exactly `images`."""
     made = []
     for number in range(count):
-        write_video(
-            folder / f"c{number}.mkv", images(number), codec="ffv1", pix_fmt="bgr0", fps=10
-        )
+        write_video(folder / f"c{number}.mkv", images(number), codec="ffv1", pix_fmt="bgr0", fps=10)
         label = CLASSES[number % len(CLASSES)]
         made.append({"id": f"c{number}", "video": f"c{number}.mkv", "label": label})
     return made
