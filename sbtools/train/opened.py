@@ -100,6 +100,12 @@ def _moved(opened: Any, device: torch.device) -> Any:
     return opened
 
 
+def _store_digest(path: str) -> str:
+    if not os.path.isdir(path):
+        raise UsageError(f"{path} is a file, not a store: name a folder")
+    return digest(path)
+
+
 def _open_run(path: str) -> Any:
     from sbtools.train.trained import load
 
@@ -122,7 +128,7 @@ def _open_weights(path: str) -> dict[str, Tensor]:
 
 
 KINDS: dict[str, tuple[Callable[[str], str], Callable[[str], Any]]] = {
-    "store": (digest, OpenedStore),
+    "store": (_store_digest, OpenedStore),
     "run": (_run_digest, _open_run),
     "records": (sha256_of, _open_records),
     "weights": (sha256_of, _open_weights),

@@ -20,6 +20,7 @@ REPOSITORIES = {
     "CLIP": "openai/CLIP",
     "ViFi-CLIP": "muzairkhattak/ViFi-CLIP",
     "ActionCLIP": "sallymmx/ActionCLIP",
+    "StillMix": "lihaoxin05/StillMix",
 }
 """Folder of the checkout -> repository at GitHub."""
 

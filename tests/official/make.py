@@ -3,6 +3,7 @@
     git clone https://github.com/openai/CLIP FETCHED/CLIP
     git clone https://github.com/muzairkhattak/ViFi-CLIP FETCHED/ViFi-CLIP
     git clone https://github.com/sallymmx/ActionCLIP FETCHED/ActionCLIP
+    git clone https://github.com/lihaoxin05/StillMix FETCHED/StillMix
     python -I tests/official/make.py FETCHED
 
 sbtools is not used, and cannot be imported here. The tests beside this file compare sbtools with
@@ -30,6 +31,7 @@ FILES = {
     "schedules": "ViFi-CLIP ActionCLIP",
     "xclip": "CLIP",
     "torchvision": "",
+    "stillmix": "StillMix",
 }
 """File -> the checkouts that it is made of; its module is make_FILE."""
 
