@@ -204,8 +204,6 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "features": _AN_ADDRESS,
     "scene_scores": _AN_ADDRESS,
     "frame_scores": _AN_ADDRESS,
-    "frame": (_count, "a frame number"),
-    "score": (_number, "a number"),
     "plate": (_path, "a path, or an address"),
     "sampled": (_counts, "a list of frame numbers"),
     "boxes": (_boxes, "a list of boxes"),

@@ -332,7 +332,7 @@ def stillmix_scores(
     subject: Any = SimpleNamespace(model=model, modules=[model])
     found = []
     for frame, label in zip(frames, labels, strict=True):
-        shown = task.squashed(frame, 224)[None]
+        shown = np.stack([task.squashed(frame, 224)])
         by = [ByModel(subject, score, torch.device("cpu")) for score in ("true", "max")]
         found.append([float(each(shown, {"id": "a", "label": str(label)})[0]) for each in by])
     return found
