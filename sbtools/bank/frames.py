@@ -67,7 +67,7 @@ def write(
     _tell(len(frames), asked)
     lines = "".join(f"{each['id']} {each['score']!r}\n" for each in frames)
     digest = hashlib.sha256(lines.encode("utf-8", "surrogatepass")).hexdigest()
-    what = {**made, "chosen": digest}
+    what = {**made, "chosen": digest, "count": len(frames)}
     told = {"slice": f"{asked.part.low:g}-{asked.part.high:g}", "frames": asked.frames,
             "size": asked.size, "seed": job.seed, "sbtools": made["version"]}  # fmt: skip
     out = StoreWriter(store, "pixels", what, root=str(job.root), **parts)

@@ -164,7 +164,7 @@ def _require_continuable(store: str, made: dict[str, Any]) -> None:
     """UsageError where another bank stands there, whatever frames it has chosen."""
     old = read_made(store)
     if old is not None:
-        what = {**made, "chosen": old["what"].get("chosen")}
+        what = {**made, **{name: old["what"].get(name) for name in ("chosen", "count")}}
         require_same(store, KINDS["pixels"], FORMATS[old["format"]], what, old["what"])
 
 

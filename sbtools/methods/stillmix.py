@@ -85,6 +85,10 @@ class StillMix(Method):
             raise UsageError(f"--set bank={self.bank}: a store of {opened.kind}, not pixels: {fix}")
         if not opened.ids:
             raise UsageError(f"--set bank={self.bank}: the store is empty: {fix}")
+        count, wanted = len(opened.ids), opened.what.get("count", len(opened.ids))
+        if count != wanted:
+            raise UsageError(f"--set bank={self.bank}: the store has {count} of {wanted} frames: "
+                             "let the same `sbtools bank` go on")  # fmt: skip
         for id in opened.ids:
             count = len(opened.clip(id).frames)
             if count != 1:

@@ -22,7 +22,8 @@ Told = dict[str, dict[str, str]]
 
 
 class OpenedStore:
-    """A store of masks, pixels or features, its `kind`: `ids` in order, and `clip(id)`.
+    """A store of masks, pixels or features, its `kind`, and `what` it was made of: `ids` in order,
+    and `clip(id)`.
 
     UsageError for what is no store.
     """
@@ -32,6 +33,7 @@ class OpenedStore:
         if made is None:
             raise UsageError(f"{folder} is not a store: no made.json in it")
         self.kind = next(name for name, kind in STORES.items() if kind.format == made["format"])
+        self.what: dict[str, Any] = made["what"]
         self._stores = Stores()
         self._paths = dict(stored_clips(os.path.abspath(folder), self._stores))
         self.ids = sorted(self._paths)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +71,17 @@ def make_bank(
     return list(bank(given, job(folder, **more), wanted, str(folder / name), scores, **own))
 
 
-def still_bank(folder: Path, count: int = 3, side: int = 6, frames: int = 1, **more: Any) -> str:
+def still_bank(
+    folder: Path,
+    count: int = 3,
+    side: int = 6,
+    frames: int = 1,
+    seed: int = 0,
+    what: Mapping[str, Any] | None = None,
+) -> str:
     """A store of pixels as `sbtools bank` writes it: random frames."""
-    rng = np.random.default_rng(more.pop("seed", 0))
-    with StoreWriter(str(folder), "pixels", {"stage": "bank"}, {}) as out:
+    rng = np.random.default_rng(seed)
+    with StoreWriter(str(folder), "pixels", {"stage": "bank", **(what or {})}, {}) as out:
         for number in range(count):
             rgb = rng.integers(0, 256, (frames, side, side, 3), np.uint8)
             attrs = {"height": side, "width": side, "digest": "1-a"}

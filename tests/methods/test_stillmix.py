@@ -166,6 +166,7 @@ def test_settings_that_cannot_be(settings: dict[str, Any], told: str) -> None:
 def test_what_is_no_bank_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
     still_bank(tmp_path / "long", frames=2)
     still_bank(tmp_path / "empty", count=0)
+    still_bank(tmp_path / "cut", count=2, what={"count": 3})
     with StoreWriter(str(tmp_path / "features"), "features", {}, {}) as out:
         out.add({"id": "a"}, {"digest": "1-a"}, {"features": np.zeros(2, np.float32)})
         out.close()
@@ -178,6 +179,7 @@ def test_what_is_no_bank_is_refused_before_anything_is_trained(tmp_path: Path) -
         ("none", "not a store: no made.json"),
         ("features", "a store of features, not pixels: make one with `sbtools bank`"),
         ("long", "clip 'c0#0' has 2 frames, not one: make one with `sbtools bank`"),
+        ("cut", "the store has 2 of 3 frames: let the same `sbtools bank` go on"),
         ("empty", "the store is empty: make one with `sbtools bank`"),
     ):
         with pytest.raises(UsageError, match=told):
