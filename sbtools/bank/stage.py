@@ -13,7 +13,8 @@ import numpy as np
 from sbtools import __version__, work
 from sbtools.bank.choice import UPPER, Slice
 from sbtools.bank.frames import Known, write
-from sbtools.bank.scores import SCORES, STILL, ByModel, require_frame_model
+from sbtools.bank.scores import SCORES, STILL, ByModel, Scores, require_frame_model
+from sbtools.clip import Head
 from sbtools.errors import ClipError, UsageError
 from sbtools.job import Job
 from sbtools.records import Record
@@ -128,7 +129,8 @@ class Scoring:
         """What is stored of a clip: ClipError where it cannot be scored."""
         if self.model is not None:
             self.model.require(record)
-        found, head = [], None
+        found: list[Scores] = []
+        head: Head | None = None
         for chunk in chunks:
             if "images" in chunk:
                 assert self.model is not None

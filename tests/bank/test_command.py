@@ -10,7 +10,7 @@ import click
 import pytest
 
 from sbtools.cli.group import group
-from sbtools.store import check_store, digest
+from sbtools.store import Stores, check_store, stored_clips
 from tests.bank.made import make_clips
 from tests.cli.running import lines, sbtools
 from tests.test_examples import HERE, bash, executable, path
@@ -20,35 +20,23 @@ SCRIPT = HERE / "examples" / "stillmix.sh"
 MOTION = ["bank", "-q", "--workers", "0", "--score", "motion", "--size", "8", "--frames", "4"]
 
 
-def test_the_command_by_shards_and_at_once(tmp_path: Path) -> None:
-    records = make_clips(tmp_path, 3)
+def test_the_command_and_what_it_prints_given_again(tmp_path: Path) -> None:
+    records = make_clips(tmp_path, 2)
     (tmp_path / "clips.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
-    whole = sbtools(*MOTION, "-o", "one", "--scores", "s1", "clips.jsonl", cwd=tmp_path)
-    assert whole.returncode == 0, whole.stderr
-    assert [record["id"] for record in lines(whole.stdout)] == ["c0", "c1", "c2"]
-    printed = b""
-    for shard in ("0/2", "1/2"):
-        words = [*MOTION, "-o", "two", "--scores", "s2", "--shard", shard, "clips.jsonl"]
-        done = sbtools(*words, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        printed += done.stdout
-    assert not (tmp_path / "two").exists()
-    words = [*MOTION, "-o", "two", "--scores", "s2", "--dry-run", "-"]
-    told = sbtools(*[word for word in words if word != "-q"], cwd=tmp_path, stdin=printed)
-    assert b"0 clips would be worked on, 3 are done already" in told.stderr
-    last = sbtools(*MOTION, "-o", "two", "--scores", "s2", "-", cwd=tmp_path, stdin=printed)
-    assert last.returncode == 0, last.stderr
-    for store in ("one", "two", "s1", "s2"):
+    done = sbtools(*MOTION, "clips.jsonl", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [record["id"] for record in lines(done.stdout)] == ["c0", "c1"]
+    again = sbtools(*MOTION[:1], *MOTION[2:], "--dry-run", "-", cwd=tmp_path, stdin=done.stdout)
+    assert b"0 clips would be worked on, 2 are done already" in again.stderr
+    for store in ("bank", "frame-scores"):
         assert not list(check_store(str(tmp_path / store)))
-    assert digest(str(tmp_path / "one")) == digest(str(tmp_path / "two"))
+    assert len(stored_clips(str(tmp_path / "bank"), Stores())) == 4
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (["clips.jsonl"], "name the run of a frame model: sbtools bank RUN [INPUT]..."),
-        (["run", "clips.jsonl"], "run is no run: it has no run.json"),
-        (["--slice", ".5", "run", "clips.jsonl"], "--slice is LOW-HIGH"),
         (["--score", "motion", "old", "clips.jsonl"], "--score motion asks no model: leave old"),
     ],
 )
@@ -56,7 +44,6 @@ def test_what_is_no_bank_is_refused_in_one_line(
     words: list[str], told: str, tmp_path: Path
 ) -> None:
     (tmp_path / "clips.jsonl").write_text('{"id": "a"}\n')
-    (tmp_path / "run").mkdir()
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "run.json").write_text("{}")
     done = sbtools("bank", *words, cwd=tmp_path)
