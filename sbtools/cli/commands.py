@@ -9,6 +9,7 @@ COMMANDS = {
     "segment": "sbtools.cli.segment:command",
     "mask": "sbtools.cli.mask:command",
     "scenes": "sbtools.cli.scenes:command",
+    "bank": "sbtools.cli.bank:command",
     "train": "sbtools.cli.train:command",
     "eval": "sbtools.cli.eval:command",
     "card": "sbtools.cli.card:command",

@@ -190,6 +190,12 @@ def stage_options(function: F) -> F:
     return _decorated(_common(function), STAGE)
 
 
+def stage_of_a_run(function: F) -> F:
+    """Add the flags of a stage, but for INPUT...: `inputs` is the command's own, and begins with
+    the run."""
+    return _decorated(_common(function), [option for option in STAGE if option is not INPUTS])
+
+
 def maker_options(function: F) -> F:
     """Add the flags of a stage that makes its records itself, to be received as `common`.
 

@@ -18,6 +18,7 @@ METHODS = {
     "mask": "sbtools.methods.mask:Mask",
     "albar": "sbtools.methods.albar:Albar",
     "disentangle": "sbtools.methods.disentangle:Disentangle",
+    "stillmix": "sbtools.methods.stillmix:StillMix",
 }
 """Name -> class; other packages add to it through the entry-point group sbtools.methods."""
 

@@ -50,7 +50,8 @@ class Method(nn.Module):
     """Of `VideoModel.provides`."""
 
     mixes: bool = False
-    """Whether pixels of one clip may become another's; `target` follows the pixels then."""
+    """Whether pixels of one clip may become another's, within the share of each rank; `target`
+    follows the pixels then, unless they are no more than background."""
 
     needs: Mapping[str, Mapping[str, Any]] = {}
     """What the loader brings with each clip: rows of `sbtools.loader.needs.NEEDS`, each with its
@@ -71,6 +72,9 @@ class Method(nn.Module):
     def settings(self) -> Mapping[str, Any]:
         """The hyper-parameters as `build` takes them again: JSON."""
         return {}
+
+    def require_resource(self, setting: str, opened: Any) -> None:
+        """Raise UsageError where what a setting names is of no use, before anything is trained."""
 
     def build_modules(
         self, model: VideoModel, facts: Mapping[str, Any], build: Build

@@ -15,6 +15,11 @@ PRESETS = {
     "albar-hmdb51-swin3d_t": "sbtools.presets.albar:HMDB51_SWIN3D_T",
     "albar-ucf101-swin3d_t": "sbtools.presets.albar:UCF101_SWIN3D_T",
     "albar-k400-swin3d_t": "sbtools.presets.albar:K400_SWIN3D_T",
+    "stillmix-hmdb51-swin3d_t": "sbtools.presets.stillmix:HMDB51_SWIN3D_T",
+    "stillmix-ucf101-swin3d_t": "sbtools.presets.stillmix:UCF101_SWIN3D_T",
+    "stillmix-hmdb51-swin3d_t-in": "sbtools.presets.stillmix:HMDB51_SWIN3D_T_IN",
+    "stillmix-ucf101-swin3d_t-in": "sbtools.presets.stillmix:UCF101_SWIN3D_T_IN",
+    "stillmix-k400-swin3d_t-in": "sbtools.presets.stillmix:K400_SWIN3D_T_IN",
 }
 """Name -> `Preset`; other packages add to it through the entry-point group sbtools.presets.
 

@@ -213,6 +213,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "background_kind": _A_TEXT,
     "features": _AN_ADDRESS,
     "scene_scores": _AN_ADDRESS,
+    "frame_scores": _AN_ADDRESS,
     "plate": (_path, "a path, or an address"),
     "sampled": (_counts, "a list of frame numbers"),
     "boxes": (_boxes, "a list of boxes"),

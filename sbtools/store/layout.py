@@ -76,7 +76,9 @@ KINDS = {
         "sbtools-masks", "masks", ("frame", "time", "person"), ("object", "boxes", "track"), ROLES
     ),
     "pixels": Kind("sbtools-pixels", "pixels", ("frame", "time", "rgb"), (), ("rgb",)),
-    "features": Kind("sbtools-features", "features", ("features",), others=("scene_scores",)),
+    "features": Kind(
+        "sbtools-features", "features", ("features",), others=("scene_scores", "frame_scores")
+    ),
     "scores": Kind("sbtools-scores", "", ("scores",), ("covered", "area"), rows=True),
 }
 FORMATS = {kind.format: kind for kind in KINDS.values()}

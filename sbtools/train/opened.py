@@ -14,16 +14,26 @@ from sbtools.errors import UsageError
 from sbtools.files import sha256_of
 from sbtools.methods.base import Method
 from sbtools.methods.several import members_of
-from sbtools.store import StoredClip, Stores, digest, stored_clips
+from sbtools.store import StoredClip, Stores, digest, read_made, stored_clips
+from sbtools.store.layout import KINDS as STORES
 
 Told = dict[str, dict[str, str]]
 """By METHOD.SETTING: kind, path, sha256."""
 
 
 class OpenedStore:
-    """A store of boxes, masks, pixels or features: `ids` in order, and `clip(id)`."""
+    """A store of masks, pixels or features, its `kind`, and `what` it was made of: `ids` in order,
+    and `clip(id)`.
+
+    UsageError for what is no store.
+    """
 
     def __init__(self, folder: str) -> None:
+        made = read_made(folder)
+        if made is None:
+            raise UsageError(f"{folder} is not a store: no made.json in it")
+        self.kind = next(name for name, kind in STORES.items() if kind.format == made["format"])
+        self.what: dict[str, Any] = made["what"]
         self._stores = Stores()
         self._paths = dict(stored_clips(os.path.abspath(folder), self._stores))
         self.ids = sorted(self._paths)
@@ -36,7 +46,8 @@ class OpenedStore:
 def resolve(method: Method, root: str | None) -> Told:
     """Where the resources of a method are, and what they hold.
 
-    Raises UsageError for a setting that names none, or one that cannot be read.
+    Raises UsageError for a setting that names none, one that cannot be read, or one that the method
+    has no use for.
     """
     found: Told = {}
     for name, kind, setting in _asked(method):
@@ -49,6 +60,7 @@ def resolve(method: Method, root: str | None) -> Told:
         if not os.path.exists(path):
             raise UsageError(f"--set {name.partition('.')[2]}={setting}: there is no such {kind}")
         found[name] = {"kind": kind, "path": path, "sha256": KINDS[kind][0](path)}
+    _require_of_use(method, found)
     return found
 
 
@@ -58,6 +70,15 @@ def open_all(method: Method, told: Told, device: torch.device) -> None:
         for setting in member.resources:
             place = told[f"{member.name}.{setting}"]
             member.opened[setting] = _moved(KINDS[place["kind"]][1](place["path"]), device)
+
+
+def _require_of_use(method: Method, told: Told) -> None:
+    """What a method says of its resources; they are opened for those alone that look at them."""
+    for member in members_of(method):
+        if type(member).require_resource is not Method.require_resource:
+            for setting in member.resources:
+                place = told[f"{member.name}.{setting}"]
+                member.require_resource(setting, KINDS[place["kind"]][1](place["path"]))
 
 
 def _asked(method: Method) -> Iterator[tuple[str, str, Any]]:
@@ -79,6 +100,12 @@ def _moved(opened: Any, device: torch.device) -> Any:
     if isinstance(opened, dict):
         return {k: v.to(device) if isinstance(v, Tensor) else v for k, v in opened.items()}
     return opened
+
+
+def _store_digest(path: str) -> str:
+    if not os.path.isdir(path):
+        raise UsageError(f"{path} is a file, not a store: name a folder")
+    return digest(path)
 
 
 def _open_run(path: str) -> Any:
@@ -103,7 +130,7 @@ def _open_weights(path: str) -> dict[str, Tensor]:
 
 
 KINDS: dict[str, tuple[Callable[[str], str], Callable[[str], Any]]] = {
-    "store": (digest, OpenedStore),
+    "store": (_store_digest, OpenedStore),
     "run": (_run_digest, _open_run),
     "records": (sha256_of, _open_records),
     "weights": (sha256_of, _open_weights),

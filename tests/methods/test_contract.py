@@ -20,6 +20,7 @@ from torch import Tensor
 from sbtools import methods, models, objectives
 from sbtools.errors import UsageError
 from sbtools.loader import Clips
+from sbtools.mask.fill import NORMALISE
 from sbtools.methods.base import Method
 from sbtools.methods.several import members_of
 from sbtools.models.base import VideoModel
@@ -32,6 +33,7 @@ from sbtools.train.opened import open_all, resolve
 from sbtools.train.optim import check
 from sbtools.train.phases import require_phases
 from sbtools.train.step import Step
+from tests.bank.made import still_bank
 from tests.methods.batches import NAMES
 from tests.models.hf_made import dual_folder
 from tests.toys import TOYS
@@ -55,10 +57,11 @@ small folder of transformers is made for it."""
 KINDS = [(name, options) for name in models.MODELS for options in TINY.get(name, [{}])]
 TOLD: dict[str, dict[str, Any]] = {
     "centred": {"target": "point.safetensors"},
+    "stillmix": {"bank": "bank", "p": 0.8},
     "mask+mixing": {"mask": {"ratio": "1:1"}},
     "streams+fooling": {},
 }
-WAYS = [*methods.METHODS, *TOYS, *list(TOLD)[1:]]
+WAYS = [*methods.METHODS, *TOYS, *(name for name in TOLD if "+" in name)]
 
 
 @pytest.fixture(
@@ -94,7 +97,8 @@ def batch(model: VideoModel, seed: int = 0) -> dict[str, Any]:
     for name in (*NAMES, *(f"other_{name}" for name in NAMES)):
         made[name] = torch.from_numpy(drawn.random(shape) < 0.4)
     hot = torch.nn.functional.one_hot(label, len(CLASSES)).float()
-    return {**made, "target": hot, "draws": DRAWS, "progress": 0.5}
+    told = {"normalise": NORMALISE[model.recipe.normalise], "draws": DRAWS, "progress": 0.5}
+    return {**made, "target": hot, **told}
 
 
 def trained(name: str, model: VideoModel, folder: Path) -> tuple[Method, list[Any]]:
@@ -102,6 +106,8 @@ def trained(name: str, model: VideoModel, folder: Path) -> tuple[Method, list[An
     method = methods.build(name, **TOLD.get(name, {}))
     point = torch.linspace(-1, 1, model.width)
     save_file({"point": point}, folder / "point.safetensors")
+    if not (folder / "bank").exists():
+        still_bank(folder / "bank")
     open_all(method, resolve(method, str(folder)), CPU)
     torch.manual_seed(1)
     own = method.build_modules(model, FACTS, partial(second, model))

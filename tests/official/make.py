@@ -34,6 +34,7 @@ FILES = {
     "xclip": "CLIP",
     "torchvision": "",
     "albar": "ALBAR",
+    "stillmix": "StillMix",
 }
 """File -> the checkouts that it is made of; its module is make_FILE."""
 

@@ -11,11 +11,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sbtools import methods, models, objectives
+from sbtools.bank import choice, task
+from sbtools.bank.scores import ByModel
 from sbtools.loader import geometry, sampling
+from sbtools.mask.fill import NORMALISE
 from sbtools.models import clip, external
 from sbtools.models.base import Encoded, VideoModel
 from sbtools.models.outputs import Outputs
@@ -24,8 +28,9 @@ from sbtools.objectives.pairs import within
 from sbtools.train.schedules import Schedule
 from sbtools.train.step import Step
 
-from .seeded import Drawn, fill, video
+from .seeded import Drawn, fill, order, video
 
+IMAGENET = NORMALISE["imagenet"]
 TEMPLATES = 16
 HEADS = {"Conv_1D": "Conv_1D_official"}
 """The official names of heads -> ours, where they differ."""
@@ -302,3 +307,71 @@ def _network(model: Any) -> Any:
     while hasattr(model, "network"):
         model = model.network
     return model
+
+
+class Told:
+    """Draws of a step of StillMix that are given, by the numbers of the clips."""
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        rows = list(given["drawn"])
+        count, full = len(given["labels"]), given["p"] >= 1
+        self.rows = {"stillmix": [0.0] * count if full else rows.pop()}
+        self.rows |= {"stillmix frame": rows[0], "stillmix other": rows[-1]}
+        self.lam = given["lam"]
+
+    def batch(self, purpose: str) -> SimpleNamespace:
+        return SimpleNamespace(beta=lambda alpha, beta: self.lam)
+
+    def clip(self, id: str, purpose: str) -> SimpleNamespace:
+        value = self.rows[purpose][int(id)]
+        return SimpleNamespace(random=lambda: value, integers=lambda high: value)
+
+
+def stillmix(given: Mapping[str, Any], bank: Sequence[Any]) -> tuple[list[int], Tensor]:
+    """Places of the clips, those that are mixed first, and these clips [B, 1, 3, T, H, W]."""
+    frames = "bank" if bank else "random"
+    method = methods.build("stillmix", p=given["p"], frames=frames)
+    held = [SimpleNamespace(rgb=lambda place, frame=frame: frame) for frame in bank]
+    method.opened["bank"] = SimpleNamespace(ids=range(len(bank)), clip=held.__getitem__)
+    clips = video(given["seed"], given["video"])[:, 0].transpose(1, 2)
+    shown = {"video": clips, "id": [str(n) for n in range(len(clips))], "normalise": IMAGENET}
+    draws = Told(given)
+    found = method.augment(shown, draws)["video"]  # type: ignore[arg-type]
+    mixed = [value < given["p"] for value in draws.rows["stillmix"]]
+    places = sorted(range(len(mixed)), key=lambda place: not mixed[place])
+    return places, found[places].transpose(1, 2)[:, None]
+
+
+class Permuted(Drawn):
+    """Draws an order by keys, as the figures' code does."""
+
+    def permutation(self, x: int) -> Any:
+        return np.array(order(self, x))
+
+
+def stillmix_slice(given: Mapping[str, Any]) -> list[int]:
+    """The chosen places among all scores, in their order."""
+    scores = np.array(given["scores"], np.float32) / 16
+    part = choice.Slice(*given["slice"])
+    return choice.chosen(scores, part, given["count"], Permuted(given["seed"])).tolist()
+
+
+def stillmix_stretched(frame: Any, side: int) -> Any:
+    return task.stretched(frame, side)
+
+
+def stillmix_scores(
+    network: Any, frames: Sequence[Any], labels: Sequence[int]
+) -> list[list[float]]:
+    """p of the true class and the largest, of each frame, by a network whose last part is its
+    head."""
+    names = [str(number) for number in range(network[-1].out_features)]
+    model: Any = models.build("linear", names, backbone="frame_cnn", size=224, frames=1)
+    model.network, model.head = network[:-1], network[-1]
+    subject: Any = SimpleNamespace(model=model, modules=[model])
+    found = []
+    for frame, label in zip(frames, labels, strict=True):
+        shown = np.stack([task.squashed(frame, 224)])
+        by = [ByModel(subject, score, torch.device("cpu")) for score in ("true", "max")]
+        found.append([float(each(shown, {"id": "a", "label": str(label)})[0]) for each in by])
+    return found

@@ -101,6 +101,12 @@ class Drawn:
         return words(f"draw {self.seed} {self.drawn}", 1)[0]
 
 
+def order(drawn: Drawn, count: int) -> list[int]:
+    """A random order of 0 to count - 1."""
+    keys = [drawn.random() for _ in range(count)]
+    return sorted(range(count), key=keys.__getitem__)
+
+
 def _bounds(name: str, shape: tuple[int, ...]) -> tuple[float, float]:
     last = name.rsplit(".", 1)[-1]
     if last == "logit_scale":

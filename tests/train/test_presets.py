@@ -25,6 +25,7 @@ from sbtools.train.settings import Settings
 from sbtools.train.stage import dry_run
 from tests.train import faking
 
+STILL = {"bank": "", "p": 0.75, "alpha": 200.0, "beta": 200.0, "frames": "bank"}
 KNOWN = {field.name for field in fields(Settings)}
 
 
@@ -72,6 +73,17 @@ def test_every_setting_has_a_name_that_there_is_and_a_source(name: str) -> None:
                                    "schedule": "mmcv", "lr_floor": 0.0, "warmup": 2.5}),
         ("actionclip", {"epochs": 50, "batch": 128, "lr": 5e-6, "frames": 8, "weight_decay": 0.2,
                         "objective": "kl", "groups": ("head:lr_scale=10",), "lr_floor": 0.0}),
+        ("stillmix-hmdb51-swin3d_t", {"lr": 3.75e-4, "weight_decay": 0.05, "method": "stillmix",
+                                      "method_settings": STILL}),
+        ("stillmix-ucf101-swin3d_t", {"lr": 3.75e-4, "weight_decay": 0.01,
+                                      "method_settings": {**STILL, "p": 0.25}}),
+        ("stillmix-hmdb51-swin3d_t-in", {"lr": 3.75e-3, "weight_decay": 0.02,
+                                         "method_settings": {**STILL, "p": 0.5}}),
+        ("stillmix-ucf101-swin3d_t-in", {"lr": 1.5e-3, "weight_decay": 0.01,
+                                         "method_settings": STILL}),
+        ("stillmix-k400-swin3d_t-in", {"lr": 7.5e-4, "weight_decay": 0.02, "batch": 12,
+                                       "method_settings": {**STILL, "p": 0.25, "alpha": 20.0,
+                                                           "beta": 60.0}}),
     ],
 )  # fmt: skip
 def test_a_preset_settles(name: str, wanted: dict[str, Any]) -> None:
