@@ -21,7 +21,7 @@ from sbtools.store import Stores, StoreWriter
 from sbtools.work import Chunks, Work
 
 if TYPE_CHECKING:
-    from sbtools.bank.stage import Bank
+    from sbtools.bank.asked import Bank
 
 log = logging.getLogger("sbtools")
 
