@@ -115,40 +115,46 @@ def test_each_example_is_whole_in_at_most_40_lines() -> None:
         assert len(text.splitlines()) <= 40, name
 
 
-def test_the_examples_run_from_outside_the_package(installed: Path) -> None:
+@pytest.fixture(scope="module")
+def ran(installed: Path) -> Path:
+    """Where the lines of the page have run."""
     for line in shown_lines():
         run(installed, line)
-    found = read(installed / "masks.jsonl")
+    return installed
+
+
+def test_the_examples_run_from_outside_the_package(ran: Path) -> None:
+    found = read(ran / "masks.jsonl")
     assert len(found) == 4 and not any("error" in record for record in found)
-    kept = read(installed / "walk.jsonl")
+    kept = read(ran / "walk.jsonl")
     assert kept == [record for record in found if record["label"] == "walk"] and len(kept) == 2
-    scenes = read(installed / "scenes.jsonl")
+    scenes = read(ran / "scenes.jsonl")
     assert len(scenes) == 4 and all("light; version=1; least=0.4" in r["made"]["scenes"]
                                     for r in scenes)  # fmt: skip
-    epochs = read(installed / "told train")
+    epochs = read(ran / "told train")
     assert [line["epoch"] for line in epochs] == [1, 2, 3, 4]
     assert epochs[0]["losses"].keys() == {"hinge", "still"}
-    settings = json.loads((installed / "runs/still/run.json").read_text())["settings"]
+    settings = json.loads((ran / "runs/still/run.json").read_text())["settings"]
     assert settings["method_settings"] == {"weight": 0.25}
     assert settings["objective_settings"] == {"margin": 2.0}
-    boxes = [line for line in (installed / "masks.jsonl").read_text().splitlines()]
+    boxes = [line for line in (ran / "masks.jsonl").read_text().splitlines()]
     assert all("centre" in line and "oval" in line for line in boxes)
-    blue = read(installed / "blue.jsonl")
+    blue = read(ran / "blue.jsonl")
     assert [record["id"] for record in blue] == [record["id"] for record in found]
     assert all(record["made"].keys() == {"segment"} for record in blue), "nothing is detected"
 
 
-def test_a_preset_sets_optimiser_and_schedule_and_curves_are_kept(installed: Path) -> None:
+def test_a_preset_sets_optimiser_and_schedule_and_curves_are_kept(ran: Path) -> None:
     """After the lines of the page: one step an epoch, from .01 down a line to a fifth of it."""
-    kept = json.loads((installed / "runs/still/run.json").read_text())
+    kept = json.loads((ran / "runs/still/run.json").read_text())
     names = {part: kept["settings"][part] for part in ("model", "optimiser", "schedule")}
     assert names == {"model": "quarters", "optimiser": "signs", "schedule": "line"}
     assert int(kept["settings"]["model_settings"]["size"]) == 16 and kept["preset"] == "short"
-    curves = read(installed / "runs/still/track/curves.jsonl")
+    curves = read(ran / "runs/still/track/curves.jsonl")
     rates = [line["step/lr"] for line in curves if "step/lr" in line]
     assert rates == pytest.approx([0.01, 0.008, 0.006, 0.004])
     told = [line["epoch/losses/hinge"] for line in curves if "epoch/epoch" in line]
-    assert told == [line["losses"]["hinge"] for line in read(installed / "told train")]
+    assert told == [line["losses"]["hinge"] for line in read(ran / "told train")]
 
 
 def test_each_group_of_a_table_is_on_the_page() -> None:
@@ -168,9 +174,9 @@ def test_the_optimiser_takes_steps_of_one_size(outside: Callable[[str], Any]) ->
     assert weight.tolist() == pytest.approx([0.85, -1.8, 3.8])
 
 
-def test_a_metric_from_outside_is_in_json_table_page_and_comparison(installed: Path) -> None:
+def test_a_metric_from_outside_is_in_json_table_page_and_comparison(ran: Path) -> None:
     """After the lines of the page; by hand from the scores of every clip."""
-    kept = json.loads((installed / "still.json").read_text())
+    kept = json.loads((ran / "still.json").read_text())
     views = kept["per_clip"]["views"]
     assert not any(view["ties"] for view in kept["views"].values())
     answers = (views[view]["predicted"] for view in ("plain", "static"))
@@ -182,10 +188,10 @@ def test_a_metric_from_outside_is_in_json_table_page_and_comparison(installed: P
     told = kept["metrics"]["as_still"]
     assert told["value"] == sum(same) / 4 and told["count"] == 4 and told["title"] == "as still"
     assert kept["per_clip"]["metrics"] == {"as_still": same}
-    table = run(installed, "sbtools report -o page.html --format csv still.json")
+    table = run(ran, "sbtools report -o page.html --format csv still.json")
     assert f"as_still,{told['value']}," in table
-    assert ">as still<" in (installed / "page.html").read_text()
-    found = json.loads(run(installed, "sbtools compare --json still.json still.json"))
+    assert ">as still<" in (ran / "page.html").read_text()
+    found = json.loads(run(ran, "sbtools compare --json still.json still.json"))
     one = found["metrics"]["as_still plain"]
     assert one["a"]["value"] == one["b"]["value"] == told["value"] and one["count"] == 4
 
