@@ -6,12 +6,13 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sbtools import rng, work
+from sbtools.bank.asked import Bank
 from sbtools.bank.choice import by_clip, chosen
 from sbtools.errors import SbtoolsError, UsageError
 from sbtools.job import Job, untold
@@ -19,9 +20,6 @@ from sbtools.records import Columns, Record
 from sbtools.stage import into_store, items_of
 from sbtools.store import Stores, StoreWriter
 from sbtools.work import Chunks, Work
-
-if TYPE_CHECKING:
-    from sbtools.bank.stage import Bank
 
 log = logging.getLogger("sbtools")
 

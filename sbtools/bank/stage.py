@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from sbtools import __version__, work
-from sbtools.bank.choice import UPPER, Slice
+from sbtools.bank.asked import Bank
 from sbtools.bank.frames import Known, write
-from sbtools.bank.scores import SCORES, STILL, ByModel, Scores, require_frame_model
+from sbtools.bank.scores import STILL, ByModel, Scores, require_frame_model
 from sbtools.clip import Head
 from sbtools.errors import ClipError, UsageError
 from sbtools.job import Job
@@ -28,30 +28,6 @@ log = logging.getLogger("sbtools")
 
 FIELD = "frame_scores"
 FACTORY = "sbtools.bank.task:make_score"
-
-
-@dataclass(frozen=True)
-class Bank:
-    """What a bank is made of, and how: `run` scores every K-th frame, or none for motion; `frames`
-    of the slice are kept, at size x size pixels."""
-
-    run: str | None
-    score: str = "max"
-    every: int = 1
-    part: Slice = UPPER
-    frames: int = 1024
-    size: int = 224
-    which: str | None = None
-    device: str = "auto"
-
-    def __post_init__(self) -> None:
-        """UsageError for a score that there is not, and for a run that is asked for nothing."""
-        if self.score not in SCORES:
-            raise UsageError(f"--score is {', '.join(SCORES)}, not '{self.score}'")
-        if (self.run is None) != (self.score == "motion"):
-            wanted = "name the run of a frame model: sbtools bank RUN [INPUT]..."
-            left = f"--score motion asks no model: leave {self.run} out"
-            raise UsageError(wanted if self.run is None else left)
 
 
 def bank(

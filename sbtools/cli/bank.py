@@ -76,8 +76,9 @@ def command(
     judged, common = _split(common, score)
 
     def stage(incoming: Iterator[Record], job: Job) -> Iterator[Record]:
+        from sbtools.bank.asked import Bank
         from sbtools.bank.choice import Slice
-        from sbtools.bank.stage import Bank, bank
+        from sbtools.bank.stage import bank
 
         asked = Bank(judged, score, every, Slice.parse(part), frames, size, which, device)
         return bank(incoming, job, asked, output, scores, run=run.provenance(job), **parts)

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from sbtools.bank.asked import Bank
 from sbtools.bank.choice import Slice
-from sbtools.bank.stage import Bank, bank
+from sbtools.bank.stage import bank
 from sbtools.job import Job
 from sbtools.records import Record
 from sbtools.store import StoreWriter
