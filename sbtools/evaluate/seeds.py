@@ -48,6 +48,17 @@ class SeedInterval:
         return self.low > 0 or self.high < 0
 
 
+def paired(differences: Floats, clip_variance: float = 0.0, level: float = LEVEL) -> SeedInterval:
+    """The mean of a difference [n] that each of n seeds gives, by Student's t: one arm's
+    `contrast`."""
+    return contrast([differences], [1.0], level, clip_variance)
+
+
+def mean(values: Floats, clip_variance: float = 0.0, level: float = LEVEL) -> SeedInterval:
+    """The mean of a metric [n] over n seeds; p is that of a true mean of 0."""
+    return paired(values, clip_variance, level)
+
+
 def contrast(
     arms: Sequence[Floats],
     signs: Sequence[float],

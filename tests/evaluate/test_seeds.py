@@ -10,14 +10,10 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
-from sbtools.evaluate.seeds import SeedInterval, arms_covariance, contrast
+from sbtools.evaluate.seeds import arms_covariance, contrast, mean, paired
 
 RNG = np.random.default_rng(0)
 ARMS = [RNG.normal(0.1, 0.2, count) for count in (2, 3, 5, 10)]
-
-
-def paired(values: np.ndarray, clips: float = 0.0, level: float = 0.95) -> SeedInterval:
-    return contrast([values], [1.0], level, clips)
 
 
 def clip_covariance(rows: np.ndarray, sources: np.ndarray) -> float:
@@ -33,6 +29,7 @@ def test_seeds_are_paired_by_student_s_t(values: np.ndarray) -> None:
     assert found.shown == (told.pvalue < 0.05)
     wide = paired(values, level=0.99)
     assert (wide.low, wide.high) == pytest.approx(told.confidence_interval(0.99), abs=1e-12)
+    assert mean(values) == found
 
 
 @pytest.mark.parametrize("values", ARMS, ids=len)
