@@ -14,7 +14,7 @@ from sbtools.records import Record
 from sbtools.store import Stores
 from sbtools.store.check import check_part, check_store
 from sbtools.store.held import held_ids
-from sbtools.store.layout import ADDRESSES, split_address
+from sbtools.store.layout import addresses, split_address
 from sbtools.store.shards import require_whole
 
 log = logging.getLogger("sbtools")
@@ -93,7 +93,7 @@ class Checker:
         if "error" in record:
             return
         try:
-            digests = [self._address(record, name) for name in ADDRESSES if name in record]
+            digests = [self._address(record, name) for name in addresses(record)]
             if "pixels" not in record:
                 self._video(record, [*digests, record.get("digest")])
         except DamagedError as error:

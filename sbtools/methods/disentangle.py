@@ -24,7 +24,7 @@ BIASED = ("input", "network", "head")
 SEEN = ("frame", "shuffled")
 INDEPENDENCE = ("hsic", "hsic-conditional", "adversarial", "adversarial-joint")
 SCENES = ("name", "scores")
-HIDDEN, QUEUE = 512, 256
+HIDDEN = 512
 
 
 class Disentangle(Method):
@@ -72,7 +72,7 @@ class Disentangle(Method):
         twin: str = "",
         independence: str = "hsic",
         scene: str = "name",
-        queue: int = QUEUE,
+        queue: int = 256,
     ) -> None:
         super().__init__()
         self._asked: dict[str, Any] = {

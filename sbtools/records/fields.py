@@ -73,6 +73,12 @@ def _address(value: Any) -> bool:
     return _path(value) and not value.startswith("::") and "::clips/" in value
 
 
+def _address_or_numbers(value: Any) -> bool:
+    if type(value) is list:
+        return value != [] and all(_number(item) for item in value)
+    return _address(value)
+
+
 def _number(value: Any) -> bool:
     return type(value) in _NUMBERS and -_SIZE_LIMIT < value < _SIZE_LIMIT
 
@@ -212,7 +218,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "variant": _A_TEXT,
     "background_kind": _A_TEXT,
     "features": _AN_ADDRESS,
-    "scene_scores": _AN_ADDRESS,
+    "scene_scores": (_address_or_numbers, "an address (PART.h5::clips/KEY), or a list of numbers"),
     "frame_scores": _AN_ADDRESS,
     "plate": (_path, "a path, or an address"),
     "sampled": (_counts, "a list of frame numbers"),

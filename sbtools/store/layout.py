@@ -142,9 +142,13 @@ def split_address(address: str) -> tuple[str, str]:
 
 def without_parts(record: Record) -> Record:
     """The record with its addresses cut to "::clips/KEY": equal wherever the clip was stored."""
-    fields = set(ADDRESSES) & record.keys()
-    cut = {name: "::clips/" + split_address(record[name])[1] for name in fields}
-    return {**record, **cut}
+    found = addresses(record).items()
+    return {**record, **{name: "::clips/" + split_address(told)[1] for name, told in found}}
+
+
+def addresses(record: Record) -> dict[str, str]:
+    """The addresses in a record, by field; scores may stand there themselves."""
+    return {name: record[name] for name in ADDRESSES if isinstance(record.get(name), str)}
 
 
 def without_version(what: Mapping[str, Any]) -> dict[str, Any]:

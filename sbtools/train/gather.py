@@ -16,7 +16,7 @@ from sbtools.errors import OutputError, RecordError, UsageError
 from sbtools.loader.needs import Needs, build
 from sbtools.records import Record
 from sbtools.store import Stores
-from sbtools.store.layout import ADDRESSES, split_address
+from sbtools.store.layout import addresses, split_address
 from sbtools.store.output import temporary_of, writing
 
 log = logging.getLogger("sbtools")
@@ -164,9 +164,8 @@ def _count(record: Record, found: Gathered) -> None:
     found.labels[label] += 1
     found.sources[source_of(record)] += 1
     found.ids.add(hash(record["id"]))
-    for name in ADDRESSES:
-        if name in record:
-            found.stores.add(os.path.dirname(split_address(record[name])[0]))
+    for told in addresses(record).values():
+        found.stores.add(os.path.dirname(split_address(told)[0]))
     for stage, what in record.get("made", {}).items():
         known = found.made.setdefault(stage, [])
         if what not in known and len(known) < NAMED:

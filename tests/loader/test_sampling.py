@@ -127,7 +127,7 @@ def test_short_clips_begin_anew() -> None:
 
 def test_a_rule_that_is_none_is_named() -> None:
     for rule in ("dense", "dense:8", "segments:0x2", "dense:8x2x2", "uniform"):
-        with pytest.raises(UsageError, match=f"dense:32x2\\), not '{rule}'"):
+        with pytest.raises(UsageError, match=f"or albar:TxS, not '{rule}'"):
             Recipe(sampling=rule)
     with pytest.raises(UsageError, match="dense:8x2 shows 8 frames, not 4"):
         sampling.require_frames("dense:8x2", 4)

@@ -34,6 +34,7 @@ ELSEWHERE = {
     "fetch": "moves a folder that was downloaded, likewise",
     "_write": "sbtools doctor tries out a folder",
     "interpolate": "links boxes, not files",
+    "numbered": "likewise",
 }
 """Functions that give files names and have no hook of their own, and why."""
 

@@ -33,9 +33,19 @@ EPS = 1e-3
 COMMON = {"classes": ("walk", "wave"), "epochs": 1, "batch": BATCH, "lr": 1e-3, "lr_floor": 1.0}
 
 
+TOLD: dict[str, dict[str, Any]] = {
+    "disentangle": {"l_s": 0.0},
+    "stillmix": {"frames": "random", "p": 0.0},
+}
+"""For clips without scenes and banks; more ways are in test_ranks_toys.py."""
+
+
 def cases() -> dict[str, Settings]:
     """Every method with the small model; every model with the mask method; the ways to go."""
-    made = {f"method {name}": settings(**COMMON, method=name) for name in [*METHODS, "two"]}
+    made = {
+        f"method {name}": settings(**COMMON, method=name, method_settings=TOLD.get(name, {}))
+        for name in [*METHODS, "two"]
+    }
     for name in ("vificlip", "actionclip"):
         asked = {**COMMON, "model": name, "frames": 2, "method": "mask", "eps": EPS}
         asked["checkpoint_activations"] = name == "actionclip"
