@@ -14,7 +14,7 @@ import pytest
 from tests.cli.running import SBTOOLS, environment, ids, lines, sbtools, shell
 from tests.making import make_clips
 
-KILLS = int(os.environ.get("SBTOOLS_KILLS", "5"))
+KILLS = int(os.environ.get("SBTOOLS_KILLS", "3"))
 """Random kills for each stage; 100 once in a while."""
 
 CLIPS = 12
@@ -81,8 +81,20 @@ def test_random_kills_leave_a_store_that_the_same_command_completes(stage: str, 
     assert not [name for name in os.listdir(work / f"killed-{stage}") if ".tmp-" in name]
 
 
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("stage", STAGES)
+SLOW = pytest.mark.skipif(
+    not os.environ.get("SBTOOLS_TEST_SLOW"),
+    reason="takes minutes (SBTOOLS_TEST_SLOW=1 runs it); mask commits by the same steps",
+)
+
+
+@pytest.mark.parametrize(
+    ("stage", "step"),
+    [
+        *(("mask", step) for step in STEPS),
+        ("segment", STEPS[-1]),
+        *(pytest.param("segment", step, marks=SLOW) for step in STEPS[:-1]),
+    ],
+)
 def test_a_kill_at_each_step_of_a_commit(stage: str, step: str, work: Path) -> None:
     words, clean = STAGES[stage]
     store = f"{stage}-{step}"
