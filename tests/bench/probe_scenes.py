@@ -6,7 +6,7 @@ difference, the first arm less the second; for each cell the mean difference ove
 Student's t interval, paired; and, of two cells, the second's difference less the first's. Each seed
 has clips of its own, so that their variance is in that of the seeds.
 
-    cd /work/probe && for run in runs/*-[123]; do
+    for run in runs/*-[123]; do
       name=$(basename $run)
       sbtools features -q $run -o features/$name clips-${name##*-}/test-unbiased.jsonl \
         > features/$name.jsonl
