@@ -13,7 +13,12 @@ def reverse_gradient(x: Tensor, scale: float | Tensor = 1.0) -> Tensor:
 
     Ganin et al., "Domain-adversarial training of neural networks", JMLR 2016.
     """
-    found: Tensor = _Reversed.apply(x, scale)
+    return scaled_gradient(x, -scale)
+
+
+def scaled_gradient(x: Tensor, scale: float | Tensor) -> Tensor:
+    """x itself, whose gradient is scale times what comes back."""
+    found: Tensor = _Scaled.apply(x, scale)
     return found
 
 
@@ -23,7 +28,7 @@ def ramp(progress: float) -> float:
     return float(2 / (1 + torch.exp(torch.tensor(-10.0 * progress, dtype=torch.float64))) - 1)
 
 
-class _Reversed(torch.autograd.Function):
+class _Scaled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, scale: float | Tensor) -> Tensor:
         ctx.scale = scale
@@ -31,4 +36,4 @@ class _Reversed(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *passed: Tensor) -> tuple[Tensor, None]:
-        return -ctx.scale * passed[0], None
+        return ctx.scale * passed[0], None

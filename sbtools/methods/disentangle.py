@@ -14,7 +14,7 @@ from torch.nn import functional
 from sbtools import distributed
 from sbtools.errors import UsageError
 from sbtools.losses.independence import LEAST, conditional_hsic, hsic
-from sbtools.losses.reversal import ramp, reverse_gradient
+from sbtools.losses.reversal import ramp, reverse_gradient, scaled_gradient
 from sbtools.methods.base import Build, Method
 from sbtools.methods.queue import FeatureQueue
 from sbtools.models.base import Encoded, Group, VideoModel, unit
@@ -51,7 +51,8 @@ class Disentangle(Method):
                    z_u and z_b of a clip from those of two
     scene          name, that of the record; scores, those of `sbtools scenes`
     queue          how many clips of the steps before are kept, without gradient, beside the batch
-                   for hsic; with fewer than 4 clips together the term is left out, and counted
+                   for hsic, whose gradient is made larger by as much, as if all had one; with fewer
+                   than 4 clips together the term is left out, and counted
 
     With l_s = 0 nothing tells z_b what a scene is: l_b is then 1 where it was 0, and adversarial is
     adversarial-joint. All weights 0 is plain training.
@@ -225,7 +226,8 @@ class Disentangle(Method):
             return own.sum() * 0
         self._count["told"] += 1
         u, b, last = every.split([z_u.shape[1], z_b.shape[1], 1], dim=1)
-        return hsic(u, b) if self.way == "hsic" else conditional_hsic(u, b, last[:, 0].long())
+        told = hsic(u, b) if self.way == "hsic" else conditional_hsic(u, b, last[:, 0].long())
+        return scaled_gradient(told, len(every) / len(now))
 
     def _joint(self, z_u: Tensor, z_b: Tensor, scale: float) -> Tensor:
         """How well z_u and z_b of a clip are told from those of two clips, in nats a pair."""

@@ -205,6 +205,29 @@ def test_the_queue_holds_the_steps_before_and_each_part_once() -> None:
                        terms(model, method, given)["independence"])  # fmt: skip
 
 
+@pytest.mark.parametrize("way", ["hsic", "hsic-conditional"])
+def test_clips_of_the_queue_do_not_weaken_the_gradient(way: str) -> None:
+    """As if each had one: of 3 clips beside 6 that have none, three times theirs."""
+    model, method = opened(queue=6, biased="head", independence=way, l_s=0, l_b=1)
+    for step in range(3):
+        given = batch(3, step)
+        found = terms(model, method, given)["independence"]
+    kept = method._queue._kept
+    assert kept is not None and len(kept) == 6
+    one = method.streams(outputs(model, method, given))
+    u, b = (
+        torch.cat([one[name] / one[name].norm(dim=1, keepdim=True), kept[:, part]])
+        for name, part in (("u", slice(0, 256)), ("b", slice(256, 512)))
+    )
+    classes = torch.cat([given["label"], kept[:, 512].long()])
+    plain = hsic(u, b) if way == "hsic" else conditional_hsic(u, b, classes)
+    torch.testing.assert_close(found, plain)
+    weights = [*method.projections.parameters()]
+    for mine, other in zip(torch.autograd.grad(found, weights), torch.autograd.grad(plain, weights),
+                           strict=True):  # fmt: skip
+        torch.testing.assert_close(mine, 3 * other)
+
+
 def test_weights_of_zero_are_plain_training() -> None:
     model = network()
     before = torch.get_rng_state()
