@@ -1,18 +1,22 @@
 #!/usr/bin/env python
 """Does a method move what it names? Each against plain training of the same whole seed.
 
-    python examples/methods-demo.py [--fast] [--scale F] [--seeds 1-6] [--models A] [--arms A,B] OUT
+    python examples/methods-demo.py [--part moves|ablation|sweep] [--fast] [--seeds 1,2]
+                                    [--models A] [--arms A,B] [--jobs 2] OUT
 
 Clips have the background of their class in 9 of 10 (rho .9); models are judged on clips with free
 backgrounds, and on clips with another class's. A seed draws clips, weights, order and all else
-anew. conv3d is trained with 6 seeds, vificlip, from a small CLIP pretrained for each, with 3. An
-arm with a method is asked whether it moves what it names, up or down as it says, by a paired t
-interval over seeds; its twins whose weights are 0, and whose signs are turned, are asked the same,
-and are not to.
+anew. conv3d, 6 seeds, has first been trained on other clips, whose backgrounds tell nothing;
+vificlip, 3 seeds, starts from a small CLIP. An arm with a method is asked whether it moves what it
+names, up or down as it says, by a paired t interval over seeds; a twin without the term, and one
+whose sign is turned, are asked the same, and are not to. methods_arms.py says what is trained,
+methods_table.py what is concluded.
+
+--part ablation is of where disentangle takes its biased stream from, how the two are made
+independent, and of the scene loss; sweep, on seeds of its own, of the weights of its losses.
 
 Run it again, also after Ctrl-C: whatever is done is not done again. The table goes to stdout, made
-of OUT/results alone. --scale is how many times the usual number of clips there are. --fast tries
-the commands out, and what it prints means nothing.
+of OUT/results alone. --fast tries the commands out, and what it prints means nothing.
 """
 
 from __future__ import annotations
@@ -22,109 +26,108 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from methods_arms import ARMS, BANK, FAST, FRAMES, PARTS, SCALE, START, TRAINED, Part
+from methods_table import Results, lines, wanted
 
-from sbtools.evaluate import result
 from sbtools.evaluate.scores import from_stores
-from sbtools.evaluate.seeds import paired
 
-ENTROPY, SBERR, TOP1 = "static entropy", "SBErr", "top1"
-ALBAR = ("--method", "albar", "--set", "gp_reduction=sample")
-"""w_gp is 10 / sqrt(32), at 32 pixels what the official code's 10 is."""
-
-W = {"w_adv": 1.0, "w_ent": 4.25, "w_gp": 1.77}
-
-
-def _albar(sign: float, **more: str) -> list[str]:
-    weights = {
-        "w_adv": sign * W["w_adv"],
-        "w_ent": sign * W["w_ent"],
-        "w_gp": abs(sign) * W["w_gp"],
-    }
-    told = {**{name: f"{value:g}" for name, value in weights.items()}, **more}
-    return [*ALBAR, *(word for name in told for word in ("--set", f"{name}={told[name]}"))]
-
-
-ARMS: dict[str, list[str]] = {
-    "plain": [],
-    "mask": ["--method", "mask"],
-    "albar": _albar(1),
-    "albar-capped": _albar(1, adv_cap="log-k"),
-    "albar-0": _albar(0),
-    "albar-turned": _albar(-1),
-}
-CLAIMS: dict[str, tuple[str, int]] = {
-    "mask": (SBERR, -1),
-    **{arm: (ENTROPY, 1) for arm in ARMS if arm.startswith("albar")},
-}
-"""What an arm is to move, and whether up or down."""
-
-CONTROLS = ("albar-0", "albar-turned")
-SEEDS = {"conv3d": 6, "vificlip": 3}
-TRAINED: dict[str, list[str]] = {
-    "conv3d": ["--model", "linear", "--set-model", "backbone=conv3d", "--epochs", "12", "--warmup",
-               "1", "--batch", "32", "--lr", "3e-3"],
-    "vificlip": ["--model", "vificlip", "--set-model", "normalise=clip", "--set-model",
-                 "crop=centre", "--set-model", "short=64", "--set-model", "jitter=0", "--set-model",
-                 "gray=0", "--epochs", "12", "--warmup", "1", "--batch", "32", "--lr", "1.5e-3"],
-}  # fmt: skip
-GATES = ((TOP1, 85, "val", 1), (SBERR, 50, "conflict", 1), (TOP1, 30, "free", -1))
-"""Of plain conv3d, means over seeds: at least, or with -1 at most."""
+SPLITS = "train,val-iid,test-unbiased,test-conflict"
+ONE = ("--workers", "0", "--threads", "1")
 
 
 class Demo:
     """Clips, runs and results in a folder; `call` runs a command of sbtools."""
 
     def __init__(
-        self, folder: Path, fast: bool = False, scale: float = 1.0, call: Any = None
+        self, folder: Path, fast: bool = False, scale: float = SCALE, call: Any = None
     ) -> None:
         self.folder, self.fast, self.call = folder, fast, call or self._call
-        self.scale = 0.01 if fast else scale
+        self.scale = FAST if fast else scale
+        self.results, self.starts = Results(folder / "results"), {}
 
     def _call(self, words: Sequence[str], log: Path) -> None:
-        with open(log, "wb") as lines:
-            subprocess.run(["sbtools", *words], stdout=lines, check=True)
+        with open(log, "wb") as told:
+            subprocess.run(["sbtools", *words], stdout=told, check=True)
 
-    def run(self, model: str, arm: str, seed: int) -> None:
+    def run(self, part: Part, arm: str, seed: int) -> None:
         """Train and judge one arm, as far as that is not done."""
-        wanted = [self.result(model, arm, seed, of) for of in ("val", "free", "conflict", "static")]
-        if all(path.exists() for path in wanted):
+        model = part.model
+        if ARMS[arm].plain and seed != min(part.seeds):
             return
-        clips, run = self.clips(seed), self.folder / "runs" / f"{arm}-{model}-{seed}"
-        start = self.start(model, seed)
+        if self.results.judged(part, arm, seed):
+            return
         sys.stderr.write(f"seed {seed}: {model}, {arm}\n")
-        self.sbtools(run.name, "train", *TRAINED[model], *start, *ARMS[arm], "--seed", str(seed),
-                     "--cache", str(clips / "cache"), "-o", str(run), "--workers", "0",
-                     *(["--epochs", "1", "--warmup", "0"] if self.fast else []),
-                     str(clips / "s90c00-train.jsonl"))  # fmt: skip
-        sets = {"val": "s90c00-val-iid", "free": "test-unbiased", "conflict": "test-conflict"}
-        for of, records in sets.items():
-            views = ["plain", "static"] if of == "free" else ["plain"]
-            path = self.result(model, arm, seed, of)
-            if not path.exists():
-                kept = ["--scores", str(run / "free")] if of == "free" else []
-                self.sbtools(f"{run.name}-{of}", "eval", "--no-per-clip", "--examples", "0",
-                             "--workers", "0", "--views", ",".join(views), *kept,
-                             "-o", str(path), str(run), str(clips / f"{records}.jsonl"),
-                )  # fmt: skip
-        told = {"entropy": static_entropy(str(run / "free"))}
-        self.result(model, arm, seed, "static").write_text(json.dumps(told) + "\n")
+        run = self.train(model, arm, seed)
+        if ARMS[arm].plain:
+            path = self.results.path(model, arm, seed, "same")
+            self.keep(path, {"same": same(run, self.of(model, "plain", seed))})
+        else:
+            self.judge(part, arm, seed, run)
+
+    def of(self, model: str, arm: str, seed: int) -> Path:
+        return self.folder / "runs" / f"{arm}-{model}-{seed}"
+
+    def train(self, model: str, arm: str, seed: int) -> Path:
+        run = self.of(model, arm, seed)
+        start, words = self.start(model, seed), ARMS[arm].words
+        if any("BANK" in word for word in words):
+            words = tuple(word.replace("BANK", str(self.bank(seed))) for word in words)
+        records = self.clips(seed) / "s90c00-train.jsonl"
+        self.training(run, (*TRAINED[model], *start, *words), seed, records)
+        return run
+
+    def judge(self, part: Part, arm: str, seed: int, run: Path) -> None:
+        """The result files of a run that the part asks for."""
+        clips, scores = self.clips(seed), str(self.folder / "scores" / run.name)
+        free = clips / "test-unbiased.jsonl"
+        for of in wanted(part, arm):
+            path = self.results.path(part.model, arm, seed, of)
+            if path.exists():
+                continue
+            if of == "val":
+                self.eval(run, path, clips / "s90c00-val-iid.jsonl")
+            elif of == "conflict":
+                self.eval(run, path, clips / "test-conflict.jsonl")
+            elif of == "free":
+                self.eval(run, path, free, "--views", "plain,static", "--scores", scores)
+            elif of == "static":
+                self.keep(path, {"entropy": static_entropy(scores)})
+            else:
+                stream = ("--stream", "b") if of == "scene-b" else ()
+                self.probe(run, path, free, *stream)
 
     def clips(self, seed: int) -> Path:
         """The folder of a seed's clips, made where they are not there."""
         folder = self.folder / f"clips-{seed}"
         if not (folder / "test-conflict.jsonl").exists():
-            self.demo(folder, seed, "--splits", "train,val-iid,test-unbiased,test-conflict")
+            self.demo(folder, seed, "--cell", ".9,0", "--splits", SPLITS)
         return folder
 
-    def start(self, model: str, seed: int) -> list[str]:
-        """The small CLIP that the arms of a seed start from."""
-        if model != "vificlip":
-            return []
+    def start(self, model: str, seed: int) -> tuple[str, ...]:
+        """What the arms of a seed start from: conv3d trained on clips whose background tells
+        nothing, a small CLIP of captions."""
+        if (model, seed) not in self.starts:
+            made = self.unbiased(seed) if model == "conv3d" else self.clip(seed)
+            self.starts[model, seed] = ("--weights", str(made))
+        return self.starts[model, seed]
+
+    def unbiased(self, seed: int) -> Path:
+        run, clips = self.folder / "runs" / f"start-{seed}", self.clips(seed)
+        records = clips / "s00c00-train.jsonl"
+        if not records.exists():
+            self.demo(clips, seed, "--cell", "0,0", "--splits", "train")
+        self.training(run, START, seed, records)
+        return run
+
+    def clip(self, seed: int) -> Path:
         path, folder = self.folder / f"tiny-{seed}.safetensors", self.folder / f"captions-{seed}"
         if not (folder / "captions.jsonl").exists():
             self.demo(folder, seed, "--captions", "--splits", "captions")
@@ -132,29 +135,50 @@ class Demo:
             epochs = "1" if self.fast else "5"
             self.sbtools(path.stem, "train", "--pretrain", "captions", "--epochs", epochs, "--seed",
                          str(seed), "-o", str(path), str(folder / "captions.jsonl"))  # fmt: skip
-        return ["--weights", str(path)]
+        return path
+
+    def bank(self, seed: int) -> Path:
+        """The frames that a network of single frames is most certain about."""
+        bank, clips = self.folder / f"bank-{seed}", self.clips(seed)
+        if not bank.exists():
+            run, made = self.folder / "runs" / f"frames-{seed}", bank.with_name(f"making-{seed}")
+            records = clips / "s90c00-train.jsonl"
+            self.training(run, FRAMES, seed, records)
+            self.sbtools(bank.name, "bank", *BANK, "--workers", "0", "--overwrite", "--scores",
+                         str(self.folder / f"frame-scores-{seed}"), "-o", str(made), str(run),
+                         str(records))  # fmt: skip
+            made.rename(bank)
+        return bank
+
+    def training(self, run: Path, words: Sequence[str], seed: int, records: Path) -> None:
+        short = ("--epochs", "1", "--warmup", "0") if self.fast else ()
+        self.sbtools(run.name, "train", *words, *short, *ONE, "--seed", str(seed), "--cache",
+                     str(records.parent / "cache"), "-o", str(run), str(records))  # fmt: skip
+
+    def eval(self, run: Path, path: Path, records: Path, *words: str) -> None:
+        self.sbtools(path.stem, "eval", "--no-per-clip", "--examples", "0", *ONE, *words, "-o",
+                     str(path), str(run), str(records))  # fmt: skip
+
+    def probe(self, run: Path, path: Path, records: Path, *words: str) -> None:
+        """How well a linear probe reads the scene in the features of the clips."""
+        store, log = self.folder / "features" / path.stem, self.folder / "log"
+        told = log / f"{path.stem}.jsonl"
+        self.sbtools(path.stem, "features", *ONE, *words, "-o", str(store), str(run), str(records))
+        self.sbtools(f"{path.stem}-probe", "probe", "--target", "scene", str(told))
+        path.write_text((log / f"{path.stem}-probe.jsonl").read_text())
 
     def demo(self, folder: Path, seed: int, *words: str) -> None:
-        self.sbtools(folder.name, "demo", "--seed", str(seed), "--cell", ".9,0", "--scale",
-                     f"{self.scale:g}", "--workers", "0", *words, str(folder))  # fmt: skip
+        scale = self.scale * (2 if "--captions" in words else 1)
+        self.sbtools(folder.name, "demo", "--seed", str(seed), "--scale", f"{scale:g}", "--workers",
+                     "0", *words, str(folder))  # fmt: skip
 
     def sbtools(self, name: str, command: str, *words: str) -> None:
         (self.folder / "log").mkdir(parents=True, exist_ok=True)
-        (self.folder / "results").mkdir(exist_ok=True)
+        self.results.folder.mkdir(exist_ok=True)
         self.call([command, "-q", *words], self.folder / "log" / f"{name}.jsonl")
 
-    def result(self, model: str, arm: str, seed: int, of: str) -> Path:
-        return self.folder / "results" / f"{arm}-{model}-{seed}-{of}.json"
-
-    def value(self, model: str, arm: str, seed: int, what: str, of: str = "free") -> float | None:
-        """In percent; static entropy in percent of log K. None where it is not there yet."""
-        of = {ENTROPY: "static", SBERR: "conflict"}.get(what, of)
-        path = self.result(model, arm, seed, of)
-        if not path.exists():
-            return None
-        if what == ENTROPY:
-            return 100 * float(json.loads(path.read_text())["entropy"])
-        return 100 * float(result.read(str(path))["metrics"][what.lower()]["value"])
+    def keep(self, path: Path, told: Mapping[str, Any]) -> None:
+        path.write_text(json.dumps(told) + "\n")
 
 
 def static_entropy(scores: str) -> float:
@@ -168,52 +192,10 @@ def static_entropy(scores: str) -> float:
     return float(np.concatenate(each).mean())
 
 
-def table(values: Mapping[tuple[str, str], Mapping[str, Sequence[float]]]) -> Iterator[str]:
-    """values: [model, arm][quantity], one for each seed, the same seeds for all arms of a model."""
-    yield "| model | arm | seeds | static entropy | SBErr | top1, free | moves what it names |"
-    yield "|---|---|--:|--:|--:|--:|---|"
-    for (model, arm), own in values.items():
-        means = " | ".join(f"{np.mean(own[what]):.1f}" for what in (ENTROPY, SBERR, TOP1))
-        told = verdict(arm, values[model, "plain"], own) if arm in CLAIMS else ""
-        yield f"| {model} | {arm} | {len(own[TOP1])} | {means} | {told} |"
-
-
-def verdict(arm: str, plain: Mapping[str, Sequence[float]], own: Mapping[str, Any]) -> str:
-    """Whether the quantity of an arm moves as claimed: of a control it is not to."""
-    what, sign = CLAIMS[arm]
-    found = paired(np.subtract(own[what], plain[what]))
-    moves = found.low > 0 if sign > 0 else found.high < 0
-    span = "no interval" if math.isnan(found.low) else f"{found.low:+.1f} to {found.high:+.1f}"
-    told = f"{what} {found.value:+.1f} [{span}]"
-    if len(own[what]) < 2:
-        return f"{told}: one seed tells nothing"
-    wanted = "" if moves != (arm in CONTROLS) else " (**not as it should be**)"
-    return f"{told}: {'yes' if moves else 'no'}{wanted}"
-
-
-def gathered(demo: Demo, seeds: Mapping[str, Sequence[int]], arms: Sequence[str]) -> Any:
-    """What `table` takes, of the seeds that all of these arms have."""
-    found: dict[tuple[str, str], dict[str, list[float]]] = {}
-    for model, asked in seeds.items():
-        rows = {(arm, seed): [demo.value(model, arm, seed, what) for what in (ENTROPY, SBERR, TOP1)]
-                for arm in arms for seed in asked}  # fmt: skip
-        whole = [seed for seed in asked if all(None not in rows[arm, seed] for arm in arms)]
-        for arm in arms if whole else ():
-            columns = zip(*(rows[arm, seed] for seed in whole), strict=True)
-            found[model, arm] = dict(zip((ENTROPY, SBERR, TOP1), map(list, columns), strict=True))
-    return found
-
-
-def gates(demo: Demo, seeds: Sequence[int]) -> Iterator[str]:
-    """Whether plain conv3d has the bias that a method is to take away."""
-    for what, limit, of, sign in GATES:
-        values = [demo.value("conv3d", "plain", seed, what, of) for seed in seeds]
-        known = [value for value in values if value is not None]
-        if known:
-            mean = float(np.mean(known))
-            kind = "at least" if sign > 0 else "at most"
-            met = "met" if sign * (mean - limit) >= 0 else "**missed**"
-            yield f"- plain conv3d, {what} on {of}: {mean:.1f}, {kind} {limit}: {met}"
+def same(run: Path, other: Path) -> bool:
+    """Whether the networks of two runs have the same weights, bit for bit."""
+    one, two = (torch.load(each / "last.pt", weights_only=True)["model"] for each in (run, other))
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
 
 
 def require_same(path: Path, settings: Mapping[str, Any]) -> None:
@@ -225,33 +207,35 @@ def require_same(path: Path, settings: Mapping[str, Any]) -> None:
     path.write_text(text)
 
 
-def numbers(text: str) -> list[int]:
-    """1-6 or 1,3,5."""
-    first, dash, last = text.partition("-")
-    return list(range(int(first), int(last) + 1)) if dash else [int(n) for n in text.split(",")]
-
-
 def main() -> None:
     asked = argparse.ArgumentParser()
     asked.add_argument("out", type=Path)
+    asked.add_argument("--part", choices=PARTS, default="moves")
     asked.add_argument("--fast", action="store_true")
-    asked.add_argument("--scale", type=float, default=1.0)
-    asked.add_argument("--seeds", type=numbers)
-    asked.add_argument("--models", default=",".join(SEEDS))
-    asked.add_argument("--arms", default=",".join(ARMS))
+    asked.add_argument("--scale", type=float, default=SCALE)
+    asked.add_argument("--seeds", type=lambda text: tuple(map(int, text.split(","))))
+    asked.add_argument("--models")
+    asked.add_argument("--arms")
+    asked.add_argument("--jobs", type=int, default=2)
     given = asked.parse_args()
-    models, arms = given.models.split(","), given.arms.split(",")
-    seeds = {model: given.seeds or list(range(1, SEEDS[model] + 1)) for model in models}
+    parts = [part.of(given.seeds, given.arms and given.arms.split(","))
+             for part in PARTS[given.part]
+             if part.model in (given.models or part.model).split(",")]  # fmt: skip
     demo = Demo(given.out, given.fast, given.scale)
-    told = {"fast": given.fast, "scale": demo.scale, "arms": ARMS, "train": TRAINED}
-    require_same(given.out / "settings.json", told)
-    for model in models:
-        for seed in seeds[model]:
-            for arm in arms:
-                demo.run(model, arm, seed)
-    rows = gathered(demo, seeds, arms)
-    lines = [*table(rows), "", *gates(demo, seeds.get("conv3d", ()))]
-    sys.stdout.write("\n".join(lines) + "\n")
+    for part in parts:
+        arms = {name: asdict(ARMS[name]) for name in part.arms}
+        told = {"fast": given.fast, "scale": demo.scale, "arms": arms,
+                "train": [TRAINED[part.model], START, FRAMES, BANK]}  # fmt: skip
+        require_same(given.out / f"settings-{given.part}-{part.model}.json", told)
+
+    def whole(seed: int) -> None:
+        for part in parts:
+            for arm in part.arms if seed in part.seeds else ():
+                demo.run(part, arm, seed)
+
+    with ThreadPoolExecutor(given.jobs) as pool:
+        list(pool.map(whole, sorted({seed for part in parts for seed in part.seeds})))
+    sys.stdout.write("\n".join(lines(demo.results, parts)))
 
 
 if __name__ == "__main__":

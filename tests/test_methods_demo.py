@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -27,13 +27,24 @@ SCRIPT = HERE / "examples" / "methods-demo.py"
 
 
 @cache
-def script() -> Any:
-    spec = importlib.util.spec_from_file_location("methods_demo", SCRIPT)
+def script(name: str = "methods-demo") -> Any:
+    path = HERE / "examples" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name.replace("-", "_"), path)
     assert spec is not None and spec.loader is not None
     made = importlib.util.module_from_spec(spec)
-    sys.modules["methods_demo"] = made
+    sys.modules[spec.name] = made
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
     spec.loader.exec_module(made)
     return made
+
+
+def arms() -> Any:
+    return script("methods_arms")
+
+
+def results() -> Any:
+    return script("methods_table")
 
 
 def asked(words: Sequence[str]) -> dict[str, Any]:
@@ -43,6 +54,12 @@ def asked(words: Sequence[str]) -> dict[str, Any]:
     return command.make_context(words[0], list(words[1:])).params
 
 
+SETS = {
+    0.9: ("s90c00-train", "s90c00-val-iid", "test-unbiased", "test-conflict"),
+    0.0: ("s00c00-train", "captions"),
+}
+
+
 def recorded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, list[dict[str, Any]]]:
     """A demo whose commands are read and leave their files, empty ones, and are not run."""
     calls: list[dict[str, Any]] = []
@@ -50,80 +67,122 @@ def recorded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, list[d
     def call(words: Sequence[str], log: Path) -> None:
         told = asked(words)
         calls.append({"command": words[0], **told})
+        log.touch()
         if words[0] == "demo":
             made = Path(words[-1])
-            made.mkdir(parents=True)
-            for name in ("captions", "s90c00-train", "s90c00-val-iid", "test-unbiased",
-                         "test-conflict"):  # fmt: skip
+            made.mkdir(parents=True, exist_ok=True)
+            for name in SETS[told["cells"][0][0]]:
                 (made / f"{name}.jsonl").touch()
         elif words[0] == "eval" or told.get("pretrain"):
             Path(told["output"]).touch()
+        elif words[0] == "bank":
+            Path(told["output"]).mkdir()
 
     monkeypatch.setattr(script(), "static_entropy", lambda scores: 0.25)
+    monkeypatch.setattr(script(), "same", lambda run, other: True)
     return script().Demo(folder, call=call), calls
 
 
-@pytest.mark.parametrize("model", ["conv3d", "vificlip"])
+@pytest.mark.parametrize("name", ["moves", "ablation", "sweep"])
 def test_every_command_is_one_that_there_is(
-    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each once, though the script is run again; arms differ in their method alone."""
+    """Each once, though the script is run again; arms of a model differ in their method alone."""
     demo, calls = recorded(tmp_path, monkeypatch)
-    arms = list(script().ARMS)
-    for _ in range(2):
-        for arm in arms:
-            demo.run(model, arm, 3)
-    kinds = [call["command"] for call in calls]
-    trained = [call for call in calls if call["command"] == "train" and not call["pretrain"]]
-    small = model == "vificlip"
-    assert kinds.count("demo") == 1 + small and len(trained) == len(arms)
-    assert kinds.count("eval") == 3 * len(arms)
-    assert len(kinds) == 1 + 4 * len(arms) + 2 * small
-    assert {call["seed"] for call in calls if call["command"] != "eval"} == {3}
-    same = ("model", "model_pairs", "epochs", "batch", "lr", "inputs")
-    assert len({str([call[name] for name in same]) for call in trained}) == 1
-    settled = {}
-    for arm, call in zip(arms, trained, strict=True):
-        method = "+".join(call["methods"]) or None
-        pairs = {"model_pairs": call["model_pairs"], "method_pairs": call["method_pairs"]}
-        settings, _ = plan.settle(Asked(call["model"], method, **pairs))
-        settled[arm] = (settings.method, dict(settings.method_settings))
-    assert settled["plain"] == ("none", {}) and settled["mask"][0] == "mask"
-    told = {name: settled[name][1] for name in arms if name.startswith("albar")}
-    weights = {name: [own[w] for w in ("w_adv", "w_ent", "w_gp")] for name, own in told.items()}
-    one = weights["albar"]
-    assert weights["albar-0"] == [0, 0, 0] and weights["albar-capped"] == one
-    assert weights["albar-turned"] == [-one[0], -one[1], one[2]]
-    assert json.loads(demo.result(model, "mask", 3, "static").read_text()) == {"entropy": 0.25}
+    for part in arms().PARTS[name]:
+        calls.clear()
+        seed = part.seeds[0]
+        for _ in range(2):
+            for arm in part.arms:
+                demo.run(part, arm, seed)
+        trained = {Path(c["output"]).name: c for c in calls if c["command"] == "train"}
+        assert {call["seed"] for call in calls if call["command"] in ("train", "demo")} == {seed}
+        bank = any("BANK" in word for arm in part.arms for word in arms().ARMS[arm].words)
+        start = f"start-{seed}" if part.model == "conv3d" else f"tiny-{seed}.safetensors"
+        names = [f"{arm}-{part.model}-{seed}" for arm in part.arms]
+        assert {*trained} == {*names, start, *([f"frames-{seed}"] if bank else [])}
+        kinds = Counter(call["command"] for call in calls)
+        assert kinds["train"] == len(trained) and kinds["bank"] == bank
+        assert kinds["demo"] == (2 if part.model == "conv3d" or name != "moves" else 1)
+        same = ("model", "model_pairs", "epochs", "batch", "lr", "weights", "inputs")
+        assert len({str([trained[one][each] for each in same]) for one in names}) == 1
+        assert Path(trained[names[0]]["weights"]).name == start
+        for arm, run in zip(part.arms, names, strict=True):
+            call = trained[run]
+            method = "+".join(call["methods"]) or None
+            pairs = {"model_pairs": call["model_pairs"], "method_pairs": call["method_pairs"]}
+            settings, _ = plan.settle(Asked(call["model"], method, **pairs))
+            assert settings.method == (method or "none")
+            assert (arm == "plain") == (method is None)
+        judged = [arm for arm in part.arms if not arms().ARMS[arm].plain]
+        apart = [arm for arm in judged if "disentangle" in arms().ARMS[arm].words]
+        if name == "sweep":
+            assert kinds["eval"] == len(judged) and not kinds["probe"]
+        else:
+            assert kinds["eval"] == 2 * len(judged) + 1
+            assert kinds["probe"] == len(judged) + len(apart)
 
 
-PLAIN = {"static entropy": [40.0, 50, 45, 42], "SBErr": [60.0, 62, 58, 70], "top1": [20.0] * 4}
+def test_turned_arms_turn_what_they_are_to_and_twins_have_no_weight() -> None:
+    def told(arm: str) -> dict[str, str]:
+        words = arms().ARMS[arm].words
+        return dict(word.split("=") for word in words[3::2])
+
+    one, turned, zero = (told(f"albar{end}") for end in ("", "-turned", "-0"))
+    weights = ("w_adv", "w_ent", "w_gp")
+    assert [float(turned[w]) / float(one[w]) for w in weights] == [-1, -1, 1]
+    assert [float(zero[w]) for w in weights] == [0, 0, 0]
+    one, turned, zero = (told(f"disentangle{end}") for end in ("", "-turned", "-0"))
+    assert float(turned["l_i"]) == -float(one["l_i"]) and float(zero["l_i"]) == 0
+    assert {"l_s": one["l_s"]}.items() <= turned.items() & zero.items()
+    assert told("stillmix-0") == {"p": "0"} and told("stillmix")["bank"] == "BANK"
 
 
-def own(by: float, spread: float = 1.0) -> dict[str, list[float]]:
-    moved = [value + by + spread * place for place, value in enumerate(PLAIN["static entropy"])]
-    return {**PLAIN, "static entropy": moved}
+PLAIN = {"static entropy": [40.0, 50, 45, 42], "SBErr": [60.0, 62, 58, 70],
+         "scene in features": [90.0, 92, 91, 93], "scene in z_b": [90.0, 92, 91, 93]}  # fmt: skip
+
+
+def own(what: str, by: float, spread: float = 1.0) -> dict[str, list[float]]:
+    moved = [value + by + spread * place for place, value in enumerate(PLAIN[what])]
+    return {**PLAIN, what: moved}
 
 
 def test_what_is_moved_is_told_by_the_paired_interval() -> None:
-    values = {("conv3d", "plain"): PLAIN, ("conv3d", "albar"): own(3),
-              ("conv3d", "albar-0"): own(0, 0), ("conv3d", "albar-turned"): own(-9)}  # fmt: skip
-    *_, albar, zero, turned = script().table(values)
-    found = stats.ttest_rel(own(3)["static entropy"], PLAIN["static entropy"])
+    moved = own("static entropy", 3)
+    found = stats.ttest_rel(moved["static entropy"], PLAIN["static entropy"])
     low, high = found.confidence_interval()
-    assert f"static entropy +4.5 [{low:+.1f} to {high:+.1f}]: yes |" in albar
-    assert low > 0 and "+0.0 [no interval]: no |" in zero and ": no |" in turned
+    told = results().told("albar", PLAIN, moved)
+    assert told == f"static entropy +4.5 [{low:+.1f} to {high:+.1f}]: yes" and low > 0
+    assert "-7.5 [" in results().told("albar-turned", PLAIN, own("static entropy", -9))
+    still = results().told("albar", PLAIN, own("static entropy", 0, 0))
+    assert still == "static entropy +0.0 [no interval]: no (**not as it should be**)"
 
 
 def test_a_control_that_moves_and_a_method_that_does_not_are_marked() -> None:
-    for arm, by in (("albar", -9.0), ("albar", -1.5), ("albar-0", 3), ("albar-turned", 3)):
-        assert script().verdict(arm, PLAIN, own(by)).endswith("(**not as it should be**)")
-    fewer = {**PLAIN, "SBErr": [value - 20 - k for k, value in enumerate(PLAIN["SBErr"])]}
-    assert script().verdict("mask", PLAIN, fewer).endswith(": yes")
-    assert "**not" in script().verdict("mask", fewer, PLAIN)
-    one, other = ({name: each[:1] for name, each in arm.items()} for arm in (PLAIN, own(3)))
-    told = script().verdict("albar", one, other)
-    assert told == "static entropy +3.0 [no interval]: one seed tells nothing"
+    wrong = "(**not as it should be**)"
+    for arm, by in (("albar", -9.0), ("albar", -1.5), ("albar-turned", 3)):
+        assert results().told(arm, PLAIN, own("static entropy", by)).endswith(wrong)
+    assert not results().told("albar-turned", PLAIN, own("static entropy", -9)).endswith(wrong)
+    fewer = own("SBErr", -20, -1)
+    assert results().told("mask", PLAIN, fewer).endswith(": yes")
+    assert results().told("stillmix", fewer, PLAIN).endswith(wrong)
+    one, other = ({name: each[:1] for name, each in arm.items()}
+                  for arm in (PLAIN, own("static entropy", 3)))  # fmt: skip
+    assert results().told("albar", one, other) == "static entropy +3.0: one seed tells nothing"
+
+
+def test_of_two_claims_both_are_to_hold_and_of_a_control_the_first_is_not() -> None:
+    """The scene goes out of z_u, and stays in z_b, where it may fall by 5 points."""
+    apart = {**own("scene in features", -30), "scene in z_b": [88.0, 91, 89, 90]}
+    lost = {**apart, "scene in z_b": [80.0, 84, 82, 81]}
+    wrong = "(**not as it should be**)"
+    assert results().told("disentangle", PLAIN, apart).count(": yes") == 2
+    assert not results().told("disentangle", PLAIN, apart).endswith(wrong)
+    assert results().told("disentangle", PLAIN, lost).endswith(f": no {wrong}")
+    assert results().told("disentangle-turned", PLAIN, apart).endswith(wrong)
+    assert not results().told("disentangle-0", PLAIN, PLAIN).endswith(wrong)
+    without = {name: each for name, each in apart.items() if name != "scene in z_b"}
+    assert results().told("disentangle", PLAIN, without).endswith("scene in z_b: not there")
 
 
 def test_static_entropy_is_that_of_the_motionless_view(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,13 +202,29 @@ def test_other_settings_are_another_comparison(tmp_path: Path) -> None:
         script().require_same(tmp_path / "out" / "settings.json", {"fast": False})
 
 
-def test_the_whole_of_it(tmp_path: Path, path: Path, unhurried: None) -> None:
-    words = ["--fast", "--seeds", "1,2", "--arms", "plain,mask,albar,albar-0", "out"]
+def test_two_arms_of_one_seed(tmp_path: Path, path: Path) -> None:
+    words = ["--fast", "--seeds", "1", "--models", "conv3d", "--jobs", "1", "out"]
     for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, SCRIPT, *words], cwd=tmp_path, env=surroundings(path, {}),
-            capture_output=True, text=True, check=True,
+        told = demo(tmp_path, path, "--arms", "plain,albar-0", *words)
+    assert "| plain | " in told and "- plain conv3d, SBErr" in told
+    assert "- albar-0, conv3d, seed 1: all weights of the network are those of" in told
+
+
+def test_the_whole_of_it(tmp_path: Path, path: Path, unhurried: None) -> None:
+    for part in ("moves", "ablation", "sweep"):
+        told = demo(tmp_path, path, "--part", part, "--fast", "out")
+        kept = subprocess.run(
+            [sys.executable, SCRIPT.with_name("methods_table.py"), "--part", part,
+             tmp_path / "out" / "results"],
+            env=surroundings(path, {}), capture_output=True, text=True, check=True,
         )  # fmt: skip
-    assert done.stderr == "" and "| conv3d | albar-0 | 2 |" in done.stdout
-    assert "static entropy +0.0 [no interval]: no |" in done.stdout
-    assert "- plain conv3d, SBErr on conflict" in done.stdout
+        assert kept.stdout == told and told.count("| plain |") == 1 + (part == "moves")
+
+
+def demo(folder: Path, path: Path, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, SCRIPT, *words], cwd=folder, env=surroundings(path, {}),
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -1,0 +1,150 @@
+"""What examples/methods-demo.py trains and judges, and what each arm is to move."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+ENTROPY, SBERR, TOP1 = "static entropy", "SBErr", "top1, free"
+SCENE, SCENE_B, VAL = "scene in features", "scene in z_b", "top1, val-iid"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A quantity, in points, that is above or below plain training's: by more than `by`.
+
+    It holds where the interval of the paired difference over seeds does.
+    """
+
+    what: str
+    sign: int
+    by: float = 0.0
+
+
+@dataclass(frozen=True)
+class Arm:
+    """How it is trained, besides the recipe of the model; BANK stands for the seed's frame bank.
+
+    A control is a twin of an arm whose first claim is not to hold for it. One that is `plain` has
+    all weights 0: its run is to be plain training's, bit for bit, and is trained for one seed.
+    """
+
+    words: tuple[str, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    control: bool = False
+    plain: bool = False
+
+    @property
+    def streams(self) -> bool:
+        """Whether there is a z_b beside z_u."""
+        return "disentangle" in self.words
+
+
+@dataclass(frozen=True)
+class Part:
+    """Arms of a model, for seeds; the first arm is that against which the others are held."""
+
+    model: str
+    arms: tuple[str, ...]
+    seeds: tuple[int, ...]
+    columns: tuple[str, ...]
+
+    def of(self, seeds: Sequence[int] | None, arms: Sequence[str] | None) -> Part:
+        """The part for these seeds and arms alone, where some are given."""
+        return replace(
+            self,
+            seeds=tuple(seed for seed in self.seeds if not seeds or seed in seeds),
+            arms=tuple(arm for arm in self.arms if not arms or arm in arms),
+        )
+
+
+def _method(name: str, **settings: Any) -> tuple[str, ...]:
+    pairs = [("--set", f"{key}={value}") for key, value in settings.items()]
+    return ("--method", name, *(word for pair in pairs for word in pair))
+
+
+def _albar(sign: int, **more: Any) -> tuple[str, ...]:
+    """A tenth of the official weights, whose ratios they keep: all of them leave no model.
+
+    w_gp is a tenth of 10 / sqrt(32), at 32 pixels what the official code's 10 is.
+    """
+    told = {"w_adv": sign * 0.1, "w_ent": sign * 0.425, "w_gp": 0.177 * (sign != 0)}
+    return _method("albar", gp_reduction="sample", **told, **more)
+
+
+def _apart(l_i: float, way: str = "adversarial", **more: Any) -> tuple[str, ...]:
+    return _method("disentangle", independence=way, l_i=l_i, **{"l_s": 0.5, **more})
+
+
+L_I = {"adversarial": 0.5, "hsic": 300.0}
+"""Of disentangle, by --part sweep: the largest, top1 on val-iid within 5 points of plain's."""
+
+UNCERTAIN, FOOLED_LESS = Claim(ENTROPY, 1), Claim(SBERR, -1)
+APART = (Claim(SCENE, -1), Claim(SCENE_B, 1, -5.0))
+
+ARMS: dict[str, Arm] = {
+    "plain": Arm(),
+    "mask": Arm(_method("mask"), (FOOLED_LESS,)),
+    "albar": Arm(_albar(1), (UNCERTAIN,)),
+    "albar-capped": Arm(_albar(1, adv_cap="log-k"), (UNCERTAIN,)),
+    "albar-turned": Arm(_albar(-1), (UNCERTAIN,), control=True),
+    "albar-0": Arm(_albar(0), plain=True),
+    "stillmix": Arm(_method("stillmix", bank="BANK", p=1), (FOOLED_LESS,)),
+    "stillmix-random": Arm(_method("stillmix", frames="random", p=1), (FOOLED_LESS,)),
+    "stillmix-0": Arm(_method("stillmix", p=0), plain=True),
+    "disentangle": Arm(_apart(0.5), APART),
+    "disentangle-0": Arm(_apart(0), APART, control=True),
+    "disentangle-turned": Arm(_apart(-0.5), APART, control=True),
+}
+
+ABLATION = {
+    f"{biased}-{way}-{'scene' if l_s else 'no-scene'}": Arm(
+        _apart(L_I[way], way, biased=biased, l_s=l_s), APART
+    )
+    for biased in ("input", "network", "head")
+    for way in ("hsic", "adversarial")
+    for l_s in (0.5, 0.0)
+}
+SWEEP = {
+    f"{way}-l_i={l_i:g}-l_s={l_s:g}": Arm(_apart(l_i, way, l_s=l_s))
+    for way, all_l_i in (("adversarial", (0.25, 0.5, 1.0)), ("hsic", (100.0, 300.0, 1000.0)))
+    for l_i in all_l_i
+    for l_s in (0.5, 2.0)
+}
+ARMS |= ABLATION | SWEEP
+
+MOVES = (TOP1, SBERR, ENTROPY, SCENE, SCENE_B)
+SMALL = ("plain", "mask", "albar", "albar-turned", "disentangle", "disentangle-0",
+         "disentangle-turned")  # fmt: skip
+PARTS: dict[str, tuple[Part, ...]] = {
+    "moves": (
+        Part("conv3d", tuple(a for a in ARMS if a not in ABLATION | SWEEP), (1, 2, 3, 4, 5, 6),
+             MOVES),
+        Part("vificlip", SMALL, (1, 2, 3), MOVES),
+    ),
+    "ablation": (Part("conv3d", ("plain", *ABLATION), (1, 2, 3), (TOP1, SBERR, SCENE, SCENE_B)),),
+    "sweep": (Part("conv3d", ("plain", *SWEEP), (101, 102), (VAL,)),),
+}  # fmt: skip
+
+SCALE, FAST = 0.5, 0.05
+"""Clips, in the benchmark's usual numbers; to try the commands out."""
+
+TRAINED: dict[str, tuple[str, ...]] = {
+    "conv3d": ("--model", "linear", "--set-model", "backbone=conv3d", "--epochs", "8", "--warmup",
+               "1", "--batch", "16", "--lr", "3e-3"),
+    "vificlip": ("--model", "vificlip", "--set-model", "normalise=clip", "--set-model",
+                 "crop=centre", "--set-model", "short=64", "--set-model", "jitter=0", "--set-model",
+                 "gray=0", "--epochs", "12", "--warmup", "1", "--batch", "32", "--lr", "1.5e-3"),
+}  # fmt: skip
+START = ("--model", "linear", "--set-model", "backbone=conv3d", "--epochs", "10", "--warmup", "1",
+         "--batch", "16", "--lr", "3e-3")  # fmt: skip
+"""What conv3d starts from, trained where backgrounds tell nothing."""
+
+FRAMES = ("--model", "linear", "--set-model", "backbone=frame_cnn", "--frames", "1", "--epochs",
+          "12", "--warmup", "1", "--batch", "16", "--lr", "3e-3")  # fmt: skip
+"""The network of single frames whose most certain frames are the bank."""
+
+BANK = ("--frames", "256", "--size", "32")
+GATES = ((VAL, 85, 1), (SBERR, 50, 1), (TOP1, 30, -1))
+"""Of plain conv3d, means over seeds: at least, or with -1 at most."""
