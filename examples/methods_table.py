@@ -31,6 +31,10 @@ from methods_arms import (
 from sbtools.evaluate import result
 from sbtools.evaluate.seeds import paired
 
+FIRST = '.\\" made by python examples/methods_table.py --page:\n'
+LAST = '.\\" up to here\n'
+SHORT = {TOP1: " top1", ENTROPY: "entropy", SCENE: "scene", SCENE_B: "in z_b"}
+
 Values = Mapping[str, Sequence[float]]
 """By quantity, one number for each seed, in percent; static entropy in percent of log K."""
 
@@ -95,8 +99,20 @@ def wanted(part: Part, arm: str) -> list[str]:
     return [*of, "val"] if arm == "plain" and "val" not in of else of
 
 
+def rows(part: Part, results: Results, seeds: Sequence[int]) -> Iterator[tuple[str, ...]]:
+    """Of each arm its name, the mean of each column, and whether it moves what it names."""
+    plain = results.values(part, part.arms[0], seeds)
+    if SCENE in plain:
+        plain[SCENE_B] = plain[SCENE]
+    for arm in part.arms:
+        if not ARMS[arm].plain:
+            own = results.values(part, arm, seeds)
+            means = [f"{np.mean(own[what]):.1f}" if what in own else "" for what in part.columns]
+            yield arm, *means, told(arm, plain, own)
+
+
 def table(part: Part, results: Results) -> Iterator[str]:
-    """A row for each arm, of the seeds that all have; nothing without one."""
+    """In Markdown, of the seeds that all arms have; nothing without one."""
     seeds = results.whole(part)
     if not seeds:
         return
@@ -104,17 +120,39 @@ def table(part: Part, results: Results) -> Iterator[str]:
     yield ""
     yield f"| arm | {' | '.join(part.columns)} | moves what it names |"
     yield f"|---|{'--:|' * len(part.columns)}---|"
-    plain = {**results.values(part, part.arms[0], seeds)}
-    if SCENE in plain:
-        plain[SCENE_B] = plain[SCENE]
-    for arm in part.arms:
-        if ARMS[arm].plain:
-            continue
-        own = results.values(part, arm, seeds)
-        cells = [f"{np.mean(own[what]):.1f}" if what in own else "" for what in part.columns]
-        yield f"| {arm} | {' | '.join(cells)} | {told(arm, plain, own)} |"
+    for row in rows(part, results, seeds):
+        yield f"| {' | '.join(row)} |"
     yield ""
     yield from twins(part, results)
+
+
+def for_manual(part: Part, results: Results) -> Iterator[str]:
+    """The same as text: means in columns, and below them what was moved."""
+    seeds = results.whole(part)
+    if not seeds:
+        return
+    all_rows = list(rows(part, results, seeds))
+    heads = [SHORT.get(what, what) for what in part.columns]
+    width = max(len(row[0]) for row in all_rows)
+    yield f"{part.model}, {len(seeds)} seeds"
+    yield f"{'':{width}}  {'  '.join(heads)}"
+    for name, *means, _ in all_rows:
+        cells = [f"{mean:>{len(head)}}" for head, mean in zip(heads, means, strict=True)]
+        yield f"{name:{width}}  {'  '.join(cells)}".rstrip()
+    for name, *_, words in all_rows:
+        if words:
+            yield ""
+            yield name
+            yield from (f"  {text}" for text in words.split("; "))
+    yield ""
+
+
+def put(page: str, parts: Sequence[Part], results: Results) -> str:
+    """The page with what was moved between its marks."""
+    before, rest = page.split(FIRST)
+    found = "\n".join(line for part in parts for line in for_manual(part, results)).rstrip()
+    roff = found.replace("\\", "\\e").replace("-", "\\-")
+    return f"{before}{FIRST}.EX\n{roff}\n.EE\n{LAST}{rest.split(LAST)[1]}"
 
 
 def told(arm: str, plain: Values, own: Values) -> str:
@@ -181,8 +219,13 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     asked.add_argument("results", type=Path)
     asked.add_argument("--part", choices=PARTS, default="moves")
+    asked.add_argument("--page", type=Path)
     given = asked.parse_args()
-    sys.stdout.write("\n".join(lines(Results(given.results), PARTS[given.part])))
+    results, parts = Results(given.results), PARTS[given.part]
+    if given.page:
+        given.page.write_text(put(given.page.read_text("utf-8"), parts, results), "utf-8")
+    else:
+        sys.stdout.write("\n".join(lines(results, parts)))
 
 
 if __name__ == "__main__":

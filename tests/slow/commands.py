@@ -62,6 +62,10 @@ def _store(name: str) -> Callable[[Path], str]:
     return made
 
 
+def _stores(*names: str) -> Callable[[Path], str]:
+    return lambda home: _sum(_store(name)(home).encode() for name in names)
+
+
 def _demo(home: Path) -> str:
     files = sorted(path for path in (home / "d").rglob("*") if path.suffix in (".mp4", ".jsonl"))
     assert any(path.suffix == ".jsonl" for path in files)
@@ -96,6 +100,7 @@ def _card(home: Path) -> str:
     return _result("card.json")(home)
 
 
+FEATURES = ["--model", "linear", "--set-model", "backbone=frame_cnn", "--frames", "4"]
 _JUDGE = [*EVAL, "--model", "mine:mean", "--views", "plain,bg"]
 COMMANDS = {
     "segment": Command([*SEGMENT, "--part-clips", "2", "-o", "new-masks", "clips.jsonl"],
@@ -107,6 +112,11 @@ COMMANDS = {
                      _run),
     "eval": Command([*_JUDGE, "--scores", "scores", "-o", "result.json", "masks.jsonl"],
                     _result("result.json", _store("scores"))),
+    "features": Command(["features", "--workers", "0", "--part-clips", "2", *FEATURES, "-o",
+                         "features", "masks.jsonl"], _store("features")),
+    "bank": Command(["bank", "--score", "motion", "--size", "16", "--frames", "6", "--workers", "0",
+                     "--part-clips", "2", "--scores", "frame-scores", "-o", "bank", "clips.jsonl"],
+                    _stores("frame-scores", "bank")),
     "card": Command(["card", "mine:mean", *EVAL[1:], "-o", "card.html", "masks.jsonl"], _card),
 }  # fmt: skip
 
