@@ -42,20 +42,27 @@ def method(name: str) -> Iterator[str]:
 def preset(name: str) -> Iterator[str]:
     """Lines about a preset: which training it is, its settings, each with its source."""
     found = presets.find(name)
-    target = merged(presets.PRESETS, "sbtools.presets")[name]
+    target = merged(presets.PRESETS, "sbtools.presets")[name.partition(":")[0]]
     lacks = [f"Not in it: {'; '.join(found.lacks)}."] if found.lacks else []
     begins = [f"Begins with {found.start} (--weights)."] if found.start else []
     tested = [f"Its numbers are told by sbtools eval --protocol {found.protocol}."]
     about = [f"{found.about}.", *begins, *lacks, *(tested if found.protocol else [])]
     yield from head(f"preset {name}", target, "\n".join(map(click.wrap_text, about)))
     yield "Settings, each with its source; what is given besides wins:"
-    rows = [
+    yield from table(_rows(found.settings))
+    yield ""
+    for word, own in found.variants.items():
+        yield f"Otherwise in {name}:{word}:"
+        yield from table(_rows(own))
+        yield ""
+
+
+def _rows(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [
         (option, source if number == 0 else "")
-        for key, (value, source) in found.settings.items()
+        for key, (value, source) in settings.items()
         for number, option in enumerate(_options(key, value))
     ]
-    yield from table(rows)
-    yield ""
 
 
 def _options(key: str, value: Any) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from sbtools.errors import UsageError
 from sbtools.registry import pick
 
 PRESETS = {
@@ -46,7 +47,8 @@ class Preset:
     an option of `sbtools train` without its dashes (model, frames, clip-grad; group has a tuple of
     rules), or PART.NAME with a part of `PARTS`: model.crop is --set-model crop=. lacks: what the
     original does besides, and sbtools has not; start: the weights it begins with; protocol: of
-    `sbtools.protocols`, by which its numbers are told.
+    `sbtools.protocols`, by which its numbers are told. variants: word -> settings that are others
+    in the preset called NAME:WORD.
     """
 
     about: str
@@ -54,6 +56,7 @@ class Preset:
     start: str = ""
     lacks: tuple[str, ...] = ()
     protocol: str = ""
+    variants: Mapping[str, Mapping[str, tuple[Value, str]]] = field(default_factory=dict)
 
     def value(self, name: str) -> Value | None:
         """What a setting is; None where the preset does not set it."""
@@ -70,9 +73,15 @@ class Preset:
 
 
 def find(name: str) -> Preset:
-    """The preset of that name; UsageError that lists the names when there is none."""
-    found: Preset = pick(PRESETS, "sbtools.presets", name, "preset")
-    return found
+    """The preset of that name, NAME or NAME:WORD; UsageError that lists those that there are."""
+    base, colon, word = name.partition(":")
+    found: Preset = pick(PRESETS, "sbtools.presets", base, "preset")
+    if not colon:
+        return found
+    if word not in found.variants:
+        known = ", ".join(f"{base}:{each}" for each in found.variants) or "none"
+        raise UsageError(f"preset {base} has no variant '{word}'; there are: {known}")
+    return replace(found, settings={**found.settings, **found.variants[word]}, variants={})
 
 
 def written(value: Value) -> str:

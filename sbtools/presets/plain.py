@@ -7,6 +7,21 @@ from sbtools.presets import Preset
 _CONFIG = "config"
 _MMCV = "mmcv 1.3.18, lr_updater.py"
 
+INTENDED = {
+    "intended": {
+        "group": (
+            (
+                "*:lr_scale=0.1",
+                "head:lr_scale=1",
+                "norms:weight_decay=0",
+                "*relative_position_bias_table:weight_decay=0",
+            ),
+            f"{_CONFIG}, paramwise_cfg as it reads, each of its keys by itself",
+        )
+    }
+}
+"""What the configuration says, where mmcv takes the longest key that meets a parameter alone."""
+
 HMDB51_SWIN3D_T = Preset(
     "Mitigating and evaluating static bias of action representations (2023): the baseline of Video "
     "Swin-T, pretrained on Kinetics-400, on HMDB51, as lihaoxin05/StillMix cb32bca "
@@ -47,6 +62,7 @@ HMDB51_SWIN3D_T = Preset(
         "warmup": (2.5, _CONFIG),
         "lr-floor": (0.0, f"{_CONFIG}, min_lr"),
     },
+    variants=INTENDED,
     start="Video Swin-T of Kinetics-400; torchvision's swin3d_t has been trained anew",
     protocol="stillmix-hmdb51",
 )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from sbtools.presets import Preset, Value
 from sbtools.presets.plain import HMDB51_SWIN3D_T as PLAIN
+from sbtools.presets.plain import INTENDED
 
 _CONFIG = "config"
 _BETA = f"{_CONFIG}, StillMixFrameBankBlending's default"
@@ -24,7 +25,7 @@ def _of(folder: str, bank: str, own: Settings, inflated: bool = True) -> Preset:
         "method.frames": ("bank", f"{_CONFIG}, StillMixFrameBankBlending"),
         **own,
     }
-    image = "Swin-T of ImageNet, swin_tiny_patch4_window7_224.pth, inflated"
+    image = "Swin-T of ImageNet, swin_tiny_patch4_window7_224.pth, which is inflated"
     return Preset(
         "Mitigating and evaluating static bias of action representations (2023): StillMix on Video "
         "Swin-T, as lihaoxin05/StillMix cb32bca has it; config is that of "
@@ -32,7 +33,7 @@ def _of(folder: str, bank: str, own: Settings, inflated: bool = True) -> Preset:
         f"`sbtools bank RUN {bank} --frames 1024`",
         settings,
         start=image if inflated else PLAIN.start,
-        lacks=("the inflation of a network of images",) if inflated else (),
+        variants=INTENDED,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import click
 import pytest
 
-from sbtools import __version__, presets
+from sbtools import __version__, models, presets
 from sbtools.cli import train_help
 from sbtools.cli.group import group
 from sbtools.errors import UsageError
@@ -20,6 +21,7 @@ from sbtools.presets import PARTS, PRESETS, Preset
 from sbtools.train import plan
 from sbtools.train.asked import Asked, field_of, with_preset
 from sbtools.train.folder import read_run, require_same
+from sbtools.train.groups import grouped
 from sbtools.train.prepare import Request, prepared
 from sbtools.train.settings import Settings
 from sbtools.train.stage import dry_run
@@ -38,10 +40,11 @@ def flags_of(lines: list[str]) -> dict[str, Any]:
     return command.make_context("train", words).params
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", [*PRESETS, "plain-hmdb51-swin3d_t:intended"])
 def test_what_a_preset_prints_sets_what_it_sets(name: str) -> None:
     """Typed on the command line, the printed options are the same training."""
-    printed = flags_of(list(train_help.preset(name)))
+    usual = "\n".join(train_help.preset(name)).partition("\nOtherwise in ")[0]
+    printed = flags_of(usual.splitlines())
     asked = with_preset(Asked(preset=name))
     assert printed["model"] == asked.model and printed["objective"] == asked.objective
     for part in ("model", "objective", "optimiser", "schedule"):
@@ -90,6 +93,53 @@ def test_a_preset_settles(name: str, wanted: dict[str, Any]) -> None:
     settings, _ = plan.settle(Asked(preset=name))
     assert {key: getattr(settings, key) for key in wanted} == wanted
     assert settings.model_settings["flip"] == "always"
+
+
+KEYS = {"relative_position_bias_table": {"weight_decay": 0.0}, "norm": {"weight_decay": 0.0},
+        "backbone": {"lr_scale": 0.1}}  # fmt: skip
+"""Of the configuration, as its paramwise_cfg has them."""
+
+
+def by_mmcv(name: str) -> dict[str, float]:
+    """mmcv 1.3.18, default_constructor.py: of the keys in a name the longest, and no other."""
+    return next((KEYS[key] for key in sorted(KEYS, key=len, reverse=True) if key in name), {})
+
+
+def by_each(name: str) -> dict[str, float]:
+    return {what: value for key, own in KEYS.items() if key in name for what, value in own.items()}
+
+
+@pytest.mark.parametrize(("variant", "told"), [("", by_mmcv), (":intended", by_each)])
+@pytest.mark.parametrize("name", ["plain-hmdb51-swin3d_t", "stillmix-k400-swin3d_t-in"])
+def test_each_parameter_has_the_rate_and_decay_of_its_keys(
+    name: str, variant: str, told: Callable[[str], dict[str, float]]
+) -> None:
+    settings, _ = plan.settle(Asked(preset=name + variant))
+    made = models.build("linear", ["run", "sit"], backbone="swin3d_t", frames=2, size=32)
+    found = {}
+    for own in grouped(made, made.groups(), settings.groups):
+        for parameter in own["params"]:
+            found[id(parameter)] = [own.get(what) for what in ("lr_scale", "weight_decay")]
+    assert len(found) == len(list(made.parameters()))
+    for parameter_name, parameter in made.named_parameters():
+        where = "cls_head" if parameter_name.startswith("head.") else "backbone"
+        wanted = told(f"{where}.{parameter_name}")
+        rate, decay = found[id(parameter)]
+        assert ((rate or 1.0), decay) == (wanted.get("lr_scale", 1.0), wanted.get("weight_decay"))
+    assert len({str(values) for values in found.values()}) == 3
+
+
+def test_a_variant_is_named_and_told() -> None:
+    name = "stillmix-hmdb51-swin3d_t"
+    one, other = (plan.settle(Asked(preset=each))[0] for each in (name, f"{name}:intended"))
+    assert one.groups != other.groups and replace(other, groups=one.groups) == one
+    told = "\n".join(train_help.preset(name))
+    assert f"Otherwise in {name}:intended:\n" in told and "--group norms:weight_decay=0" in told
+    assert "Otherwise" not in "\n".join(train_help.preset(f"{name}:intended"))
+    with pytest.raises(UsageError, match=f"no variant 'meant'; there are: {name}:intended"):
+        presets.find(f"{name}:meant")
+    with pytest.raises(UsageError, match="no variant 'x'; there are: none"):
+        presets.find("vificlip:x")
 
 
 def test_what_is_given_wins() -> None:

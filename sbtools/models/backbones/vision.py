@@ -9,6 +9,7 @@ from typing import Any
 
 from sbtools.errors import UsageError
 from sbtools.models.backbones.base import Opened, cut, drawn_by, take_weights
+from sbtools.models.backbones.inflate import inflated
 from sbtools.models.tensors import read
 from sbtools.models.tv import FRAMES, ChannelsFirst, recipe_of
 
@@ -51,7 +52,8 @@ def open_backbone(
     built: Mapping[str, Any] | None,
     settings: Mapping[str, Any],
 ) -> Opened:
-    """As `sbtools.models.backbones.open_backbone`; `weights` are a state dict of torchvision's."""
+    """As `sbtools.models.backbones.open_backbone`; `weights` are a state dict of torchvision's, for
+    swin3d also of a Swin of images, see `inflated`."""
     from torchvision import models  # type: ignore[import-untyped]
 
     require_known(name)
@@ -69,7 +71,8 @@ def open_backbone(
             raise UsageError(f"{name} cannot take {recipe.size} pixels: {told}") from None
     where, head = cut(network, name, len(classes))
     if weights is not None:
-        take_weights(network, head, where, read(weights), name, weights)
+        state = inflated(read(weights), network) if name.startswith("swin3d") else read(weights)
+        take_weights(network, head, where, state, name, weights)
     return Opened(network if images else ChannelsFirst(network), head, recipe, images)
 
 
