@@ -310,7 +310,11 @@ def test_settings_are_those_of_the_row() -> None:
     [
         ({"masks": {}}, {}, "has no masks"),
         ({"other": {}}, {"pixels": "p/a.h5::clips/a"}, "is masked already"),
-        ({"scene": {}}, {}, "has no scene, which the method needs$"),
+        (
+            {"scene": {}},
+            {},
+            r"has no scene, which the method needs: add it, or run .* \(--set scene=scores\)$",
+        ),
         ({"scene": {"of": "scores"}}, {"scene": "x"}, "no scene_scores.*run `sbtools scenes`"),
         ({"alternatives": {}}, {"alternatives": ["b"], "pixels": "p/a.h5::clips/a"}, "are videos"),
     ],

@@ -33,8 +33,10 @@ class Scene(Need):
     def refuse(self, record: Record) -> str | None:
         if self.fields[0] in record:
             return None
-        how = ": run `sbtools scenes` first" if self.of == "scores" else ""
-        return f"has no {self.fields[0]}, which the method needs{how}"
+        how = "run `sbtools scenes` first"
+        if self.of == "name":
+            how = f"add it, or {how} and take its scores (--set scene=scores)"
+        return f"has no {self.fields[0]}, which the method needs: {how}"
 
     def collect(self, found: Any, record: Record, stores: Stores) -> Any:
         if self.of == "name":
