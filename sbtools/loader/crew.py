@@ -86,6 +86,11 @@ class Crew:
                 stop()
         self.kill()
 
+    def __del__(self) -> None:
+        """Workers that nobody asks any more are ended at once: torch waits for each, and ends those
+        that then still run by TERM, which they ignore."""
+        self.kill()
+
     def kill(self) -> None:
         """End the workers, whatever they do."""
         self.ended = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
 import os
 import signal
 import time
@@ -58,6 +60,17 @@ def test_the_same_batches_whatever_the_workers(known: Known, tmp_path: Path) -> 
     assert all(map(equal, found, wanted)), "of an epoch that was left early nothing is taken"
     crew.close()
     assert not any(os.path.exists(f"/proc/{pid}") for pid in first)
+
+
+def test_workers_of_clips_that_nobody_holds_any_more_are_gone(known: Known) -> None:
+    """torch alone would end them by TERM, which they ignore, and Python would wait at its exit."""
+    before = {process.pid for process in multiprocessing.active_children()}
+    made = build(known)
+    assert len(list(load(made, STEPS, 0, workers=1))) == 3
+    assert {process.pid for process in multiprocessing.active_children()} > before
+    del made
+    gc.collect()
+    assert {process.pid for process in multiprocessing.active_children()} <= before
 
 
 def test_what_a_batch_holds(known: Known) -> None:
