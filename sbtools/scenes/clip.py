@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from sbtools.errors import UsageError
 from sbtools.models import clip, dual_weights
 from sbtools.models.base import scaled_cosines
-from sbtools.scenes.base import Scorer, Scores, Shown
-from sbtools.scenes.forward import Forward
+from sbtools.scenes.base import Scores, Shown
 from sbtools.scenes.framing import Framing
-from sbtools.scenes.names import listed, words
+from sbtools.scenes.names import words
+from sbtools.scenes.network import NetworkScorer
 from sbtools.weights import hub
 from sbtools.weights.find import find
 
@@ -38,7 +38,7 @@ class Towers:
     about: dict[str, Any]
 
 
-class ZeroShot(Scorer):
+class ZeroShot(NetworkScorer):
     """The softmax over scenes of the scaled cosine between the frame and "a photo of a SCENE.".
 
     Underscores and slashes of a name are read as spaces. The frame's shorter side is resized to the
@@ -65,21 +65,8 @@ class ZeroShot(Scorer):
     ) -> None:
         if template.count("{}") != 1:
             raise UsageError(f"template '{template}' has no place for the scene: write {{}} there")
-        self.weights, self.file, self.template, self.gelu = weights, names, template, gelu
-        self._computing = (device, batch)
-
-    @cached_property
-    def names(self) -> list[str]:
-        return listed(self.file)
-
-    @cached_property
-    def forward(self) -> Forward:
-        """Where it computes."""
-        return Forward(*self._computing)
-
-    @property
-    def batch(self) -> int:
-        return self.forward.batch
+        super().__init__(names, device, batch)
+        self.weights, self.template, self.gelu = weights, template, gelu
 
     @property
     def prepare(self) -> Framing:  # type: ignore[override]

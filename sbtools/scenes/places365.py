@@ -11,13 +11,12 @@ from torch import Tensor, nn
 from sbtools.errors import UsageError
 from sbtools.files import sha256_of
 from sbtools.scenes import released
-from sbtools.scenes.base import Scorer, Scores, Shown
-from sbtools.scenes.forward import Forward
+from sbtools.scenes.base import Scores, Shown
 from sbtools.scenes.framing import Framing
-from sbtools.scenes.names import listed
+from sbtools.scenes.network import NetworkScorer
 
 
-class Places365(Scorer):
+class Places365(NetworkScorer):
     """The softmax over the scenes of the network's last layer.
 
     The frame is squashed to 256 x 256, of which the middle 224 x 224 are shown, normalised by
@@ -42,21 +41,8 @@ class Places365(Scorer):
     ) -> None:
         if arch != "auto" and arch not in released.RESNETS:
             raise UsageError(f"arch is auto, {', '.join(released.RESNETS)}, not '{arch}'")
-        self.weights, self.file, self.arch = weights, names, arch
-        self._computing = (device, batch)
-
-    @cached_property
-    def names(self) -> list[str]:
-        return listed(self.file)
-
-    @cached_property
-    def forward(self) -> Forward:
-        """Where it computes."""
-        return Forward(*self._computing)
-
-    @property
-    def batch(self) -> int:
-        return self.forward.batch
+        super().__init__(names, device, batch)
+        self.weights, self.arch = weights, arch
 
     @cached_property
     def network(self) -> nn.Module:
