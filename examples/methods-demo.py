@@ -199,12 +199,25 @@ def same(run: Path, other: Path) -> bool:
 
 
 def require_same(path: Path, settings: Mapping[str, Any]) -> None:
-    """Settings are not changed under a comparison that has begun."""
-    text = json.dumps(settings, indent=1) + "\n"
-    if path.exists() and path.read_text() != text:
+    """Settings are not changed under a comparison that has begun; arms may come to it."""
+    known = json.loads(path.read_text()) if path.exists() else {}
+    whole = merged(known, json.loads(json.dumps(settings)))
+    if whole is None:
         sys.exit(f"methods-demo.py: {path.parent} was begun with other settings: another OUT")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    path.write_text(json.dumps(whole, indent=1) + "\n")
+
+
+def merged(known: dict[str, Any], more: dict[str, Any]) -> dict[str, Any] | None:
+    """Both; None where they say different things of the same."""
+    found = dict(known)
+    for name, value in more.items():
+        if isinstance(value, dict) and isinstance(found.setdefault(name, {}), dict):
+            value = merged(found[name], value)
+            found[name] = value
+        if value is None or found.setdefault(name, value) != value:
+            return None
+    return found
 
 
 def main() -> None:
@@ -223,10 +236,10 @@ def main() -> None:
              if part.model in (given.models or part.model).split(",")]  # fmt: skip
     demo = Demo(given.out, given.fast, given.scale)
     for part in parts:
-        arms = {name: asdict(ARMS[name]) for name in part.arms}
-        told = {"fast": given.fast, "scale": demo.scale, "arms": arms,
-                "train": [TRAINED[part.model], START, FRAMES, BANK]}  # fmt: skip
-        require_same(given.out / f"settings-{given.part}-{part.model}.json", told)
+        told = {"fast": given.fast, "scale": demo.scale, "train": {part.model: TRAINED[part.model]},
+                "before": [START, FRAMES, BANK],
+                "arms": {name: asdict(ARMS[name]) for name in part.arms}}  # fmt: skip
+        require_same(given.out / "settings.json", told)
 
     def whole(seed: int) -> None:
         for part in parts:

@@ -143,7 +143,7 @@ def for_manual(part: Part, results: Results) -> Iterator[str]:
         if words:
             yield ""
             yield name
-            yield from (f"  {text}" for text in words.split("; "))
+            yield from (f"  {text}" for text in words.replace("**", "").split("; "))
     yield ""
 
 

@@ -25,6 +25,8 @@ from tests.fuzz.videos import encoded
 from tests.making import figure_frames
 
 SOUND = "import sys; sys.stdout.write(sys.stdin.read())"
+PEAK = "import resource; n = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10"
+"""That of pytest, before it was replaced, in it."""
 RECORDS = '{"id": "a", "path": "a.mp4"}\n{"id": "b", "path": "b.mp4"}\n'
 
 BUGS = {
@@ -32,7 +34,7 @@ BUGS = {
     "traceback": "1 / 0",
     "status": "import os; os.abort()",
     "wordless": "raise SystemExit(2)",
-    "memory": f"x = bytearray(2 << 30); x[::4096] = bytes(len(x[::4096])); {SOUND}",
+    "memory": f"{PEAK}; x = bytearray(n + (1 << 30)); x[::4096] = bytes(len(x[::4096])); {SOUND}",
     "folder": f"open('../outside/new', 'w'); {SOUND}",
     "lost": "import sys; sys.stdin.readline(); sys.stdout.write(sys.stdin.read())",
     "next": "import sys; sys.stdout.write('{\"id\": 3}\\n')",
