@@ -24,6 +24,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -55,7 +56,7 @@ class Demo:
 
     def _call(self, words: Sequence[str], log: Path) -> None:
         with open(log, "wb") as told:
-            subprocess.run(["sbtools", *words], stdout=told, check=True)
+            subprocess.run(["sbtools", *words], stdout=told, check=True, cwd=self.folder)
 
     def run(self, part: Part, arm: str, seed: int) -> None:
         """Train and judge one arm, as far as that is not done."""
@@ -173,9 +174,13 @@ class Demo:
                      "0", *words, str(folder))  # fmt: skip
 
     def sbtools(self, name: str, command: str, *words: str) -> None:
+        """Run a command in the folder; paths are told as they are from there, so that results name
+        no other place."""
         (self.folder / "log").mkdir(parents=True, exist_ok=True)
         self.results.folder.mkdir(exist_ok=True)
-        self.call([command, "-q", *words], self.folder / "log" / f"{name}.jsonl")
+        here = f"{self.folder}{os.sep}"
+        told = [word.replace(f"={here}", "=").removeprefix(here) for word in words]
+        self.call([command, "-q", *told], self.folder / "log" / f"{name}.jsonl")
 
     def keep(self, path: Path, told: Mapping[str, Any]) -> None:
         path.write_text(json.dumps(told) + "\n")

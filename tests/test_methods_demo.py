@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
 from collections import Counter
@@ -15,6 +16,7 @@ from typing import Any
 import click
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
 from sbtools.cli.group import group
@@ -65,18 +67,19 @@ def recorded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, list[d
     calls: list[dict[str, Any]] = []
 
     def call(words: Sequence[str], log: Path) -> None:
+        assert str(folder) not in " ".join(words), "results would name a place of this machine"
         told = asked(words)
         calls.append({"command": words[0], **told})
         log.touch()
         if words[0] == "demo":
-            made = Path(words[-1])
+            made = folder / words[-1]
             made.mkdir(parents=True, exist_ok=True)
             for name in SETS[told["cells"][0][0]]:
                 (made / f"{name}.jsonl").touch()
         elif words[0] == "eval" or told.get("pretrain"):
-            Path(told["output"]).touch()
+            (folder / told["output"]).touch()
         elif words[0] == "bank":
-            Path(told["output"]).mkdir()
+            (folder / told["output"]).mkdir()
 
     monkeypatch.setattr(script(), "static_entropy", lambda scores: 0.25)
     monkeypatch.setattr(script(), "same", lambda run, other: True)
@@ -195,24 +198,37 @@ def test_static_entropy_is_that_of_the_motionless_view(monkeypatch: pytest.Monke
     assert script().static_entropy("scores") == pytest.approx((1 + 0 + last) / 3)
 
 
-def test_other_settings_are_another_comparison(tmp_path: Path) -> None:
-    for told in ({"fast": True}, {"fast": True}):
-        script().require_same(tmp_path / "out" / "settings.json", told)
-    with pytest.raises(SystemExit, match="out was begun with other settings: another OUT"):
-        script().require_same(tmp_path / "out" / "settings.json", {"fast": False})
+def test_other_settings_are_another_comparison_and_arms_may_come_to_it(tmp_path: Path) -> None:
+    path, one = tmp_path / "out" / "settings.json", {"arms": {"a": {"words": ("x", "y")}}}
+    for told in (one, one, {"fast": True, "arms": {"b": {"words": ()}}}, one):
+        script().require_same(path, told)
+    kept = json.loads(path.read_text())
+    assert kept == {"arms": {"a": {"words": ["x", "y"]}, "b": {"words": []}}, "fast": True}
+    for told in ({"fast": False}, {"arms": {"a": {"words": ("x",)}}}):
+        with pytest.raises(SystemExit, match="out was begun with other settings: another OUT"):
+            script().require_same(path, told)
+    assert json.loads(path.read_text()) == kept
 
 
-def test_two_arms_of_one_seed(tmp_path: Path, path: Path) -> None:
-    words = ["--fast", "--seeds", "1", "--models", "conv3d", "--jobs", "1", "out"]
+def test_plain_training_of_one_seed(tmp_path: Path, path: Path) -> None:
+    words = ["--fast", "--seeds", "1", "--models", "conv3d", "--arms", "plain", "out"]
     for _ in range(2):
-        told = demo(tmp_path, path, "--arms", "plain,albar-0", *words)
+        told = demo(tmp_path, path, *words)
     assert "| plain | " in told and "- plain conv3d, SBErr" in told
-    assert "- albar-0, conv3d, seed 1: all weights of the network are those of" in told
+
+
+def test_runs_of_the_same_weights_are_told_from_others(tmp_path: Path) -> None:
+    weights = torch.arange(3.0)
+    for name, values in (("a", weights), ("b", weights.clone()), ("c", weights + 1e-7)):
+        (tmp_path / name).mkdir()
+        torch.save({"model": {"w": values}, "seed": name}, tmp_path / name / "last.pt")
+    assert script().same(tmp_path / "a", tmp_path / "b")
+    assert not script().same(tmp_path / "a", tmp_path / "c")
 
 
 def test_the_whole_of_it(tmp_path: Path, path: Path, unhurried: None) -> None:
     for part in ("moves", "ablation", "sweep"):
-        told = demo(tmp_path, path, "--part", part, "--fast", "out")
+        told = demo(tmp_path, path, "--part", part, "--fast", "--seeds", "1,101", "out")
         kept = subprocess.run(
             [sys.executable, SCRIPT.with_name("methods_table.py"), "--part", part,
              tmp_path / "out" / "results"],
@@ -228,3 +244,14 @@ def demo(folder: Path, path: Path, *words: str) -> str:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_the_manual_says_what_the_kept_results_say() -> None:
+    kept = results().Results(HERE / "examples" / "results" / "methods")
+    page = "man/sbtools-methods.7"
+    text = (HERE / page).read_text("utf-8")
+    fix = (
+        "run python examples/methods_table.py --page man/sbtools-methods.7 examples/results/methods"
+    )
+    assert results().put(text, arms().PARTS["moves"], kept) == text, fix
+    assert ".EX\nconv3d, 6 seeds\n" in text
