@@ -39,6 +39,7 @@ from methods_arms import ARMS, BANK, FAST, FRAMES, PARTS, SCALE, START, TRAINED,
 from methods_table import Results, lines, wanted
 
 from sbtools.evaluate.scores import from_stores
+from sbtools.losses import negative_entropy
 
 SPLITS = "train,val-iid,test-unbiased,test-conflict"
 ONE = ("--workers", "0", "--threads", "1")
@@ -188,13 +189,9 @@ class Demo:
 
 def static_entropy(scores: str) -> float:
     """Of a store of scores: the mean over clips of H(p) / log K of the motionless clip, 0 to 1."""
-    each = []
-    for block in from_stores([scores]).blocks:
-        z = block.scores["static"].astype(np.float64)
-        z = z - z.max(1, keepdims=True)
-        log = z - np.log(np.exp(z).sum(1, keepdims=True))
-        each.append(-(np.exp(log) * log).sum(1) / math.log(z.shape[1]))
-    return float(np.concatenate(each).mean())
+    blocks = from_stores([scores]).blocks
+    z = np.concatenate([block.scores["static"] for block in blocks]).astype(np.float64)
+    return -float(negative_entropy(torch.from_numpy(z))) / math.log(z.shape[1])
 
 
 def same(run: Path, other: Path) -> bool:
@@ -239,6 +236,10 @@ def main() -> None:
     parts = [part.of(given.seeds, given.arms and given.arms.split(","))
              for part in PARTS[given.part]
              if part.model in (given.models or part.model).split(",")]  # fmt: skip
+    known = {name for part in PARTS[given.part] for name in (part.model, *part.arms)}
+    for name in ",".join(filter(None, (given.models, given.arms))).split(","):
+        if name and name not in known:
+            asked.error(f"--part {given.part} has no '{name}'")
     demo = Demo(given.out, given.fast, given.scale)
     for part in parts:
         told = {"fast": given.fast, "scale": demo.scale, "train": {part.model: TRAINED[part.model]},

@@ -1,7 +1,10 @@
 #!/usr/bin/env python
 """What examples/methods-demo.py concludes, from its result files alone.
 
-python examples/methods_table.py [--part moves|ablation|sweep] RESULTS
+    python examples/methods_table.py [--part moves|ablation|sweep] RESULTS
+    python examples/methods_table.py --page man/sbtools-methods.7 examples/results/methods
+
+--page puts what was moved into the manual.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import argparse
 import json
 import math
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -127,7 +131,7 @@ def table(part: Part, results: Results) -> Iterator[str]:
 
 
 def for_manual(part: Part, results: Results) -> Iterator[str]:
-    """The same as text: means in columns, and below them what was moved."""
+    """The same as text: means in columns, and below them how each was trained and what it moved."""
     seeds = results.whole(part)
     if not seeds:
         return
@@ -139,11 +143,16 @@ def for_manual(part: Part, results: Results) -> Iterator[str]:
     for name, *means, _ in all_rows:
         cells = [f"{mean:>{len(head)}}" for head, mean in zip(heads, means, strict=True)]
         yield f"{name:{width}}  {'  '.join(cells)}".rstrip()
-    for name, *_, words in all_rows:
-        if words:
-            yield ""
-            yield name
-            yield from (f"  {text}" for text in words.replace("**", "").split("; "))
+    for name, *_, words in all_rows[1:]:
+        yield ""
+        yield f"{name}:"
+        yield from textwrap.wrap(" ".join(ARMS[name].words), 76, initial_indent="  ",
+                                 subsequent_indent="    ", break_on_hyphens=False)  # fmt: skip
+        yield from (f"  {text}" for text in words.split("; "))
+    yield ""
+    yield from twins(part, results)
+    if part.model == "conv3d":
+        yield from gates(results, seeds)
     yield ""
 
 
@@ -151,7 +160,7 @@ def put(page: str, parts: Sequence[Part], results: Results) -> str:
     """The page with what was moved between its marks."""
     before, rest = page.split(FIRST)
     found = "\n".join(line for part in parts for line in for_manual(part, results)).rstrip()
-    roff = found.replace("\\", "\\e").replace("-", "\\-")
+    roff = found.replace("**", "").replace("\\", "\\e").replace("-", "\\-")
     return f"{before}{FIRST}.EX\n{roff}\n.EE\n{LAST}{rest.split(LAST)[1]}"
 
 

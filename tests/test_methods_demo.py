@@ -210,6 +210,15 @@ def test_other_settings_are_another_comparison_and_arms_may_come_to_it(tmp_path:
     assert json.loads(path.read_text()) == kept
 
 
+def test_arms_that_are_asked_for_stand_beside_plain_training(tmp_path: Path) -> None:
+    part = arms().PARTS["moves"][0]
+    assert part.of((9,), ["mask"]).arms == ("plain", "mask") and part.of((9,), None).seeds == (9,)
+    done = subprocess.run([sys.executable, SCRIPT, "--arms", "albr", tmp_path / "out"],
+                          capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 2 and "--part moves has no 'albr'" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_plain_training_of_one_seed(tmp_path: Path, path: Path) -> None:
     words = ["--fast", "--seeds", "1", "--models", "conv3d", "--arms", "plain", "out"]
     for _ in range(2):
@@ -227,8 +236,8 @@ def test_runs_of_the_same_weights_are_told_from_others(tmp_path: Path) -> None:
 
 
 def test_the_whole_of_it(tmp_path: Path, path: Path, unhurried: None) -> None:
-    for part in ("moves", "ablation", "sweep"):
-        told = demo(tmp_path, path, "--part", part, "--fast", "--seeds", "1,101", "out")
+    for part, seed in (("moves", "1"), ("ablation", "1"), ("sweep", "101")):
+        told = demo(tmp_path, path, "--part", part, "--fast", "--seeds", seed, "out")
         kept = subprocess.run(
             [sys.executable, SCRIPT.with_name("methods_table.py"), "--part", part,
              tmp_path / "out" / "results"],

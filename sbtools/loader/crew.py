@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import signal
 import warnings
 import weakref
@@ -45,7 +46,7 @@ class Crew:
         self, source: Dataset[Any], workers: int, timeout: float, device: str, policy: str
     ) -> None:
         self.settings = (workers, timeout, device, policy)
-        self.timeout, self.ended = timeout, False
+        self.timeout, self.ended, self._owner = timeout, False, os.getpid()
         self._plan = _Plan()
         self._incoming: Any = None
         with warnings.catch_warnings():
@@ -88,8 +89,9 @@ class Crew:
 
     def __del__(self) -> None:
         """Workers that nobody asks any more are ended at once: torch waits for each, and ends those
-        that then still run by TERM, which they ignore."""
-        self.kill()
+        that then still run by TERM, which they ignore. A fork of this process leaves them alone."""
+        if not self.ended and os.getpid() == self._owner:
+            self.kill()
 
     def kill(self) -> None:
         """End the workers, whatever they do."""
