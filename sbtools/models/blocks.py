@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sbtools.errors import UsageError
 from sbtools.models.kernels import recomputed
 
 
@@ -21,6 +22,33 @@ class QuickGELU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.silu(x.mul_(1.702)).div_(1.702)
+
+
+class Patches(nn.Conv2d):
+    """A convolution whose stride is its kernel: [N, 3, H, W] to [N, D, h, w].
+
+    Where the pixels carry gradient it is a product of matrices, the same up to rounding: the
+    gradient of a convolution to its pixels, and the gradient of that, take six times as long.
+    """
+
+    @classmethod
+    def of(cls, conv: nn.Conv2d) -> Patches:
+        """With that one's weights; UsageError where it is none of patches."""
+        if conv.kernel_size != conv.stride or conv.bias is not None or conv.groups != 1:
+            raise UsageError(f"{conv} does not take an image apart into patches")
+        rows, columns = conv.kernel_size
+        kernel, given = (rows, columns), (conv.in_channels, conv.out_channels)
+        made = cls(*given, kernel, kernel, bias=False, device="meta")
+        made.weight = conv.weight
+        return made
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows, columns = self.kernel_size
+        if not x.requires_grad or x.shape[2] % rows or x.shape[3] % columns:
+            return super().forward(x)
+        x = x.unflatten(3, (-1, columns)).unflatten(2, (-1, rows))  # [N, 3, h, rows, w, columns]
+        x = x.permute(0, 2, 4, 1, 3, 5).flatten(3)
+        return F.linear(x, self.weight.flatten(1)).permute(0, 3, 1, 2)
 
 
 class Stem(nn.Sequential):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sbtools.errors import UsageError
 from sbtools.models import tokens
 from sbtools.models.arch import Arch
-from sbtools.models.blocks import QuickGELU, Stem, replaced, tower
+from sbtools.models.blocks import Patches, QuickGELU, Stem, replaced, tower
 
 SLACK = 0.25
 """How far texts are padded to be read together where many small batches are slow: on a GPU."""
@@ -35,8 +35,8 @@ class Clip(nn.Module):
             built.dim, _vision(built), _text(built), quick_gelu=built.quick_gelu
         )  # fmt: skip
         self.visual = made.visual
-        if built.stem == "conv":
-            self.visual.conv1 = Stem(built.width)
+        conv = built.stem == "conv"
+        self.visual.conv1 = Stem(built.width) if conv else Patches.of(self.visual.conv1)
         self.transformer = made.transformer
         self.token_embedding = made.token_embedding
         self.positional_embedding = made.positional_embedding

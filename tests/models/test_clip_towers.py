@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from sbtools.errors import UsageError
 from sbtools.models import arch, clip
 from sbtools.models.arch import Arch
-from sbtools.models.blocks import QuickGELU, replaced, tower
+from sbtools.models.blocks import Patches, QuickGELU, replaced, tower
 from sbtools.models.towers import Clip
 from tests.models import towers_made as made
 
@@ -127,6 +127,34 @@ def test_an_earlier_token_does_not_see_a_later_one(pair: tuple[Clip, torch.nn.Mo
 def test_images_of_another_size_are_refused(pair: tuple[Clip, torch.nn.Module]) -> None:
     with pytest.raises(UsageError, match="images are 16x16, the model takes 32x32"):
         pair[0].encode_image(made.images(1, size=16))
+
+
+@pytest.mark.parametrize("side", [(12, 8), (13, 8)], ids=["whole", "a rest"])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_patches_of_pixels_with_gradient_are_the_convolution_s(
+    side: tuple[int, int], layout: torch.memory_format
+) -> None:
+    drawn = torch.Generator().manual_seed(0)
+    conv = torch.nn.Conv2d(3, 5, 4, stride=4, bias=False).double()
+    ours, images = Patches.of(conv), torch.randn(2, 3, *side, generator=drawn).double()
+    assert ours.weight is conv.weight and list(ours.state_dict()) == ["weight"]
+    images = images.contiguous(memory_format=layout)
+    assert torch.equal(ours(images), conv(images))
+
+    def second(run: torch.nn.Module) -> tuple[Tensor, Tensor, Tensor]:
+        leaf = images.clone().requires_grad_()
+        made = run(leaf)
+        (first,) = torch.autograd.grad(made.pow(3).sum(), leaf, create_graph=True)
+        return made, first, torch.autograd.grad(first.square().sum(), conv.weight)[0]
+
+    for one, other in zip(second(ours), second(conv), strict=True):
+        assert one.shape == other.shape and one.abs().sum() > 0
+        torch.testing.assert_close(one, other, atol=1e-10, rtol=1e-10)
+
+
+def test_a_convolution_that_overlaps_is_none_of_patches() -> None:
+    with pytest.raises(UsageError, match="does not take an image apart into patches"):
+        Patches.of(torch.nn.Conv2d(3, 5, 4, stride=2, bias=False))
 
 
 def test_no_texts_have_no_features(pair: tuple[Clip, torch.nn.Module]) -> None:
