@@ -19,6 +19,14 @@ METHODS = {
     "albar": "sbtools.methods.albar:Albar",
     "disentangle": "sbtools.methods.disentangle:Disentangle",
     "stillmix": "sbtools.methods.stillmix:StillMix",
+    "mixup": "sbtools.methods.mixup:Mixup",
+    "cutmix": "sbtools.methods.cutmix:CutMix",
+    "videomix": "sbtools.methods.videomix:VideoMix",
+    "be": "sbtools.methods.be:BackgroundErasing",
+    "actorcutmix": "sbtools.methods.actorcutmix:ActorCutMix",
+    "fame": "sbtools.methods.fame:Fame",
+    "swap": "sbtools.methods.swap:Swap",
+    "alternatives": "sbtools.methods.alternatives:Alternatives",
 }
 """Name -> class; other packages add to it through the entry-point group sbtools.methods."""
 

@@ -7,7 +7,6 @@ background and the foreground" (2023), section 4.
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -16,14 +15,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from sbtools.errors import SbtoolsError, UsageError
-from sbtools.methods.base import Batch, Method
+from sbtools.methods.base import Batch
+from sbtools.methods.mixing import Augmenting, require_above
 from sbtools.rng import Draws
 
 FRAMES = ("bank", "random")
 AT_ONCE = 64
 
 
-class StillMix(Method):
+class StillMix(Augmenting):
     """A still is mixed into all frames of a clip alike, and the clip keeps its label.
 
     x'_t = lam x_t + (1 - lam) s, with lam ~ Beta(alpha, beta) once a batch, and for each clip, with
@@ -57,22 +57,16 @@ class StillMix(Method):
         beta: float = 200.0,
         frames: str = "bank",
     ) -> None:
-        super().__init__()
-        self.bank, self.p, self.alpha, self.beta, self.frames = bank, p, alpha, beta, frames
+        super().__init__(p)
+        self.bank, self.alpha, self.beta, self.frames = bank, alpha, beta, frames
         if frames not in FRAMES:
             raise UsageError(f"method stillmix: frames is {', '.join(FRAMES)}, not '{frames}'")
-        if not 0 <= p <= 1:
-            raise UsageError(f"method stillmix: p is a probability, 0 to 1, not {p:g}")
-        if not all(isfinite(each) and each > 0 for each in (alpha, beta)):
-            raise UsageError(
-                f"method stillmix: alpha and beta are above 0, not {alpha:g}, {beta:g}"
-            )
+        require_above("stillmix", alpha=alpha, beta=beta)
         if bank and frames == "random":
             raise UsageError("method stillmix: frames=random takes stills of the batch: no bank=")
         self.resources = {"bank": "store"} if p and frames == "bank" else {}
         self.mixes = p > 0 and frames == "random"
         self._stills: dict[tuple[int, int], Tensor] = {}
-        self._mixed = self._left = 0
 
     def settings(self) -> dict[str, Any]:
         names = ("bank", "p", "alpha", "beta", "frames")
@@ -100,12 +94,10 @@ class StillMix(Method):
         """The batch with its clips mixed; those that are left alone stay as they are."""
         if not self.p or not batch["id"]:
             return batch
-        drawn = [float(rng.clip(id, "stillmix").random()) < self.p for id in batch["id"]]
-        places = [place for place, mixed in enumerate(drawn) if mixed]
-        if self.frames == "random" and len(drawn) == 1:
-            places = []  # there is no other clip
-        self._mixed += len(places)
-        self._left += len(drawn) - len(places)
+        ids = batch["id"]
+        alone = self.frames == "random" and len(ids) == 1
+        places = [] if alone else self.drawn(ids, rng)
+        self.count(len(places), len(ids))
         if not places:
             return batch
         video = batch["video"]
@@ -114,12 +106,6 @@ class StillMix(Method):
         found = video.clone()
         found[places] = lam * video[places] + (1 - lam) * stills(batch, rng, places)[:, None]
         return {**batch, "video": found}
-
-    def tally(self) -> dict[str, int]:
-        """How many clips were mixed since the last call, and how many were not."""
-        told = {"mixed": self._mixed, "left": self._left} if self.p else {}
-        self._mixed = self._left = 0
-        return told
 
     def _of_bank(self, batch: Batch, rng: Draws, places: list[int]) -> Tensor:
         """A frame of the bank for each of these clips: float [n, 3, H, W], normalised."""

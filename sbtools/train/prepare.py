@@ -85,6 +85,11 @@ def prepared(
     settings, method = plan.settle(request.asked, before and before["settings"])
     if settings.select != "last" and request.val is None:
         raise UsageError(f"--select {settings.select} chooses by clips to validate on: give --val")
+    if method.mixes and settings.batch < 2 * world:
+        raise UsageError(
+            f"method {settings.method} mixes the clips of a batch with one another, on each rank "
+            f"its own: --batch {2 * world} or more, not {settings.batch}"
+        )
     kept: list[Gathered] = []
     try:
         resources = resolve(method, request.root)

@@ -16,9 +16,11 @@ from sbtools.train.step import Step
 from tests.methods.batches import clips
 from tests.objectives.small import Small, said
 
+MIXED = ("stillmix", "mixup", "cutmix", "videomix", "be", "actorcutmix", "fame", "swap")
+"""These draw for a whole batch, or want what is brought: test_contract.py, test_mixing.py."""
+
 SETTINGS: list[tuple[str, dict[str, Any]]] = [
-    *((name, {}) for name in METHODS if name != "stillmix"),
-    ("stillmix", {"p": 0.0}),
+    *((name, {"p": 0.0} if name in MIXED else {}) for name in METHODS),
     ("mask", {"ratio": "0:1"}),
     ("mask", {"ratio": "1:1:1:1"}),
     ("mask", {"ratio": "0:1", "region": "random"}),

@@ -152,8 +152,8 @@ def test_state_and_settings(tmp_path: Path) -> None:
     ("settings", "told"),
     [
         ({"p": 1.5}, "p is a probability, 0 to 1, not 1.5"),
-        ({"alpha": 0}, "alpha and beta are above 0"),
-        ({"beta": float("nan")}, "alpha and beta are above 0"),
+        ({"alpha": 0}, "alpha is above 0, not 0"),
+        ({"beta": float("nan")}, "beta is above 0, not nan"),
         ({"frames": "all"}, "frames is bank, random, not 'all'"),
         ({"frames": "random", "bank": "b"}, "frames=random takes stills of the batch"),
     ],

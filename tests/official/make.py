@@ -5,6 +5,7 @@
     git clone https://github.com/sallymmx/ActionCLIP FETCHED/ActionCLIP
     git clone https://github.com/lihaoxin05/StillMix FETCHED/StillMix
     git clone https://github.com/UCF-CRCV/ALBAR FETCHED/ALBAR
+    pip install --no-deps kornia==0.6.6
     python -I tests/official/make.py FETCHED
 
 sbtools is not used, and cannot be imported here. The tests beside this file compare sbtools with
@@ -35,6 +36,7 @@ FILES = {
     "torchvision": "",
     "albar": "ALBAR",
     "stillmix": "StillMix",
+    "blending": "StillMix",
 }
 """File -> the checkouts that it is made of; its module is make_FILE."""
 

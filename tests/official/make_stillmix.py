@@ -78,29 +78,34 @@ class Recorded(seeded.Drawn):
         return np.array(items)[seeded.order(self, len(items))]
 
 
-def _with(module: Any, **others: Any) -> Any:
+def with_names(module: Any, **others: Any) -> Any:
     """A module with some of its names replaced."""
     return type("Module", (), {"__getattr__": lambda self, name: getattr(module, name), **others})()
 
 
 @contextmanager
-def _on_cpu() -> Iterator[None]:
+def on_cpu() -> Iterator[None]:
     """What is moved to the GPU stays."""
     same = lambda found, *given: found  # noqa: E731
     with mock.patch.object(torch.Tensor, "cuda", same), mock.patch.object(nn.Module, "cuda", same):
         yield
 
 
-def _class(path: Path, name: str, drawn: Recorded, shown: dict[str, Any]) -> Any:
-    """A blending class; `shown` are the images by their paths."""
+def class_of(path: Path, name: str, **known: Any) -> Any:
+    """A blending class, with these globals."""
     hot = partial(cut(path, "one_hot", torch=torch), device="cpu")
     base = cut(path, "BaseMiniBatchBlending", torch=torch, ABCMeta=ABCMeta,
                abstractmethod=abstractmethod, one_hot=hot)  # fmt: skip
+    return cut(path, name, BaseMiniBatchBlending=base, **known)
+
+
+def _class(path: Path, name: str, drawn: Recorded, shown: dict[str, Any]) -> Any:
+    """`shown` are the images by their paths."""
     draws = {name: staticmethod(getattr(drawn, name)) for name in ("randint", "rand")}
-    return cut(
-        path, name, BaseMiniBatchBlending=base, pickle=pickle, cv2=cv2, os=_os(),
-        print=lambda *told: None, torch=_with(torch, **draws),
-        np=_with(np, random=drawn), Beta=lambda *given: SimpleNamespace(sample=lambda: LAM),
+    return class_of(
+        path, name, pickle=pickle, cv2=cv2, os=_os(),
+        print=lambda *told: None, torch=with_names(torch, **draws),
+        np=with_names(np, random=drawn), Beta=lambda *given: SimpleNamespace(sample=lambda: LAM),
         file_client=SimpleNamespace(get=lambda path: path),
         mmcv=SimpleNamespace(imfrombytes=lambda path, channel_order: shown[path]),
     )  # fmt: skip
@@ -115,7 +120,7 @@ def _bank(made: Any, scores: dict[str, list[float]], side: int, count: int, part
     with tempfile.NamedTemporaryFile() as file:
         pickle.dump(scores, file)
         file.flush()
-        with _on_cpu():
+        with on_cpu():
             return partial(
                 made, CLASSES, "", np.array([123.675, 116.28, 103.53]),
                 np.array([58.395, 57.12, 57.375]), (side, side), file.name, count,
@@ -128,7 +133,7 @@ def _mixed(path: Path, kind: str, p: float) -> dict[str, Any]:
     name = {"bank": "StillMixFrameBankBlending", "random": "StillMixRandomBlending"}[kind]
     frames = {f"{number:03d}": image(number, 6, 6) for number in range(BANK)}
     made = _class(path, name, drawn, frames)
-    with _on_cpu():
+    with on_cpu():
         if kind == "bank":
             mix = _bank(made, {name: [0.0, 0.5] for name in frames}, 6, BANK, [0.0, 1.0])
             kept = mix.frame_path_list_loaded
@@ -208,7 +213,7 @@ def _scores(folder: Path) -> dict[str, Any]:
         loader = partial(torch.utils.data.DataLoader)
         single = lambda data, num_workers, **more: loader(data, **more)  # noqa: E731
         with (
-            _on_cpu(), mock.patch.object(torch, "load", lambda path: Doubled()),
+            on_cpu(), mock.patch.object(torch, "load", lambda path: Doubled()),
             mock.patch.object(torch.utils.data, "DataLoader", single),
             mock.patch("builtins.print"),
         ):  # fmt: skip

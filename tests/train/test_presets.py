@@ -87,6 +87,17 @@ def test_every_setting_has_a_name_that_there_is_and_a_source(name: str) -> None:
         ("stillmix-k400-swin3d_t-in", {"lr": 7.5e-4, "weight_decay": 0.02, "batch": 12,
                                        "method_settings": {**STILL, "p": 0.25, "alpha": 20.0,
                                                            "beta": 60.0}}),
+        ("mixup-hmdb51-swin3d_t", {"method": "mixup", "lr": 3.75e-4, "weight_decay": 0.05,
+                                   "method_settings": {"p": 0.75, "alpha": 0.2}}),
+        ("cutmix-ucf101-swin3d_t", {"lr": 1.5e-4, "weight_decay": 0.01,
+                                    "method_settings": {"p": 0.5, "alpha": 1.0}}),
+        ("be-k400-swin3d_t-in", {"lr": 7.5e-4, "weight_decay": 0.02, "batch": 12,
+                                 "method_settings": {"p": 0.5, "gamma": 0.3}}),
+        ("actorcutmix-k400-swin3d_t-in", {"lr": 3.75e-4, "weight_decay": 0.02, "batch": 24,
+                                          "method_settings": {"p": 0.25, "min_score": 0.4}}),
+        ("fame-ucf101-swin3d_t-in", {"lr": 3.75e-3, "weight_decay": 0.01,
+                                     "method_settings": {"p": 0.25, "beta": 0.5,
+                                                         "hue": "official"}}),
     ],
 )  # fmt: skip
 def test_a_preset_settles(name: str, wanted: dict[str, Any]) -> None:
@@ -187,7 +198,7 @@ def test_a_preset_of_a_model_that_is_not_there_prints_and_does_not_train(
     )
     with pytest.raises(UsageError, match="there is no model 'linear'; there are actionclip"):
         plan.settle(Asked(preset="plain-hmdb51-swin3d_t"))
-    with pytest.raises(UsageError, match="no preset 'vifi'; there are actionclip, albar-hmdb51-"):
+    with pytest.raises(UsageError, match="no preset 'vifi'; there are actionclip, actorcutmix-hmdb51-"):
         plan.settle(Asked(preset="vifi"))
 
 
