@@ -37,7 +37,6 @@ class Tally:
     def line(self) -> dict[str, Any]:
         """The part of the epoch's line that it knows; losses are means over the clips."""
         clips, seconds = max(self.clips, 1), max(self.seconds, 1e-9)
-        drawn = sum(self.drawn.values())
         told: dict[str, Any] = {
             "losses": {name: value / clips for name, value in self.losses.items()},
             "clips": self.clips,
@@ -46,9 +45,15 @@ class Tally:
             "clips_per_second": round(self.clips / seconds, 3),
             "waiting": round(self.waited / seconds, 4),
         }
-        if drawn:
-            told["drawn"] = {name: count / drawn for name, count in self.drawn.items()}
-        return told
+        return told | ({"drawn": shares(self.drawn)} if any(self.drawn.values()) else {})
+
+
+def shares(counts: Mapping[str, int]) -> dict[str, float]:
+    """What was counted, as shares of all that the same method counted: of METHOD.NAME's METHOD."""
+    totals: Counter[str] = Counter()
+    for name, count in counts.items():
+        totals[name.rpartition(".")[0]] += count
+    return {name: count / max(1, totals[name.rpartition(".")[0]]) for name, count in counts.items()}
 
 
 def together(tallies: Sequence[Mapping[str, Any]]) -> Tally:
