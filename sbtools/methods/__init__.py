@@ -19,6 +19,7 @@ METHODS = {
     "albar": "sbtools.methods.albar:Albar",
     "disentangle": "sbtools.methods.disentangle:Disentangle",
     "stillmix": "sbtools.methods.stillmix:StillMix",
+    "sdn": "sbtools.methods.sdn:SDN",
     "mixup": "sbtools.methods.mixup:Mixup",
     "cutmix": "sbtools.methods.cutmix:CutMix",
     "videomix": "sbtools.methods.videomix:VideoMix",

@@ -21,6 +21,8 @@ PRESETS = {
     "stillmix-hmdb51-swin3d_t-in": "sbtools.presets.stillmix:HMDB51_SWIN3D_T_IN",
     "stillmix-ucf101-swin3d_t-in": "sbtools.presets.stillmix:UCF101_SWIN3D_T_IN",
     "stillmix-k400-swin3d_t-in": "sbtools.presets.stillmix:K400_SWIN3D_T_IN",
+    "sdn-adversary-k200-r3d_18": "sbtools.presets.sdn:ADVERSARY",
+    "sdn-k200-r3d_18": "sbtools.presets.sdn:BOTH",
     "mixup-hmdb51-swin3d_t": "sbtools.presets.blending:MIXUP_HMDB51_SWIN3D_T",
     "mixup-ucf101-swin3d_t": "sbtools.presets.blending:MIXUP_UCF101_SWIN3D_T",
     "mixup-hmdb51-swin3d_t-in": "sbtools.presets.blending:MIXUP_HMDB51_SWIN3D_T_IN",

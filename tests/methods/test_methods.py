@@ -21,6 +21,7 @@ MIXED = ("stillmix", "mixup", "cutmix", "videomix", "be", "actorcutmix", "fame",
 
 SETTINGS: list[tuple[str, dict[str, Any]]] = [
     *((name, {"p": 0.0} if name in MIXED else {}) for name in METHODS),
+    ("sdn", {"alpha": 0.5, "w_entropy": 0.0}),
     ("mask", {"ratio": "0:1"}),
     ("mask", {"ratio": "1:1:1:1"}),
     ("mask", {"ratio": "0:1", "region": "random"}),

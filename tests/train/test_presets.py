@@ -28,6 +28,8 @@ from sbtools.train.stage import dry_run
 from tests.train import faking
 
 STILL = {"bank": "", "p": 0.75, "alpha": 200.0, "beta": 200.0, "frames": "bank"}
+SDN = {"alpha": 0.5, "w_entropy": 1.0, "layers": 3, "scene": "scores", "min_score": 0.3,
+       "least": 0.5}  # fmt: skip
 KNOWN = {field.name for field in fields(Settings)}
 
 
@@ -87,6 +89,10 @@ def test_every_setting_has_a_name_that_there_is_and_a_source(name: str) -> None:
         ("stillmix-k400-swin3d_t-in", {"lr": 7.5e-4, "weight_decay": 0.02, "batch": 12,
                                        "method_settings": {**STILL, "p": 0.25, "alpha": 20.0,
                                                            "beta": 60.0}}),
+        ("sdn-adversary-k200-r3d_18", {"batch": 32, "epochs": 100, "lr": 1e-4, "frames": 16,
+                                       "weight_decay": 1e-5, "groups": ("sdn.head:lr_scale=100",),
+                                       "method_settings": {**SDN, "alpha": 1.0, "w_entropy": 0.0}}),
+        ("sdn-k200-r3d_18", {"lr": 1e-4, "groups": (), "method_settings": SDN}),
         ("mixup-hmdb51-swin3d_t", {"method": "mixup", "lr": 3.75e-4, "weight_decay": 0.05,
                                    "method_settings": {"p": 0.75, "alpha": 0.2}}),
         ("cutmix-ucf101-swin3d_t", {"lr": 1.5e-4, "weight_decay": 0.01,
