@@ -9,7 +9,15 @@ import torch
 
 from sbtools.errors import SbtoolsError
 from sbtools.methods.base import Batch
-from sbtools.methods.mixing import Mixing, follow, require_probability
+from sbtools.methods.mixing import (
+    Mixing,
+    extent,
+    follow,
+    paste,
+    replaced,
+    require_probability,
+    shares,
+)
 from sbtools.rng import Draws
 
 
@@ -55,21 +63,22 @@ class ActorCutMix(Mixing):
 
     def wanted(self, batch: Batch, places: Sequence[int], others: Sequence[int]) -> list[bool]:
         """Which of these clips have people and something else, as their others have."""
-        people = self._people(batch).flatten(1).float().mean(1).tolist()
-        good = [0 < share < 1 for share in people]
+        good = [0 < share < 1 for share in shares(self._people(batch))]
         return [place != other and good[place] and good[other]
                 for place, other in zip(places, others, strict=True)]  # fmt: skip
 
     def mixed(
         self, batch: Batch, rng: Draws, places: Sequence[int], others: Sequence[int]
     ) -> Batch:
-        video, people = batch["video"], self._people(batch)[:, :, None]  # [B, T, 1, H, W]
-        found = video.clone()
+        video, people = batch["video"], self._people(batch)
+        found = replaced(video, places, (video[other] for other in others))
         for place, other in zip(places, others, strict=True):
-            behind = video[other] * ~people[other]
-            torch.where(people[place], video[place], behind, out=found[place])
-        share = people[list(places)].flatten(1).to(video.dtype).mean(1)
-        kept = 1 - (1 - share) ** 4
+            rows, columns = extent(people[other])
+            hidden = people[other][:, None, rows, columns]
+            found[place][:, :, rows, columns].masked_fill_(hidden, 0)
+            paste(found[place], video[place], people[place])
+        every = shares(people)
+        kept = [1 - (1 - every[place]) ** 4 for place in places]
         return {**batch, "video": found, "target": follow(batch["target"], places, others, kept)}
 
     def _people(self, batch: Batch) -> torch.Tensor:

@@ -11,7 +11,7 @@ import torch
 from sbtools.errors import SbtoolsError, UsageError
 from sbtools.methods.base import Batch, Build
 from sbtools.methods.foreground import foreground
-from sbtools.methods.mixing import Mixing
+from sbtools.methods.mixing import Mixing, paste
 from sbtools.models.base import Group, VideoModel
 from sbtools.rng import Draws
 
@@ -63,7 +63,7 @@ class Fame(Mixing):
     def wanted(self, batch: Batch, places: Sequence[int], others: Sequence[int]) -> list[bool]:
         """Which of the clips move."""
         video = batch["video"]
-        return [bool((video[place, 1:] != video[place, :-1]).any()) for place in places]
+        return [not torch.equal(video[place, 1:], video[place, :-1]) for place in places]
 
     def mixed(
         self, batch: Batch, rng: Draws, places: Sequence[int], others: Sequence[int]
@@ -72,11 +72,12 @@ class Fame(Mixing):
             raise SbtoolsError("method fame: the batch does not say how it is normalised")
         video = batch["video"]
         mean, std = (
-            torch.tensor(values, dtype=video.dtype, device=video.device)[:, None, None]
+            torch.tensor(values, dtype=video.dtype, device=video.device)
             for values in batch["normalise"]
         )
+        chosen = video if len(places) == len(video) else video[list(places)]
+        fronts = foreground(chosen, mean, std, self.beta, HUES[self.hue])
         found = video.clone()
-        for place, other in zip(places, others, strict=True):
-            front = foreground(video[place] * std + mean, self.beta, HUES[self.hue])
-            torch.where(front, video[place], video[other], out=found[place])
+        for front, place, other in zip(fronts, places, others, strict=True):
+            paste(found[place], video[other], ~front)
         return {**batch, "video": found}

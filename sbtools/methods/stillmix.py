@@ -103,8 +103,9 @@ class StillMix(Augmenting):
         video = batch["video"]
         lam = float(rng.batch("stillmix").beta(self.alpha, self.beta))
         stills = self._of_bank if self.frames == "bank" else self._of_batch
-        found = video.clone()
-        found[places] = lam * video[places] + (1 - lam) * stills(batch, rng, places)[:, None]
+        found = video.clone() if len(places) < len(video) else torch.empty_like(video)
+        for place, still in zip(places, stills(batch, rng, places), strict=True):
+            torch.mul(video[place], lam, out=found[place]).add_((1 - lam) * still)
         return {**batch, "video": found}
 
     def _of_bank(self, batch: Batch, rng: Draws, places: list[int]) -> Tensor:

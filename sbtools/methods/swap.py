@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from sbtools.errors import SbtoolsError, UsageError
 from sbtools.methods.base import Batch
-from sbtools.methods.mixing import Augmenting, require_probability
+from sbtools.methods.mixing import Augmenting, paste, replaced, require_probability, shares
 from sbtools.rng import Draws
 
 
@@ -70,12 +68,11 @@ class Swap(Augmenting):
                 raise SbtoolsError(f"method swap: the batch has no '{name}' "
                                    f"({', '.join(batch['id'][:3])})")  # fmt: skip
         video, people = batch["video"], batch["person"]
-        shares = people.flatten(1).float().mean(1).tolist()
+        filled = shares(people)
         places = [place for place in self.drawn(batch["id"], rng)
-                  if shares[place] and self.least <= shares[place] <= self.most]  # fmt: skip
+                  if filled[place] and self.least <= filled[place] <= self.most]  # fmt: skip
         self.count(len(places), len(video))
-        found = video.clone()
+        found = replaced(video, places, (batch["background"][place] for place in places))
         for place in places:
-            shape = people[place][:, None]
-            torch.where(shape, video[place], batch["background"][place], out=found[place])
+            paste(found[place], video[place], people[place])
         return {**batch, "video": found}
