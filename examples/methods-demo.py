@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Does a method move what it names? Each against plain training of the same whole seed.
 
-    python examples/methods-demo.py [--part moves|ablation|sweep] [--fast] [--seeds 1,2]
+    python examples/methods-demo.py [--part moves|baselines|ablation|sweep] [--fast] [--seeds 1,2]
                                     [--models A] [--arms A,B] [--jobs 2] OUT
 
 Clips have the background of their class in 9 of 10 (rho .9); models are judged on clips with free
@@ -12,8 +12,9 @@ names, up or down as it says, by a paired t interval over seeds; a twin without 
 whose sign is turned, are asked the same, and are not to. methods_arms.py says what is trained,
 methods_table.py what is concluded.
 
---part ablation is of where disentangle takes its biased stream from, how the two are made
-independent, and of the scene loss; sweep, on seeds of its own, of the weights of its losses.
+--part baselines is of the methods that these are compared with. ablation is of where disentangle
+takes its biased stream from, how the two are made independent, and of the scene loss; sweep, on
+seeds of its own, of the weights of its losses.
 
 Run it again, also after Ctrl-C: whatever is done is not done again. The table goes to stdout, made
 of OUT/results alone. --fast tries the commands out, and what it prints means nothing.
@@ -80,8 +81,9 @@ class Demo:
     def train(self, model: str, arm: str, seed: int) -> Path:
         run = self.of(model, arm, seed)
         start, words = self.start(model, seed), ARMS[arm].words
-        if any("BANK" in word for word in words):
-            words = tuple(word.replace("BANK", str(self.bank(seed))) for word in words)
+        for name, made in {"BANK": self.bank, "BACKGROUNDS": self.backgrounds}.items():
+            if any(name in word for word in words):
+                words = tuple(word.replace(name, str(made(seed))) for word in words)
         records = self.clips(seed) / "s90c00-train.jsonl"
         self.training(run, (*TRAINED[model], *start, *words), seed, records)
         return run
@@ -100,6 +102,11 @@ class Demo:
                 self.eval(run, path, clips / "test-conflict.jsonl")
             elif of == "free":
                 self.eval(run, path, free, "--views", "plain,static", "--scores", scores)
+            elif of == "train":
+                told = f"{scores}-train"
+                self.eval(run, self.folder / "log" / f"{path.stem}.json", clips / "s90c00-train.jsonl", "--views",
+                          "plain", "--scores", told)  # fmt: skip
+                self.keep(path, {"loss": mean_loss(told)})
             elif of == "static":
                 self.keep(path, {"entropy": static_entropy(scores)})
             else:
@@ -152,6 +159,17 @@ class Demo:
             made.rename(bank)
         return bank
 
+    def backgrounds(self, seed: int) -> Path:
+        """The training clips without their people."""
+        found, clips = self.folder / f"backgrounds-{seed}", self.clips(seed)
+        if not found.exists():
+            made = found.with_name(f"emptying-{seed}")
+            self.sbtools(found.name, "mask", "--mode", "person-box", "--fill", "inpaint",
+                         "--workers", "0", "--overwrite", "-o", str(made),
+                         str(clips / "s90c00-train.jsonl"))  # fmt: skip
+            made.rename(found)
+        return found
+
     def training(self, run: Path, words: Sequence[str], seed: int, records: Path) -> None:
         short = ("--epochs", "1", "--warmup", "0") if self.fast else ()
         self.sbtools(run.name, "train", *words, *short, *ONE, "--seed", str(seed), "--cache",
@@ -192,6 +210,17 @@ def static_entropy(scores: str) -> float:
     blocks = from_stores([scores]).blocks
     z = np.concatenate([block.scores["static"] for block in blocks]).astype(np.float64)
     return -float(negative_entropy(torch.from_numpy(z))) / math.log(z.shape[1])
+
+
+def mean_loss(scores: str) -> float:
+    """Of a store of scores: the mean over clips of the cross-entropy, in nats."""
+    found = from_stores([scores])
+    z, labels = [], []
+    for block in found.blocks:
+        z.append(block.scores["plain"].astype(np.float64))
+        labels += [found.classes.index(record["label"]) for record in block.records]
+    told = torch.from_numpy(np.concatenate(z))
+    return float(torch.nn.functional.cross_entropy(told, torch.tensor(labels)))
 
 
 def same(run: Path, other: Path) -> bool:

@@ -24,13 +24,15 @@ from typing import Any
 
 ENTROPY, SBERR, TOP1 = "static entropy", "SBErr", "top1, free"
 SCENE, SCENE_B, VAL = "scene in features", "scene in z_b", "top1, val-iid"
+LOSS = "loss of training clips"
 
 
 @dataclass(frozen=True)
 class Claim:
     """A quantity, in points, that is above or below plain training's: by more than `by`.
 
-    It holds where the interval of the paired difference over seeds does.
+    Of a loss a point is a hundredth. The claim holds where the interval of the paired difference
+    over seeds does.
     """
 
     what: str
@@ -40,7 +42,8 @@ class Claim:
 
 @dataclass(frozen=True)
 class Arm:
-    """How it is trained, besides the recipe of the model; BANK stands for the seed's frame bank.
+    """How it is trained, besides the recipe of the model; BANK stands for the seed's frame bank,
+    BACKGROUNDS for its clips without people.
 
     A control is a twin of an arm whose first claim is not to hold for it. One that is `plain` has
     all weights 0: its run is to be plain training's, bit for bit, and is trained for one seed.
@@ -132,16 +135,36 @@ SWEEP = {
     for l_i in all_l_i
     for l_s in (0.5, 2.0)
 }
-ARMS |= WEAK | ABLATION | SWEEP
+FIT_LESS = Claim(LOSS, 1)
+UNSEEN = Claim(SCENE, -1)
+BASELINES = {
+    "mixup": Arm(_method("mixup"), (FIT_LESS,)),
+    "cutmix": Arm(_method("cutmix"), (FIT_LESS,)),
+    "videomix": Arm(_method("videomix"), (FIT_LESS,)),
+    "be": Arm(_method("be"), (FOOLED_LESS,)),
+    "actorcutmix": Arm(_method("actorcutmix", p=1), (FOOLED_LESS,)),
+    "fame": Arm(_method("fame", p=1), (FOOLED_LESS,)),
+    "swap": Arm(_method("swap", backgrounds="BACKGROUNDS", p=1), (FOOLED_LESS,)),
+    "sdn": Arm(_method("sdn", alpha=0.5), (UNSEEN,)),
+    "sdn-turned": Arm(_method("sdn", alpha=-0.5, w_entropy=-1), (UNSEEN,), control=True),
+    **{f"{name}-0": Arm(_method(name, p=0), plain=True)
+       for name in ("mixup", "cutmix", "videomix", "be", "actorcutmix", "fame", "swap")},
+    "sdn-0": Arm(_method("sdn", alpha=0, w_entropy=0), plain=True),
+}  # fmt: skip
+"""Methods that others are compared with; those of p 0 are plain training."""
+
+ARMS |= WEAK | ABLATION | SWEEP | BASELINES
 
 MOVES = (TOP1, SBERR, ENTROPY, SCENE, SCENE_B)
 SMALL = ("plain", "mask", "albar", "albar-turned", "disentangle-0", *WEAK)
 PARTS: dict[str, tuple[Part, ...]] = {
     "moves": (
-        Part("conv3d", tuple(a for a in ARMS if a not in WEAK | ABLATION | SWEEP),
+        Part("conv3d", tuple(a for a in ARMS if a not in WEAK | ABLATION | SWEEP | BASELINES),
              (1, 2, 3, 4, 5, 6), MOVES),
         Part("vificlip", SMALL, (1, 2, 3), MOVES),
     ),
+    "baselines": (Part("conv3d", ("plain", *BASELINES), (1, 2, 3, 4, 5, 6),
+                       (TOP1, SBERR, SCENE, LOSS)),),
     "ablation": (Part("conv3d", ("plain", *ABLATION), (1, 2, 3), (TOP1, SBERR, SCENE, SCENE_B)),),
     "sweep": (Part("conv3d", ("plain", *SWEEP), (101, 102), (VAL,)),),
 }  # fmt: skip

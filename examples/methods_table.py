@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """What examples/methods-demo.py concludes, from its result files alone.
 
-    python examples/methods_table.py [--part moves|ablation|sweep] RESULTS
+    python examples/methods_table.py [--part moves|baselines|ablation|sweep] RESULTS
     python examples/methods_table.py --page man/sbtools-methods.7 examples/results/methods
 
 --page puts what was moved into the manual.
@@ -22,6 +22,7 @@ from methods_arms import (
     ARMS,
     ENTROPY,
     GATES,
+    LOSS,
     PARTS,
     SBERR,
     SCENE,
@@ -37,10 +38,12 @@ from sbtools.evaluate.seeds import paired
 
 FIRST = '.\\" made by python examples/methods_table.py --page:\n'
 LAST = '.\\" up to here\n'
-SHORT = {TOP1: " top1", ENTROPY: "entropy", SCENE: "scene", SCENE_B: "in z_b"}
+SHORT = {TOP1: " top1", ENTROPY: "entropy", SCENE: "scene", SCENE_B: "in z_b",
+         LOSS: " loss"}  # fmt: skip
 
 Values = Mapping[str, Sequence[float]]
-"""By quantity, one number for each seed, in percent; static entropy in percent of log K."""
+"""By quantity, one number for each seed, in percent; static entropy in percent of log K, a
+loss in hundredths."""
 
 
 def _metric(name: str) -> Callable[[Path], float]:
@@ -58,6 +61,7 @@ READ: dict[str, tuple[str, Callable[[Path], float]]] = {
     VAL: ("val", _metric("top1")),
     SCENE: ("scene", _told("accuracy")),
     SCENE_B: ("scene-b", _told("accuracy")),
+    LOSS: ("train", _told("loss")),
 }
 
 

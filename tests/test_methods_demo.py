@@ -78,15 +78,16 @@ def recorded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, list[d
                 (made / f"{name}.jsonl").touch()
         elif words[0] == "eval" or told.get("pretrain"):
             (folder / told["output"]).touch()
-        elif words[0] == "bank":
+        elif words[0] in ("bank", "mask"):
             (folder / told["output"]).mkdir()
 
     monkeypatch.setattr(script(), "static_entropy", lambda scores: 0.25)
+    monkeypatch.setattr(script(), "mean_loss", lambda scores: 0.5)
     monkeypatch.setattr(script(), "same", lambda run, other: True)
     return script().Demo(folder, call=call), calls
 
 
-@pytest.mark.parametrize("name", ["moves", "ablation", "sweep"])
+@pytest.mark.parametrize("name", ["moves", "baselines", "ablation", "sweep"])
 def test_every_command_is_one_that_there_is(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,6 +122,9 @@ def test_every_command_is_one_that_there_is(
         apart = [arm for arm in judged if "disentangle" in arms().ARMS[arm].words]
         if name == "sweep":
             assert kinds["eval"] == len(judged) and not kinds["probe"]
+        elif name == "baselines":
+            assert kinds["eval"] == 3 * len(judged) + 1 and kinds["probe"] == len(judged)
+            assert kinds["mask"] == 1
         else:
             assert kinds["eval"] == 2 * len(judged) + 1
             assert kinds["probe"] == len(judged) + len(apart)

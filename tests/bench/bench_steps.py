@@ -13,7 +13,8 @@ And a step of ALBAR: vificlip, texts given, against its plain step (at most 1.35
 the step of the official code (at most 0.9). What has no goal is measured alone: vificlip as the
 official code would train it, by tiled clips, and swin3d_t, each against its plain step.
 
-    python -m tests.bench.bench_steps [--pairs 9] [--only NAME,...] [--threads 2] [--tiny]
+    python -m tests.bench.bench_steps [--pairs 9] [--only NAME,...] [--threads 2] [--clips 4]
+                                       [--tiny]
 """
 
 from __future__ import annotations
@@ -169,12 +170,13 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", default=",".join(PAIRS))
     parser.add_argument("--commit", default=COMMIT)
+    parser.add_argument("--clips", type=int, default=Size.clips, help="2 where memory is short")
     parser.add_argument("--tiny", action="store_true", help="networks of a few pixels")
     asked = parser.parse_args()
     good = True
     with package_of(asked.commit) as before:
         for name in asked.only.split(","):
-            told = compared(name, TINY if asked.tiny else Size(), before, asked)
+            told = compared(name, TINY if asked.tiny else Size(asked.clips), before, asked)
             print(json.dumps(told), flush=True)
             good &= told["good"]
     return 0 if good else 1
