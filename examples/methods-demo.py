@@ -104,8 +104,8 @@ class Demo:
                 self.eval(run, path, free, "--views", "plain,static", "--scores", scores)
             elif of == "train":
                 told = f"{scores}-train"
-                self.eval(run, self.folder / "log" / f"{path.stem}.json", clips / "s90c00-train.jsonl", "--views",
-                          "plain", "--scores", told)  # fmt: skip
+                whole, seen = self.folder / "log" / f"{path.stem}.json", "s90c00-train.jsonl"
+                self.eval(run, whole, clips / seen, "--views", "plain", "--scores", told)
                 self.keep(path, {"loss": mean_loss(told)})
             elif of == "static":
                 self.keep(path, {"entropy": static_entropy(scores)})
