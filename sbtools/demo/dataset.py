@@ -166,6 +166,7 @@ def _record(
         **belonging(cues[0], split.names),
         **({} if plate else {"clothes": clothes}),
         "action": None if plate else own.action,
+        **({"verb": own.verb, "noun": own.object} if own.object else {}),
         "group": ACTIONS[own.action].group,
         "frames": demo.frames,
         "fps": FPS,

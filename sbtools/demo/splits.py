@@ -21,6 +21,7 @@ class Name:
     action: str
     cue: int
     object: str | None = None
+    verb: str | None = None
 
 
 TWELVE = [Name(name, ACTIONS[name].text, name, cue) for cue, name in enumerate(NAMES)]
@@ -29,7 +30,7 @@ TWELVE = [Name(name, ACTIONS[name].text, name, cue) for cue, name in enumerate(N
 def _pairs(novel: Sequence[bool]) -> list[Name]:
     """Verb x object, those that are novel or not, as asked for."""
     return [
-        Name(f"{verb} a {thing}", f"{verb} a {thing}", VERBS[verb], v, thing)
+        Name(f"{verb} a {thing}", f"{verb} a {thing}", VERBS[verb], v, thing, verb)
         for v, verb in enumerate(VERBS)
         for o, thing in enumerate(OBJECTS)
         if ((v, o) in NOVEL) in novel

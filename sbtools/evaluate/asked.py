@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from sbtools import records
-from sbtools.errors import RecordError, SbtoolsError
+from sbtools.errors import SbtoolsError
 from sbtools.evaluate import catalogue
 from sbtools.job import never
 from sbtools.records import Record
+from sbtools.records.classes import note_class
 from sbtools.rng import shard_of
 from sbtools.train.gather import LEFT_OUT, source_of
 
@@ -28,7 +29,8 @@ FIELDS = (
 class Kept:
     """Records of this shard that have not failed, as columns; `failed` are the others.
 
-    labels counts the clips of each class, texts has what is read for a class, of all shards.
+    labels counts the clips of each class, texts has what is read for a class, pairs its verb and
+    noun, of all shards.
     seen counts the records of all shards; masked is the first of them that has masks, pixels
     whether any is itself masked. sources are where frames come from: masks, pixels, video. sha256
     is over the records as a training would keep them. everyone has the records of all shards, of
@@ -46,6 +48,7 @@ class Kept:
         self.failed: list[Record] = []
         self.labels: Counter[str] = Counter()
         self.texts: dict[str, str] = {}
+        self.pairs: dict[str, str] = {}
         self.sources: Counter[str] = Counter()
         self.seen = 0
         self.masked: Record | None = None
@@ -140,7 +143,7 @@ def read(
         if "error" not in record:
             kept.notice(record)
             if "label" in record:
-                _read_text(record, kept.texts)
+                note_class(record, kept.texts, kept.pairs)
         if shard[1] > 1 and shard_of(record["id"], shard[1]) != shard[0]:
             continue
         if limit is not None and len(kept) + len(kept.failed) >= limit:
@@ -152,16 +155,6 @@ def read(
     if not kept.seen and not stop():
         raise SbtoolsError("there are no records in the input")
     return kept
-
-
-def _read_text(record: Record, texts: dict[str, str]) -> None:
-    label: str = record["label"]
-    text: str = record.get("text") or label
-    if texts.setdefault(label, text) != text:
-        raise RecordError(
-            f"{record['id']!a}: the text of class {label!a} is {text!a} here, and "
-            f"{texts[label]!a} before"
-        )
 
 
 def require_expected(kept: Kept, expected: Iterator[Record]) -> None:

@@ -33,7 +33,7 @@ def top(request: Request, incoming: Iterable[Record], count: int) -> Iterator[di
     subject = open_subject(request, kept.texts)
     chains = chains_of(request, subject.model)
     if request.classes:
-        subject.take_classes(labels.listed(request.classes).names, kept.texts)
+        subject.take_classes(labels.listed(request.classes).names, kept.texts, kept.pairs)
     classes = list(subject.model.classes)
     chains.require_classes(len(classes) or None)
     if not classes:

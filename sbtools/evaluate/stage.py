@@ -56,7 +56,7 @@ def evaluate(
     judge = None
     for name, classes in lists.items():
         part = _part(kept, classes if len(lists) > 1 else None)
-        subject.take_classes(classes, kept.texts)
+        subject.take_classes(classes, kept.texts, kept.pairs)
         if judge is None:
             judge = judge_of(request, subject, views, chains)
         judge.forget_classes()

@@ -15,6 +15,7 @@ from sbtools.files import sha256_of
 from sbtools.methods.base import Method
 from sbtools.models.base import VideoModel
 from sbtools.models.outputs import Batch, Represent, predicted
+from sbtools.models.verb_noun import PAIRS
 from sbtools.train.folder import LOG, RUN, epoch_lines, read_run
 from sbtools.train.settings import Settings
 from sbtools.train.trained import Trained, load
@@ -49,9 +50,12 @@ class Subject:
         """Whether its scores are made of its features, and not by a `predict` of its own."""
         return not callable(getattr(self.model, "predict", None))
 
-    def take_classes(self, classes: Sequence[str], texts: Mapping[str, str]) -> None:
-        """Judge among these classes; `texts` are read for those that it has no text of its own."""
-        known = {**texts, **self.texts}
+    def take_classes(
+        self, classes: Sequence[str], texts: Mapping[str, str], pairs: Mapping[str, str]
+    ) -> None:
+        """Judge among these classes; `texts` are read for those that it has no text of its own, by
+        a model of verbs and nouns `pairs`."""
+        known = {**texts, **(pairs if PAIRS in self.model.provides else {}), **self.texts}
         read = [known.get(name, name) for name in classes]
         if list(self.model.classes) != list(classes) or list(self.model.texts) != read:
             self.model.set_classes(classes, None if read == list(classes) else read)

@@ -20,6 +20,7 @@ METHODS = {
     "disentangle": "sbtools.methods.disentangle:Disentangle",
     "stillmix": "sbtools.methods.stillmix:StillMix",
     "sdn": "sbtools.methods.sdn:SDN",
+    "dark": "sbtools.methods.dark:Dark",
     "mixup": "sbtools.methods.mixup:Mixup",
     "cutmix": "sbtools.methods.cutmix:CutMix",
     "videomix": "sbtools.methods.videomix:VideoMix",

@@ -16,6 +16,7 @@ from sbtools import distributed
 from sbtools.errors import SbtoolsError, UsageError
 from sbtools.losses.reversal import reverse_gradient
 from sbtools.methods.base import Build, Method, Phase
+from sbtools.methods.hidden import without
 from sbtools.methods.mixing import require_probability
 from sbtools.models.base import Group, VideoModel
 from sbtools.models.outputs import Outputs
@@ -136,8 +137,3 @@ class SDN(Method):
         each = (logs.exp() * logs).sum(1) * counts
         share = distributed.gather(counts.to(each)).mean()
         return distributed.mean(each) / share.clamp(min=torch.finfo(each.dtype).tiny)
-
-
-def without(video: Tensor, people: Tensor) -> Tensor:
-    """Clips [B, T, 3, H, W] whose people, bool [B, T, H, W], have their frame's mean colour."""
-    return torch.where(people[:, :, None], video.mean((3, 4), keepdim=True), video)

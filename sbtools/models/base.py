@@ -45,7 +45,8 @@ class VideoModel(nn.Module):
     provides: frozenset[str] = frozenset()
     """texts: it has `class_embeddings`. cosine, which implies texts: `logits` are `logit_scale`
     times the cosine of features and class embeddings, plus one number for all. one_frame:
-    `encode_frame` costs one frame."""
+    `encode_frame` costs one frame. verb_noun: `verb_noun(features)` gives log p of verbs and of
+    nouns, and `head.targets` their shares in those of classes, see `sbtools.models.verb_noun`."""
 
     kind: str = "logits"
     """What `logits` gives in tests: logits, or log-probabilities where a model averages."""

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from sbtools.errors import UsageError
 from sbtools.models.backbones import canonical, is_factory, open_backbone, usual_frames
-from sbtools.models.backbones.base import fill
+from sbtools.models.backbones.base import drawn_by, fill
 from sbtools.models.backbones.drop import set_drop_path
 from sbtools.models.backbones.recompute import recompute
 from sbtools.models.base import Encoded, Group, VideoModel
 from sbtools.models.tensors import Run
+from sbtools.models.verb_noun import HEADS, PAIRS, VerbNoun, reads_pairs
 
 log = logging.getLogger("sbtools")
 
@@ -30,6 +31,9 @@ class Linear(VideoModel):
                 the same classes; None draws them, with a warning
     backbone    conv3d, frame_cnn, a network of torchvision (also as torchvision:NAME), hf:FOLDER,
                 or package.module:factory
+    head        classes, a linear layer over all classes; or verb-noun, one over verbs and one over
+                nouns, for classes VERB|NOUN, or of records with verb and noun: pairs are told, too,
+                whose parts were seen in others
     settings    of a user's factory
     size        pixels of a side; 0 for the backbone's own
     seed        of what is drawn
@@ -41,8 +45,8 @@ class Linear(VideoModel):
     """
 
     name: ClassVar[str] = "linear"
-    provides = frozenset({"one_frame"})
-    """Of an instance, where the backbone is one of images."""
+    provides = frozenset({"one_frame", PAIRS})
+    """Of an instance, where the backbone is one of images, and where the head is verb-noun."""
 
     defaults: ClassVar[dict[str, Any]] = {
         "objective": "class_ce",
@@ -70,6 +74,7 @@ class Linear(VideoModel):
         seed: int = 0,
         drop_path: float = -1.0,
         dropout: float = 0.0,
+        head: str = "classes",
         normalise: str = "",
         short: int = 0,
         sampling: str = "vifi",
@@ -90,7 +95,14 @@ class Linear(VideoModel):
             weights=None if isinstance(weights, Run) else weights, size=size, seed=seed,
             built=built, settings=settings,
         )  # fmt: skip
-        self.network, self.head = opened.network, opened.head
+        self.network = opened.network
+        self.head: nn.Linear | VerbNoun = opened.head
+        self._asked_head = head
+        if head not in HEADS:
+            raise UsageError(f"head is {', '.join(HEADS)}, not '{head}'")
+        if reads_pairs({"head": head}):
+            with drawn_by(seed, f"{self.backbone} verbs and nouns"):
+                self.head = VerbNoun(opened.head.in_features, list(texts or classes))
         if drop_path >= 0:
             set_drop_path(self.network, drop_path, self.backbone)
         if not 0 <= dropout < 1:
@@ -99,7 +111,8 @@ class Linear(VideoModel):
         self._dropped = {"drop_path": drop_path, "dropout": dropout}
         self.drawn, self._built, self._sha256 = opened.drawn, opened.built, opened.sha256
         self._per_frame, self._frozen = opened.per_frame, False
-        self.provides = frozenset({"one_frame"} if opened.per_frame else ())
+        pairs = {PAIRS} if isinstance(self.head, VerbNoun) else set()
+        self.provides = frozenset(pairs | ({"one_frame"} if opened.per_frame else set()))
         self.static_gradient = "mean" if opened.per_frame else "tiled"
         self.frames = frames
         self.recipe = opened.recipe.asked(
@@ -111,6 +124,7 @@ class Linear(VideoModel):
         self.own: list[str] = list(classes)
         self._places: list[int] | None = None
         self.classes, self.texts = list(classes), list(texts or classes)
+        self._own_texts = list(self.texts)
         if run:
             self._take_run(run)
         elif weights is None and built is None and self._sha256 is None and not factory:
@@ -126,10 +140,11 @@ class Linear(VideoModel):
         foreign = [key for key in options if key not in known] if is_factory(name) else []
         kept = {key: value for key, value in options.items() if key not in foreign}
         kept["backbone"] = name
+        own = {"objective": PAIRS} if reads_pairs(kept) else {}
         if foreign:
             kept["settings"] = {key: options[key] for key in foreign}
         count = usual_frames(name)
-        return kept, {**cls.defaults, **({"frames": count} if count else {})}
+        return kept, {**cls.defaults, **({"frames": count} if count else {}), **own}
 
     def encode(self, video: Tensor) -> Encoded:
         if not self._per_frame:
@@ -142,9 +157,14 @@ class Linear(VideoModel):
         return Encoded(self.network(frame)) if self._per_frame else super().encode_frame(frame)
 
     def set_classes(self, classes: Sequence[str], texts: Sequence[str] | None = None) -> None:
-        """Choose among the classes that the head has; UsageError for another."""
+        """Choose among the classes that the head has, of verbs and nouns any pair; UsageError for
+        another."""
         from sbtools.index.labels import key_of_label
 
+        if isinstance(self.head, VerbNoun):
+            self.head.choose(list(texts or classes))
+            self.classes, self.texts = list(classes), list(texts or classes)
+            return
         keys = {key_of_label(name): place for place, name in enumerate(self.own)}
         strange = [name for name in classes if key_of_label(name) not in keys]
         if strange:
@@ -158,6 +178,11 @@ class Linear(VideoModel):
         """Float [B, K] of the classes that were chosen; there are no texts."""
         found: Tensor = self.head(self.dropout(encoded.features))
         return found if self._places is None else found[:, self._places]
+
+    def verb_noun(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """log p of verbs [B, V] and nouns [B, N] by features [B, D]; where the head tells them."""
+        assert isinstance(self.head, VerbNoun)
+        return self.head.parts(self.dropout(features))
 
     def groups(self) -> list[Group]:
         """backbone, where it is trained, and head."""
@@ -202,10 +227,11 @@ class Linear(VideoModel):
         return {
             "name": self.name,
             "classes": self.own,
-            "texts": self.texts if self._places is None else self.own,
+            "texts": self._read(),
             "frames": self.frames,
             "options": {
                 "backbone": self.backbone,
+                **({"head": self._asked_head} if PAIRS in self.provides else {}),
                 **own,
                 "seed": self._seed,
                 **self._dropped,
@@ -214,6 +240,12 @@ class Linear(VideoModel):
             "built": self._built,
             "source": {"sha256": self._sha256},
         }
+
+    def _read(self) -> list[str]:
+        """What stands for the classes of the head."""
+        if isinstance(self.head, VerbNoun):
+            return self._own_texts
+        return self.texts if self._places is None else self.own
 
     def _take_run(self, run: Run) -> None:
         """Start from a run over the same backbone; UsageError for another."""
@@ -225,7 +257,10 @@ class Linear(VideoModel):
             for key, value in run.state.items() if key.startswith("network.")
         }  # fmt: skip
         fill(self.network, network, self.backbone, run.path)
-        if list(run.spec.get("classes", ())) == self.own:
+        kinds = [
+            reads_pairs(each) for each in (run.spec.get("options", {}), {"head": self._asked_head})
+        ]
+        if list(run.spec.get("classes", ())) == self.own and kinds[0] == kinds[1]:
             head = {k: run.state[f"head.{k}"] for k in self.head.state_dict()}
             fill(self.head, head, self.backbone, run.path)
         else:

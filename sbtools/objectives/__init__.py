@@ -13,6 +13,7 @@ OBJECTIVES = {
     "infonce": "sbtools.objectives.infonce:InfoNCE",
     "class_ce": "sbtools.objectives.class_ce:ClassCE",
     "kl": "sbtools.objectives.kl:KL",
+    "verb_noun": "sbtools.objectives.verb_noun:VerbNounCE",
 }
 """Other packages add to it through the entry-point group sbtools.objectives."""
 

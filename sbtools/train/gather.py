@@ -15,6 +15,7 @@ from sbtools import records
 from sbtools.errors import OutputError, RecordError, UsageError
 from sbtools.loader.needs import Needs, build
 from sbtools.records import Record
+from sbtools.records.classes import note_class
 from sbtools.store import Stores
 from sbtools.store.layout import addresses, split_address
 from sbtools.store.output import temporary_of, writing
@@ -36,9 +37,9 @@ class Gathered:
     """What is known of the records that stand in `path`, one a line.
 
     clips were taken, failed came with `error`. labels counts the clips of each class, texts has
-    what is read for a class where it differs, sources counts where frames come from, made has what
-    made the masks, by stage, stores has the folders that addresses lead into. sample holds 64
-    records or more, spread evenly; ids are hashed. facts: what the needs tell of all records.
+    what is read for a class, pairs its verb and noun, sources counts where frames come from, made
+    has what made the masks, by stage, stores has the folders that addresses lead into. sample holds
+    64 records or more, spread evenly; ids are hashed. facts: what the needs tell of all records.
     """
 
     path: str
@@ -47,6 +48,7 @@ class Gathered:
     failed: int = 0
     labels: Counter[str] = field(default_factory=Counter)
     texts: dict[str, str] = field(default_factory=dict)
+    pairs: dict[str, str] = field(default_factory=dict)
     sources: Counter[str] = field(default_factory=Counter)
     made: dict[str, list[str]] = field(default_factory=dict)
     stores: set[str] = field(default_factory=set)
@@ -154,14 +156,8 @@ class _Collecting:
 
 
 def _count(record: Record, found: Gathered) -> None:
-    label: str = record["label"]
-    text: str = record.get("text") or label
-    if found.texts.setdefault(label, text) != text:
-        raise RecordError(
-            f"{record['id']!a}: the text of class {label!a} is {text!a} here, and "
-            f"{found.texts[label]!a} before"
-        )
-    found.labels[label] += 1
+    note_class(record, found.texts, found.pairs)
+    found.labels[record["label"]] += 1
     found.sources[source_of(record)] += 1
     found.ids.add(hash(record["id"]))
     for told in addresses(record).values():

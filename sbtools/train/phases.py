@@ -31,6 +31,7 @@ REQUIREMENTS = {
     "texts": "texts of the classes",
     "cosine": "cosines with texts of the classes",
     "one_frame": "motionless clips at the cost of a frame",
+    "verb_noun": "a head of verbs and nouns, --set-model head=verb-noun,",
 }
 
 

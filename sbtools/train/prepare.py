@@ -12,6 +12,7 @@ from typing import Any
 
 from sbtools import __version__, models, records
 from sbtools.errors import SbtoolsError, UsageError
+from sbtools.models.verb_noun import reads_pairs
 from sbtools.records import Record
 from sbtools.store.owner import slurm_task
 from sbtools.store.shards import require_whole
@@ -140,7 +141,8 @@ def _described(
     if request.expect is not None:
         require_expected(found, read_file(request.expect, "--expect"))
     missing = _missing_shards(request, kept)
-    settings = plan.with_classes(settings, request.classes, found.labels, found.texts)
+    texts = found.texts | (found.pairs if reads_pairs(settings.model_settings) else {})
+    settings = plan.with_classes(settings, request.classes, found.labels, texts)
     for other in val:
         _require_apart(other, found, settings)
     drawn_from = candidates.look_at(found, request.root, settings.frames)

@@ -41,6 +41,9 @@ from tests.toys import TOYS
 CLASSES, FRAMES, LABELS = ["run", "jump", "sit", "wave"], 4, [2, 0, 0]
 """No clip has the second class, nor the fourth."""
 
+PAIRS = ["go|far", "go|up", "be|far", "be|up"]
+"""The same, for models of verbs and nouns."""
+
 FACTS = {"scene": ["beach", "street"]}
 CPU = torch.device("cpu")
 DRAWS = Draws(seed=3, epoch=2, step=7)
@@ -49,8 +52,9 @@ TINY: dict[str, list[dict[str, Any]]] = {
     "actionclip": [{"arch": "tiny"}],
     "xclip": [{"arch": "tiny"}],
     "dual-encoder": [{"weights": "siglip"}],
-    "linear": [{"backbone": name, "size": 32} for name in ("conv3d", "frame_cnn")],
-}
+    "linear": [*({"backbone": name, "size": 32} for name in ("conv3d", "frame_cnn")),
+               {"backbone": "frame_cnn", "size": 32, "head": "verb-noun"}],
+}  # fmt: skip
 """Options that make a model small; those of one that is not named are its defaults. weights: which
 small folder of transformers is made for it."""
 
@@ -76,7 +80,8 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         folder = tmp_path_factory.mktemp(options["weights"])
         dual_folder(options["weights"], folder)
         options = {**options, "weights": str(folder)}
-    return models.build(name, CLASSES, frames=FRAMES, **options)
+    texts = PAIRS if options.get("head") else None
+    return models.build(name, CLASSES, texts, frames=FRAMES, **options)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -182,6 +187,8 @@ def test_a_step_leaves_no_tensor_to_the_collector(
 ) -> None:
     """Objects in a circle keep what they computed until it comes by: memory grows step by step."""
     method, _ = trained(name, model, tmp_path)
+    if method.requires - model.provides:
+        model = models.build("linear", CLASSES, PAIRS, frames=FRAMES, **TINY["linear"][-1])
     step = Step(model, method, objectives.build("class_ce")).train()
     losses(step, batch(model))
     gc.collect()

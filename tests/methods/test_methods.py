@@ -20,7 +20,8 @@ MIXED = ("stillmix", "mixup", "cutmix", "videomix", "be", "actorcutmix", "fame",
 """These draw for a whole batch, or want what is brought: test_contract.py, test_mixing.py."""
 
 SETTINGS: list[tuple[str, dict[str, Any]]] = [
-    *((name, {"p": 0.0} if name in MIXED else {}) for name in METHODS),
+    *((name, {"p": 0.0} if name in MIXED else {}) for name in METHODS if name != "dark"),
+    ("dark", {"weight": 0.0}),
     ("sdn", {"alpha": 0.5, "w_entropy": 0.0}),
     ("mask", {"ratio": "0:1"}),
     ("mask", {"ratio": "1:1:1:1"}),

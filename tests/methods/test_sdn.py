@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from sbtools import methods
 from sbtools.errors import UsageError
 from sbtools.methods.base import Phase
-from sbtools.methods.sdn import PEOPLE, SDN, without
+from sbtools.methods.hidden import without
+from sbtools.methods.sdn import PEOPLE, SDN
 
 MAIN = Phase()
 

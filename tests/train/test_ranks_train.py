@@ -36,6 +36,7 @@ COMMON = {"classes": ("walk", "wave"), "epochs": 1, "batch": BATCH, "lr": 1e-3, 
 TOLD: dict[str, dict[str, Any]] = {
     "disentangle": {"l_s": 0.0},
     "sdn": {"alpha": 0.0},
+    "dark": {"weight": 0.0},
     "stillmix": {"frames": "random", "p": 0.0},
     **{name: {"p": 0.0} for name in ("mixup", "cutmix", "videomix", "actorcutmix", "fame", "swap")},
 }
