@@ -29,6 +29,7 @@ from methods_arms import (
     SCENE_B,
     TOP1,
     VAL,
+    WITHIN,
     Claim,
     Part,
 )
@@ -38,6 +39,10 @@ from sbtools.evaluate.seeds import paired
 
 FIRST = '.\\" made by python examples/methods_table.py --page:\n'
 LAST = '.\\" up to here\n'
+WRONG = "**not as it should be**"
+SETTINGS = {"ablation": "disentangle taken apart", "sweep": "weights of disentangle's losses"}
+"""Parts whose arms are settings of one method, and what the page calls them."""
+
 SHORT = {TOP1: " top1", ENTROPY: "entropy", SCENE: "scene", SCENE_B: "in z_b",
          LOSS: " loss"}  # fmt: skip
 
@@ -140,13 +145,8 @@ def for_manual(part: Part, results: Results) -> Iterator[str]:
     if not seeds:
         return
     all_rows = list(rows(part, results, seeds))
-    heads = [SHORT.get(what, what) for what in part.columns]
-    width = max(len(row[0]) for row in all_rows)
     yield f"{part.model}, {len(seeds)} seeds"
-    yield f"{'':{width}}  {'  '.join(heads)}"
-    for name, *means, _ in all_rows:
-        cells = [f"{mean:>{len(head)}}" for head, mean in zip(heads, means, strict=True)]
-        yield f"{name:{width}}  {'  '.join(cells)}".rstrip()
+    yield from in_columns(part, all_rows)
     for name, *_, words in all_rows[1:]:
         yield ""
         yield f"{name}:"
@@ -160,10 +160,56 @@ def for_manual(part: Part, results: Results) -> Iterator[str]:
     yield ""
 
 
-def put(page: str, parts: Sequence[Part], results: Results) -> str:
+def in_columns(part: Part, all_rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """The means of each arm."""
+    heads = [SHORT.get(what, what) for what in part.columns]
+    width = max(len(row[0]) for row in all_rows)
+    yield f"{'':{width}}  {'  '.join(heads)}"
+    for name, *means, _ in all_rows:
+        cells = [f"{mean:>{len(head)}}" for head, mean in zip(heads, means, strict=True)]
+        yield f"{name:{width}}  {'  '.join(cells)}".rstrip()
+
+
+def settings_for_manual(part: Part, results: Results, title: str) -> Iterator[str]:
+    """Arms that are settings of one method: means, and what each moved in a line."""
+    seeds = results.whole(part)
+    if not seeds:
+        return
+    all_rows = list(rows(part, results, seeds))
+    yield f"{title}, {part.model}, {len(seeds)} seeds"
+    yield from in_columns(part, all_rows)
+    yield ""
+    for name, *_, words in all_rows[1:]:
+        for text in words.replace(f" ({WRONG})", "").split("; ") if words else ():
+            yield f"{name}: {text}"
+    for way, (l_i, l_s) in chosen(part, results).items():
+        yield f"{way}: l_i {l_i:g}, l_s {l_s:g}"
+    yield ""
+
+
+def chosen(part: Part, results: Results) -> dict[str, tuple[float, float]]:
+    """Of a sweep, for each way to be independent l_i and l_s: of those with which top1 on val-iid
+    is near enough plain training's the largest l_i, and with it the l_s of the higher top1."""
+
+    def top1(arm: str) -> float:
+        return float(np.mean(results.values(part, arm, part.seeds)[VAL]))
+
+    found: dict[str, tuple[float, float, float]] = {}
+    for arm in part.arms[1:] if part.columns == (VAL,) else ():
+        way, l_i, l_s = (word.rpartition("=")[2] for word in arm.replace("-l", " l").split())
+        if top1(arm) >= top1(part.arms[0]) - WITHIN:
+            told = float(l_i), top1(arm), float(l_s)
+            found[way] = max(found.get(way, told), told)
+    return {way: (l_i, l_s) for way, (l_i, _, l_s) in found.items()}
+
+
+def put(page: str, results: Results) -> str:
     """The page with what was moved between its marks."""
     before, rest = page.split(FIRST)
-    found = "\n".join(line for part in parts for line in for_manual(part, results)).rstrip()
+    told = [line for part in PARTS["moves"] for line in for_manual(part, results)]
+    for name, title in SETTINGS.items():
+        told += [line for part in PARTS[name] for line in settings_for_manual(part, results, title)]
+    found = "\n".join(told).rstrip()
     roff = found.replace("**", "").replace("\\", "\\e").replace("-", "\\-")
     return f"{before}{FIRST}.EX\n{roff}\n.EE\n{LAST}{rest.split(LAST)[1]}"
 
@@ -176,7 +222,7 @@ def told(arm: str, plain: Values, own: Values) -> str:
     if not each or any(holds is None for _, holds in each):
         return words
     good = not each[0][1] if ARMS[arm].control else all(holds for _, holds in each)
-    return words if good else f"{words} (**not as it should be**)"
+    return words if good else f"{words} ({WRONG})"
 
 
 def verdict(claim: Claim, plain: Values, own: Values) -> tuple[str, bool | None]:
@@ -236,7 +282,7 @@ def main() -> None:
     given = asked.parse_args()
     results, parts = Results(given.results), PARTS[given.part]
     if given.page:
-        given.page.write_text(put(given.page.read_text("utf-8"), parts, results), "utf-8")
+        given.page.write_text(put(given.page.read_text("utf-8"), results), "utf-8")
     else:
         sys.stdout.write("\n".join(lines(results, parts)))
 

@@ -192,6 +192,19 @@ def test_of_two_claims_both_are_to_hold_and_of_a_control_the_first_is_not() -> N
     assert results().told("disentangle", PLAIN, without).endswith("scene in z_b: not there")
 
 
+def test_weights_are_chosen_by_the_rule() -> None:
+    """Near enough is 5 points: the largest l_i that is, then the higher top1."""
+    (part,) = arms().PARTS["sweep"]
+    told = dict.fromkeys(part.arms, 60.0)
+    told |= {"plain": 90.0, "adversarial-l_i=0.5-l_s=0.5": 86.0, "adversarial-l_i=0.5-l_s=2": 85.0,
+             "adversarial-l_i=1-l_s=2": 84.9, "adversarial-l_i=0.25-l_s=2": 95.0,
+             "hsic-l_i=300-l_s=0.5": 85.5, "hsic-l_i=300-l_s=2": 86.0}  # fmt: skip
+    given = SimpleNamespace(values=lambda part, arm, seeds: {"top1, val-iid": [told[arm]] * 2})
+    assert results().chosen(part, given) == {"adversarial": (0.5, 0.5), "hsic": (300.0, 2.0)}
+    kept = results().Results(HERE / "examples" / "results" / "methods")
+    assert results().chosen(part, kept) == arms().CHOSEN
+
+
 def test_static_entropy_is_that_of_the_motionless_view(monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = [
         SimpleNamespace(scores={"static": np.array([[0, 0, 0], [900, 0, 0]], np.float32)}),
@@ -266,5 +279,5 @@ def test_the_manual_says_what_the_kept_results_say() -> None:
     fix = (
         "run python examples/methods_table.py --page man/sbtools-methods.7 examples/results/methods"
     )
-    assert results().put(text, arms().PARTS["moves"], kept) == text, fix
+    assert results().put(text, kept) == text, fix
     assert ".EX\nconv3d, 6 seeds\n" in text
