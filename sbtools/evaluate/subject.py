@@ -51,11 +51,14 @@ class Subject:
         return not callable(getattr(self.model, "predict", None))
 
     def take_classes(
-        self, classes: Sequence[str], texts: Mapping[str, str], pairs: Mapping[str, str]
+        self,
+        classes: Sequence[str],
+        texts: Mapping[str, str],
+        pairs: Mapping[str, str] | None = None,
     ) -> None:
         """Judge among these classes; `texts` are read for those that it has no text of its own, by
         a model of verbs and nouns `pairs`."""
-        known = {**texts, **(pairs if PAIRS in self.model.provides else {}), **self.texts}
+        known = {**texts, **((pairs or {}) if PAIRS in self.model.provides else {}), **self.texts}
         read = [known.get(name, name) for name in classes]
         if list(self.model.classes) != list(classes) or list(self.model.texts) != read:
             self.model.set_classes(classes, None if read == list(classes) else read)

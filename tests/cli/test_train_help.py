@@ -90,7 +90,7 @@ def test_towers_are_settings_of_clip_models_alone() -> None:
     ("words", "told"),
     [
         (["--help-model", "x"], b"there is no model 'x'; there are actionclip"),
-        (["--help-method", "x"], b"there is no method 'x'; there are albar, "),
+        (["--help-method", "x"], b"there is no method 'x'; there are actorcutmix, "),
         (["--help-preset", "x"], b"there is no preset 'x'; there are actionclip"),
         (["--preset", "x", "-o", "run", "none.jsonl"], b"there is no preset 'x'"),
     ],

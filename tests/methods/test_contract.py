@@ -68,6 +68,9 @@ TOLD: dict[str, dict[str, Any]] = {
     "streams+fooling": {},
 }
 WAYS = [*methods.METHODS, *TOYS, *(name for name in TOLD if "+" in name)]
+PIXELS = ("mixup", "cutmix", "videomix", "be", "actorcutmix", "fame", "swap", "alternatives")
+"""They change the clips of training, and nothing else: test_state_of_these shows it."""
+
 WITH = [
     (name, objective) for name in WAYS for objective in OBJECTIVES
     if objective in ("infonce", "class_ce") or name in ("none", "disentangle", "mixing")
@@ -233,7 +236,7 @@ def test_augmentation(model: VideoModel, name: str, tmp_path: Path) -> None:
     assert torch.equal(method.augment(some, DRAWS)["video"], found["video"][order])
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", [name for name in WAYS if name not in PIXELS])
 def test_a_loaded_run_says_what_the_trained_one_does(
     model: VideoModel, name: str, tmp_path: Path
 ) -> None:
@@ -255,6 +258,15 @@ def test_a_loaded_run_says_what_the_trained_one_does(
         ]
     assert torch.equal(*scores) and scores[0].shape == (len(LABELS), len(CLASSES))
     assert bool(torch.isfinite(scores[0]).all())
+
+
+@pytest.mark.parametrize("name", PIXELS)
+def test_state_of_these(name: str) -> None:
+    """There is nothing to load but settings."""
+    method = methods.build(name)
+    assert not method.state_dict() and type(method).represent is Method.represent
+    assert methods.build(name, **dict(method.settings())).settings() == method.settings()
+    assert [phase.name for phase in method.phases()] == ["main"]
 
 
 def test_what_a_model_provides(model: VideoModel) -> None:

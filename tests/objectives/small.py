@@ -11,6 +11,10 @@ from torch import Tensor, nn
 from sbtools.models.base import Encoded, VideoModel, scaled_cosines
 from sbtools.models.outputs import Outputs
 from sbtools.models.recipe import Recipe
+from sbtools.objectives import OBJECTIVES
+
+OWN = [name for name in OBJECTIVES if name != "verb_noun"]
+"""Objectives of this model; that of verbs and nouns is in tests/models/test_verb_noun.py."""
 
 
 class Small(VideoModel):

@@ -9,11 +9,11 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from sbtools.objectives import OBJECTIVES, build
+from sbtools.objectives import build
 from sbtools.rng import Draws
 from sbtools.train.group import Ranks
 from tests import two_ranks
-from tests.objectives.small import Small, batch, said
+from tests.objectives.small import OWN, Small, batch, said
 
 LABELS = [2, 0, 2, 1, 2]
 SHARES = {0: slice(0, 3), 1: slice(3, 5)}
@@ -40,7 +40,7 @@ def losses(name: str, made: dict[str, Any]) -> tuple[Any, list[Any]]:
 
 def work(ranks: Ranks, folder: str) -> None:
     found = {}
-    for name in OBJECTIVES:
+    for name in OWN:
         for mix in (False, True):
             loss, gradients = losses(name, share(clips(mix), ranks.rank))
             for value in (loss, *gradients):
@@ -61,7 +61,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
 
 
 @pytest.mark.parametrize("mix", [False, True])
-@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("name", OWN)
 def test_two_ranks_are_one_process(ranks: dict[str, list[Any]], name: str, mix: bool) -> None:
     loss, gradients = losses(name, clips(mix))
     for ours, theirs in zip([loss, *gradients], ranks[f"{name} {mix}"], strict=True):
