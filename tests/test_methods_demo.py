@@ -253,7 +253,8 @@ def test_runs_of_the_same_weights_are_told_from_others(tmp_path: Path) -> None:
 
 
 def test_the_whole_of_it(tmp_path: Path, path: Path, unhurried: None) -> None:
-    for part, seed in (("moves", "1"), ("ablation", "1"), ("sweep", "101")):
+    parts = ("moves", "baselines", "ablation", "sweep")
+    for part, seed in zip(parts, ("1", "1", "1", "101"), strict=True):
         told = demo(tmp_path, path, "--part", part, "--fast", "--seeds", seed, "out")
         kept = subprocess.run(
             [sys.executable, SCRIPT.with_name("methods_table.py"), "--part", part,

@@ -12,7 +12,7 @@ class Alternatives(Method):
     """A clip is shown, now and then, as one of its `alternatives`; the label is kept.
 
     Sugiura, Tamaki: "S3Aug: Segmentation, sampling, and shift for action recognition" (2024) draws
-    such videos from a clip's segments by a network. None of them can be had, nor its code: the
+    such videos from a clip's segments by a network, of which we found neither code nor weights: the
     videos are made elsewhere, have the frames of the clip, and stand in the field `alternatives` of
     its record. The clip's masks follow. The shift of features across time is not done.
 

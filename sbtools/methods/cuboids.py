@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from torch import Tensor
+from sbtools.methods.base import Batch
+from sbtools.methods.mixing import follow
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,10 +34,13 @@ def window(draws: np.random.Generator, side: int, length: int) -> slice:
     return slice(max(first, 0), min(first + length, side))
 
 
-def pasted(video: Tensor, places: Sequence[int], others: Sequence[int], cuboid: Cuboid) -> Tensor:
-    """Clips [B, T, 3, H, W] with the cuboid of the others in those at these places."""
+def pasted(batch: Batch, places: Sequence[int], others: Sequence[int], cuboid: Cuboid) -> Batch:
+    """The batch with the cuboid of the others in the clips at these places, and in their targets
+    as much of the others'."""
+    video = batch["video"]
     found = video.clone()
     part = (cuboid.frames, slice(None), cuboid.rows, cuboid.columns)
     for place, other in zip(places, others, strict=True):
         found[place][part] = video[other][part]
-    return found
+    kept = 1 - cuboid.voxels / video[0, :, 0].numel()
+    return {**batch, "video": found, "target": follow(batch["target"], places, others, kept)}

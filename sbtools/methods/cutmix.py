@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from sbtools.methods.base import Batch
 from sbtools.methods.cuboids import Cuboid, pasted, window
-from sbtools.methods.mixing import Mixing, follow, require_above
+from sbtools.methods.mixing import Sharing
 from sbtools.rng import Draws
 
 
-class CutMix(Mixing):
+class CutMix(Sharing):
     """A box of another clip of the batch is pasted into all frames alike; the label is shared.
 
     Yun et al.: "CutMix: Regularization strategy to train strong classifiers with localizable
@@ -34,12 +33,7 @@ class CutMix(Mixing):
     name = "cutmix"
 
     def __init__(self, p: float = 1.0, alpha: float = 1.0) -> None:
-        super().__init__(p)
-        require_above("cutmix", alpha=alpha)
-        self.alpha = alpha
-
-    def settings(self) -> dict[str, Any]:
-        return {"p": self.p, "alpha": self.alpha}
+        super().__init__(p, alpha)
 
     def mixed(
         self, batch: Batch, rng: Draws, places: Sequence[int], others: Sequence[int]
@@ -49,10 +43,4 @@ class CutMix(Mixing):
         frames, _, height, width = video.shape[1:]
         even = (int(side * (1 - lam) ** 0.5) // 2 * 2 for side in (width, height))
         columns, rows = map(window, (draws, draws), (width, height), even)
-        cuboid = Cuboid(slice(0, frames), rows, columns)
-        kept = 1 - cuboid.voxels / (frames * height * width)
-        return {
-            **batch,
-            "video": pasted(video, places, others, cuboid),
-            "target": follow(batch["target"], places, others, kept),
-        }
+        return pasted(batch, places, others, Cuboid(slice(0, frames), rows, columns))

@@ -31,7 +31,7 @@ class Dark(Method):
     weight     of the term; 0 leaves it out
     min_score  boxes of objects below this score, 0 to 1, are left out
 
-    There is no official code: that nothing but the boxes is hidden, and their colour, are our
+    We found no official code: that nothing but the boxes is hidden, and their colour, are our
     reading. For model linear with head=verb-noun. Raises UsageError for other values.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import isfinite
+from typing import Any
 
 import numpy as np
 import torch
@@ -78,6 +79,18 @@ class Mixing(Augmenting):
     ) -> Batch:
         """The batch with the clips at these places mixed with those at the others."""
         raise NotImplementedError
+
+
+class Sharing(Mixing):
+    """Mixing in shares of Beta(alpha, alpha), of which the labels have as much as the pixels."""
+
+    def __init__(self, p: float, alpha: float) -> None:
+        super().__init__(p)
+        require_above(self.name, alpha=alpha)
+        self.alpha = alpha
+
+    def settings(self) -> dict[str, Any]:
+        return {"p": self.p, "alpha": self.alpha}
 
 
 def follow(

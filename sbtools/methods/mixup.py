@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
 from sbtools.methods.base import Batch
-from sbtools.methods.mixing import Mixing, follow, require_above
+from sbtools.methods.mixing import Sharing, follow
 from sbtools.rng import Draws
 
 
-class Mixup(Mixing):
+class Mixup(Sharing):
     """A clip is mixed with another one of the batch, and so is its label.
 
     Zhang, Cisse, Dauphin, Lopez-Paz: "mixup: Beyond empirical risk minimization" (2018):
@@ -33,12 +32,7 @@ class Mixup(Mixing):
     name = "mixup"
 
     def __init__(self, p: float = 1.0, alpha: float = 0.2) -> None:
-        super().__init__(p)
-        require_above("mixup", alpha=alpha)
-        self.alpha = alpha
-
-    def settings(self) -> dict[str, Any]:
-        return {"p": self.p, "alpha": self.alpha}
+        super().__init__(p, alpha)
 
     def mixed(
         self, batch: Batch, rng: Draws, places: Sequence[int], others: Sequence[int]

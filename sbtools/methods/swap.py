@@ -20,15 +20,15 @@ class Swap(Augmenting):
         x' = m x + (1 - m) b
 
     backgrounds  a store of pixels of clips without people: `sbtools mask --mode person-box --fill
-                 inpaint` makes one. Each clip draws one in each epoch, with a crop and colours of
-                 its own
+                 inpaint` makes one. Each clip draws one in each epoch, not its own, with a crop and
+                 colours of its own
     p            how probably a clip is given another background
     least        the least share of the clip that the person is to fill, else it stays as it is;
                  HAT's is .05
     most         likewise the largest; HAT's is .5
 
     Targets stay, and no clip of the batch is shown in another. Unlike HAT's test the person stays
-    where it is. There is no official code of such a training: p is our reading. Raises UsageError
+    where it is. We know of no official code of such a training: p is our reading. Raises UsageError
     for other values.
     """
 

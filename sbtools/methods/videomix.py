@@ -8,13 +8,13 @@ from typing import Any
 from sbtools.errors import UsageError
 from sbtools.methods.base import Batch
 from sbtools.methods.cuboids import Cuboid, pasted, window
-from sbtools.methods.mixing import Mixing, follow, require_above
+from sbtools.methods.mixing import Sharing
 from sbtools.rng import Draws
 
 CUTS = ("spatial", "temporal", "spatiotemporal")
 
 
-class VideoMix(Mixing):
+class VideoMix(Sharing):
     """A cuboid of another clip of the batch is pasted into a clip; voxels share the label.
 
     Yun, Oh, Heo, Han, Kim: "VideoMix: Rethinking data augmentation for video classification"
@@ -29,21 +29,20 @@ class VideoMix(Mixing):
     cut    spatial, all frames of a box (as cutmix has it); temporal, all of some frames; or
            spatiotemporal, a box in some frames
 
-    There is no official code; the abstract says no more than the above, and how sides are drawn,
-    alpha and p are our reading. Raises UsageError for other values.
+    We found no official code, and had the abstract alone, which says no more than the above: how
+    sides are drawn, alpha and p are our reading. Raises UsageError for other values.
     """
 
     name = "videomix"
 
     def __init__(self, p: float = 1.0, alpha: float = 1.0, cut: str = "spatiotemporal") -> None:
-        super().__init__(p)
-        require_above("videomix", alpha=alpha)
+        super().__init__(p, alpha)
         if cut not in CUTS:
             raise UsageError(f"method videomix: cut is {', '.join(CUTS)}, not '{cut}'")
-        self.alpha, self.cut = alpha, cut
+        self.cut = cut
 
     def settings(self) -> dict[str, Any]:
-        return {"p": self.p, "alpha": self.alpha, "cut": self.cut}
+        return {**super().settings(), "cut": self.cut}
 
     def mixed(
         self, batch: Batch, rng: Draws, places: Sequence[int], others: Sequence[int]
@@ -57,9 +56,4 @@ class VideoMix(Mixing):
         cut = {name: window(draws, side, round(side * part)) for name, side in sides.items()}
         whole = {"frames": frames, "rows": height, "columns": width}
         cuboid = Cuboid(**{name: slice(0, side) for name, side in whole.items()} | cut)
-        kept = 1 - cuboid.voxels / (frames * height * width)
-        return {
-            **batch,
-            "video": pasted(video, places, others, cuboid),
-            "target": follow(batch["target"], places, others, kept),
-        }
+        return pasted(batch, places, others, cuboid)

@@ -60,7 +60,13 @@ STAGES = {
 }
 
 
-@pytest.mark.parametrize("stage", STAGES)
+SLOW = pytest.mark.skipif(
+    not os.environ.get("SBTOOLS_TEST_SLOW"),
+    reason="takes minutes (SBTOOLS_TEST_SLOW=1 runs it); mask commits by the same steps",
+)
+
+
+@pytest.mark.parametrize("stage", ["mask", pytest.param("segment", marks=SLOW)])
 def test_random_kills_leave_a_store_that_the_same_command_completes(stage: str, work: Path) -> None:
     words, clean = STAGES[stage]
     draw = random.Random(stage)
@@ -79,12 +85,6 @@ def test_random_kills_leave_a_store_that_the_same_command_completes(stage: str, 
     assert len(ids(done.stdout)) == CLIPS
     assert digest(f"killed-{stage}", work) == digest(clean, work)
     assert not [name for name in os.listdir(work / f"killed-{stage}") if ".tmp-" in name]
-
-
-SLOW = pytest.mark.skipif(
-    not os.environ.get("SBTOOLS_TEST_SLOW"),
-    reason="takes minutes (SBTOOLS_TEST_SLOW=1 runs it); mask commits by the same steps",
-)
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,24 @@ def test_backgrounds_are_drawn_from_a_store_of_pixels(known: Known, tmp_path: Pa
         assert torch.equal(one["background"], two["background"])
 
 
+@pytest.mark.parametrize(("others", "wanted"), [(("b0", "b2"), {40, 120}), ((), {80})])
+def test_a_clip_s_own_background_is_taken_where_there_is_no_other(
+    others: tuple[str, ...], wanted: set[int], known: Known, tmp_path: Path
+) -> None:
+    colours = {"b0": 40, "c1": 80, "b2": 120}
+    with StoreWriter(str(tmp_path / "scenes"), "pixels", {"test": 2}, {}) as out:
+        for id, colour in colours.items():
+            if id == "c1" or id in others:
+                rgb = np.full((3, 40, 50, 3), colour, np.uint8)
+                arrays = {"frame": range(3), "time": [0, 1, 2], "rgb": rgb}
+                out.add({"id": id}, {"height": 40, "width": 50}, arrays)
+        out.close()
+    told = {"masks": {}, "background": {"store": str(tmp_path / "scenes")}}
+    made = clips(known, told, replace(PLAIN, crop="centre"))
+    shown = [sample(made, 1, epoch).videos["background"][0] for epoch in range(12)]
+    assert {int(value) for each in shown for value in np.unique(each)} == wanted
+
+
 @pytest.mark.parametrize(
     ("store", "text"), [("", "is empty"), ("masks", "no store of pixels"), ("none", "no store of")]
 )

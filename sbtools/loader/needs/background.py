@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 class Background(Need):
     """background: float [B, T, 3, H, W], a clip of a store of pixels, drawn for each clip anew in
-    each epoch, in frames, crop and colours of its own.
+    each epoch, in frames, crop and colours of its own; never the one of the clip's own id, unless
+    there is no other.
 
     store  the folder of the store; a method names it among its `resources` as well, as a store
     """
@@ -37,14 +38,27 @@ class Background(Need):
             raise UsageError(f"{self.store} holds no clip, and backgrounds come from it")
 
     @cached_property
-    def _addresses(self) -> list[str]:
+    def _stored(self) -> list[tuple[str, str]]:
+        """Ids and files, in the order of the ids."""
         assert self._folder is not None
-        found = sorted(stored_clips(self._folder, Stores()))
-        return [f"{path}::clips/{records.key_of(id)}" for id, path in found]
+        return sorted(stored_clips(self._folder, Stores()))
+
+    @cached_property
+    def _addresses(self) -> list[str]:
+        return [f"{path}::clips/{records.key_of(id)}" for id, path in self._stored]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {id: place for place, (id, _) in enumerate(self._stored)}
 
     def bring(self, clip: Excerpt, facts: Any) -> Brought:
         if self._folder is None:
             self.require(clip.reader.root)
-        address = self._addresses[clip.draw("background").integers(len(self._addresses))]
-        shown: Record = {"id": clip.id, "pixels": address}
+        own, count = self._places.get(clip.id), len(self._addresses)
+        if own is None or count == 1:
+            place = int(clip.draw("background").integers(count))
+        else:
+            place = int(clip.draw("background").integers(count - 1))
+            place += place >= own
+        shown: Record = {"id": clip.id, "pixels": self._addresses[place]}
         return {"background": clip.beside(shown, "background", masks=False)}
