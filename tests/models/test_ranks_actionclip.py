@@ -11,12 +11,12 @@ import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from sbtools.models.actionclip import ActionCLIP
-from sbtools.objectives import OBJECTIVES, build
+from sbtools.objectives import build
 from sbtools.rng import Draws
 from sbtools.train.group import Ranks
 from tests import two_ranks
 from tests.models.small_clip import FRAMES, small, videos
-from tests.objectives.small import said
+from tests.objectives.small import OWN, said
 
 CLASSES = ["juggling balls", "archery", "tying a tie", "dancing"]
 SHARES = {0: slice(0, 3), 1: slice(3, 5)}
@@ -59,7 +59,7 @@ def trained(step: Any, share: slice) -> dict[str, Any]:
 
 def work(ranks: Ranks, folder: str) -> None:
     share = SHARES[ranks.rank]
-    found = {n: trained(DistributedDataParallel(Step(n)), share) for n in OBJECTIVES}
+    found = {n: trained(DistributedDataParallel(Step(n)), share) for n in OWN}
     for told in found.values():
         dist.all_reduce(told["losses"])
         told["losses"] /= 2
@@ -73,7 +73,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, 
     return [torch.load(Path(folder, f"{rank}.pt"), weights_only=True) for rank in (0, 1)]
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("name", OWN)
 def test_two_ranks_train_as_one_process(ranks: list[dict[str, dict[str, Any]]], name: str) -> None:
     first, second = (told[name] for told in ranks)
     assert all(torch.equal(value, second[key]) for key, value in first.items())
