@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import selectors
 import socket
 import threading
@@ -64,6 +65,9 @@ class Pool(Generic[T]):
         self._feeder = Feeder(items, workers + AHEAD, self._wake)
         self._thread = threading.Thread(target=self._attend, name="sbtools-pool", daemon=True)
         self._thread.start()
+        # An interpreter that ends kills the thread, maybe with the lock in its hands, before it
+        # collects a generator that was left open, whose `finally` then waits for ever.
+        atexit.register(self.close)
 
     # What the consumer calls.
 
@@ -101,7 +105,10 @@ class Pool(Generic[T]):
         self._wake()
 
     def close(self) -> None:
-        """Kills the workers; no process is left when this returns."""
+        """Kills the workers; no process is left when this returns. A second time does nothing."""
+        if self._closed:
+            return
+        atexit.unregister(self.close)
         with self._changed:
             self._closed = True
             self._feeder.close()

@@ -205,6 +205,32 @@ print(len(done))
         assert (finished.returncode, finished.stdout, finished.stderr) == (0, b"1\n", b"")
 
 
+def test_a_run_that_was_left_open_does_not_hold_up_the_end() -> None:
+    """The thread has its lock as the interpreter ends, and the generator is collected only then."""
+    code = f"""
+import gc, sys, threading, time
+sys.path.insert(0, {str(HERE)!r})
+from sbtools.pool import run
+gc.set_threshold(10**9)
+inside = threading.Event()
+def stop():
+    if begun:
+        inside.set()
+        time.sleep(2)
+begun = []
+stream = run(range(100), "pool_tasks:square", {{}}, 2, None, stop)
+next(stream)
+begun.append(True)
+inside.wait()
+kept = [stream]
+kept.append(kept)
+del stream, kept
+sys.exit(6)
+"""
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=20)
+    assert (finished.returncode, finished.stdout, finished.stderr) == (6, b"", b"")
+
+
 @pytest.mark.parametrize(
     "limit", ["-n 64", "-f 1", "-n 40 -f 0"], ids=["files", "file size", "both"]
 )
