@@ -117,9 +117,11 @@ def batch(model: VideoModel, seed: int = 0) -> dict[str, Any]:
     return {**made, "target": hot, **told}
 
 
-def trained(name: str, model: VideoModel, folder: Path) -> tuple[Method, list[Any]]:
+def trained(
+    name: str, model: VideoModel, folder: Path, **settings: Any
+) -> tuple[Method, list[Any]]:
     """The method as training has it: resources open, modules built, fitted."""
-    method = methods.build(name, **TOLD.get(name, {}))
+    method = methods.build(name, **(TOLD.get(name, {}) | settings))
     point = torch.linspace(-1, 1, model.width)
     save_file({"point": point}, folder / "point.safetensors")
     for store in ("bank", "backgrounds"):

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +12,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.cli.running import SBTOOLS, environment
 from tests.toys import TOYS
 from tests.toys.centred import Centred
-from tests.train.strike import tree
+from tests.train.killing import begun, ended, killed
+from tests.train.killing import start as started
 from tests.train.toy_runs import make_clips, require_identical, state
 
 
@@ -34,7 +31,6 @@ class Slowly(Centred):
 
 SETS = {"centred": ["--set", "target=point.safetensors"]}
 ENTRIES = {**TOYS, "centred": f"{__name__}:Slowly"}
-HOME = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -53,28 +49,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory, unhurried: None) -> Path:
 
 
 def start(folder: Path, run: str, method: str, ranks: int) -> subprocess.Popen[bytes]:
-    path = os.pathsep.join([str(folder), str(HOME)])
-    env = {**environment({"OMP_NUM_THREADS": "1"}), "PYTHONPATH": path}
-    words = ["train", "--model", "vificlip", "--set-model", "arch=tiny", "--lr", "1e-3",
+    words = ["--model", "vificlip", "--set-model", "arch=tiny", "--lr", "1e-3",
              "--warmup", "0", "--batch", "4", "--frames", "3", "--epochs", "2", "--save-every", "1",
              "--workers", "0", "--ranks", str(ranks), "--method", method, *SETS.get(method, []),
              "-o", run, "clips.jsonl"]  # fmt: skip
-    return subprocess.Popen([*SBTOOLS, *words], cwd=folder, env=env, stdin=subprocess.DEVNULL,
-                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # fmt: skip
-
-
-def ended(process: subprocess.Popen[bytes]) -> None:
-    _, told = process.communicate(timeout=900)
-    assert process.returncode == 0, told.decode()
-
-
-def killed(process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> None:
-    """Every process of it at once, as soon as it is `ready`."""
-    while not ready() and process.poll() is None:
-        time.sleep(0.01)
-    for pid in tree(process.pid):
-        subprocess.run(["kill", f"-{int(signal.SIGKILL)}", str(pid)], stderr=subprocess.DEVNULL)
-    process.communicate(timeout=60)
+    return started(folder, words)
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
@@ -87,6 +66,6 @@ def test_a_killed_run_ends_as_one_that_was_not(folder: Path, method: str, ranks:
         killed(start(folder, cut, method, ranks), (run / ".fitting").exists)
         assert not (run / "last.pt").exists()
     killed(start(folder, cut, method, ranks), (run / "last.pt").exists)
-    assert (run / "last.pt").exists() and not (run / "done.json").exists()
+    assert begun(run)
     ended(start(folder, cut, method, ranks))
     require_identical(state(run), state(folder / whole))
