@@ -40,11 +40,15 @@ from sbtools.evaluate.seeds import paired
 FIRST = '.\\" made by python examples/methods_table.py --page:\n'
 LAST = '.\\" up to here\n'
 WRONG = "**not as it should be**"
+METHODS = {"moves": "", "baselines": "what others are compared with, "}
+"""Parts whose arms are methods, and what the page calls them."""
+
 SETTINGS = {"ablation": "disentangle taken apart", "sweep": "weights of disentangle's losses"}
 """Parts whose arms are settings of one method, and what the page calls them."""
 
 SHORT = {TOP1: " top1", ENTROPY: "entropy", SCENE: "scene", SCENE_B: "in z_b",
          LOSS: " loss"}  # fmt: skip
+"""Wide enough for a mean."""
 
 Values = Mapping[str, Sequence[float]]
 """By quantity, one number for each seed, in percent; static entropy in percent of log K, a
@@ -139,13 +143,13 @@ def table(part: Part, results: Results) -> Iterator[str]:
     yield from twins(part, results)
 
 
-def for_manual(part: Part, results: Results) -> Iterator[str]:
+def for_manual(part: Part, results: Results, title: str = "") -> Iterator[str]:
     """The same as text: means in columns, and below them how each was trained and what it moved."""
     seeds = results.whole(part)
     if not seeds:
         return
     all_rows = list(rows(part, results, seeds))
-    yield f"{part.model}, {len(seeds)} seeds"
+    yield f"{title}{part.model}, {len(seeds)} seeds"
     yield from in_columns(part, all_rows)
     for name, *_, words in all_rows[1:]:
         yield ""
@@ -155,7 +159,7 @@ def for_manual(part: Part, results: Results) -> Iterator[str]:
         yield from (f"  {text}" for text in words.split("; "))
     yield ""
     yield from twins(part, results)
-    if part.model == "conv3d":
+    if part.model == "conv3d" and not title:
         yield from gates(results, seeds)
     yield ""
 
@@ -206,7 +210,8 @@ def chosen(part: Part, results: Results) -> dict[str, tuple[float, float]]:
 def put(page: str, results: Results) -> str:
     """The page with what was moved between its marks."""
     before, rest = page.split(FIRST)
-    told = [line for part in PARTS["moves"] for line in for_manual(part, results)]
+    told = [line for name, title in METHODS.items() for part in PARTS[name]
+            for line in for_manual(part, results, title)]  # fmt: skip
     for name, title in SETTINGS.items():
         told += [line for part in PARTS[name] for line in settings_for_manual(part, results, title)]
     found = "\n".join(told).rstrip()
