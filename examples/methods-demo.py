@@ -97,15 +97,15 @@ class Demo:
             if path.exists():
                 continue
             if of == "val":
-                self.eval(run, path, clips / "s90c00-val-iid.jsonl")
+                self.eval(run, path, clips / "s90c00-val-iid.jsonl", "plain")
             elif of == "conflict":
-                self.eval(run, path, clips / "test-conflict.jsonl")
+                self.eval(run, path, clips / "test-conflict.jsonl", "plain")
             elif of == "free":
-                self.eval(run, path, free, "--views", "plain,static", "--scores", scores)
+                self.eval(run, path, free, "plain,static", "--scores", scores)
             elif of == "train":
                 told = f"{scores}-train"
                 whole, seen = self.folder / "log" / f"{path.stem}.json", "s90c00-train.jsonl"
-                self.eval(run, whole, clips / seen, "--views", "plain", "--scores", told)
+                self.eval(run, whole, clips / seen, "plain", "--scores", told)
                 self.keep(path, {"loss": mean_loss(told)})
             elif of == "static":
                 self.keep(path, {"entropy": static_entropy(scores)})
@@ -172,18 +172,19 @@ class Demo:
 
     def training(self, run: Path, words: Sequence[str], seed: int, records: Path) -> None:
         short = ("--epochs", "1", "--warmup", "0") if self.fast else ()
-        self.sbtools(run.name, "train", *words, *short, *ONE, "--seed", str(seed), "--cache",
-                     str(records.parent / "cache"), "-o", str(run), str(records))  # fmt: skip
+        self.sbtools(run.name, "train", *words, *short, *ONE, "--seed", str(seed),
+                     *cache(records), "-o", str(run), str(records))  # fmt: skip
 
-    def eval(self, run: Path, path: Path, records: Path, *words: str) -> None:
-        self.sbtools(path.stem, "eval", "--no-per-clip", "--examples", "0", *ONE, *words, "-o",
-                     str(path), str(run), str(records))  # fmt: skip
+    def eval(self, run: Path, path: Path, records: Path, views: str, *words: str) -> None:
+        self.sbtools(path.stem, "eval", "--no-per-clip", "--examples", "0", "--views", views, *ONE,
+                     *cache(records), *words, "-o", str(path), str(run), str(records))  # fmt: skip
 
     def probe(self, run: Path, path: Path, records: Path, *words: str) -> None:
         """How well a linear probe reads the scene in the features of the clips."""
         store, log = self.folder / "features" / path.stem, self.folder / "log"
         told = log / f"{path.stem}.jsonl"
-        self.sbtools(path.stem, "features", *ONE, *words, "-o", str(store), str(run), str(records))
+        self.sbtools(path.stem, "features", *ONE, *cache(records), *words, "-o", str(store),
+                     str(run), str(records))  # fmt: skip
         self.sbtools(f"{path.stem}-probe", "probe", "--target", "scene", str(told))
         path.write_text((log / f"{path.stem}-probe.jsonl").read_text())
 
@@ -203,6 +204,11 @@ class Demo:
 
     def keep(self, path: Path, told: Mapping[str, Any]) -> None:
         path.write_text(json.dumps(told) + "\n")
+
+
+def cache(records: Path) -> tuple[str, str]:
+    """Words of a command that decodes each clip of these once, whatever else reads them."""
+    return "--cache", str(records.parent / "cache")
 
 
 def static_entropy(scores: str) -> float:
