@@ -152,7 +152,8 @@ class _Collecting:
     def facts(self) -> dict[str, Any]:
         """Of the needs that tell anything."""
         asked = ((need, self._found.get(need.name)) for need in self._needs)
-        return {need.name: need.facts(found) for need, found in asked if found is not None}
+        told = {need.name: need.facts(found) for need, found in asked if found is not None}
+        return {name: known for name, known in told.items() if known is not None}
 
 
 def _count(record: Record, found: Gathered) -> None:

@@ -24,14 +24,14 @@ def require_provided(
         lacking = sorted(requires - provides)
         if lacking:
             what = " and ".join(REQUIREMENTS.get(name, name) for name in lacking)
-            raise UsageError(f"{whose} requires {what}, which model {model} does not have{hint}")
+            raise UsageError(f"{whose} requires what model {model} does not have: {what}{hint}")
 
 
 REQUIREMENTS = {
     "texts": "texts of the classes",
     "cosine": "cosines with texts of the classes",
     "one_frame": "motionless clips at the cost of a frame",
-    "verb_noun": "a head of verbs and nouns, --set-model head=verb-noun,",
+    "verb_noun": "a head of verbs and nouns (--set-model head=verb-noun)",
 }
 
 

@@ -345,6 +345,17 @@ def test_records_that_lack_what_is_needed_are_refused(
         gather([record], str(tmp_path), "r", told)
 
 
+def test_alternatives_that_no_clip_has_are_refused(tmp_path: Path) -> None:
+    """A clip without them is as it is, as long as there is one that has some."""
+    lone = {"id": "a", "label": "walk", "video": "a.mkv"}
+    for none in (lone, {**lone, "alternatives": []}):
+        with pytest.raises(UsageError, match=r"no clip has alternatives, .* field alternatives"):
+            gather([none], str(tmp_path), "r", {"alternatives": {}})
+        assert not list(tmp_path.iterdir())
+    both = [lone, {**lone, "id": "b", "alternatives": ["b.mkv"]}]
+    assert gather(both, str(tmp_path), "r", {"alternatives": {}}).facts == {}
+
+
 class Length(Need):
     """A row from outside: how many seconds a clip has."""
 

@@ -159,6 +159,8 @@ def test_an_adversary_learns_what_z_u_unlearns(l_i: float, sign: int) -> None:
     (back,) = torch.autograd.grad(found, u, retain_graph=True)
     torch.testing.assert_close(back, sign * scale * want)
     torch.testing.assert_close(torch.autograd.grad(found, method.heads["critic"][0].weight), critic)
+    method._independence(outputs(model, method, given), u, b, method.heads["scene_of_b"](b))
+    assert method.tally() == {"told": 2, "left out": 0}
 
 
 def test_the_joint_adversary_tells_pairs_of_a_clip_from_pairs_of_two() -> None:
@@ -177,7 +179,8 @@ def test_the_joint_adversary_tells_pairs_of_a_clip_from_pairs_of_two() -> None:
     torch.testing.assert_close(found, plain)
     for one, other in zip(torch.autograd.grad(found, [u, b]), want, strict=True):
         torch.testing.assert_close(one, -0.5 * other)
-    assert not method._joint(u[:1], b[:1], 0.5) and method.tally() == {"told": 1, "left out": 1}
+    assert not method._joint(u[:1], b[:1], 0.5) and method._joint(u[:2], b[:2], 0.5)
+    assert method.tally() == {"told": 2, "left out": 1}
 
 
 def test_the_queue_holds_the_steps_before_and_each_part_once() -> None:

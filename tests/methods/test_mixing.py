@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sbtools import methods
-from sbtools.errors import UsageError
+from sbtools.errors import SbtoolsError, UsageError
 from sbtools.mask.fill import NORMALISE
 from sbtools.methods.base import Method
 from sbtools.rng import Draws
@@ -23,6 +24,7 @@ SHARED = {"mixup": {}, "cutmix": {}, **{f"videomix {cut}": {"cut": cut} for cut 
 
 MIXING = (*SHARED, "actorcutmix", "fame")
 KEPT = ("be", "swap", "fame")
+BANKS = {"swap": {"backgrounds": "b"}, "stillmix": {"bank": "b"}}
 
 
 def build(name: str, **settings: Any) -> Method:
@@ -235,6 +237,49 @@ def test_swap_leaves_clips_without_people() -> None:
     found = build("swap", p=1.0, backgrounds="b").augment(given, DRAWS)
     moved = (found["video"] != given["video"]).flatten(1).any(1).tolist()
     assert moved == [True, False, *[True] * (COUNT - 2)]
+    share = float(given["person"][3].double().mean())
+    method = build("swap", p=1.0, backgrounds="b", least=share, most=share)
+    found = method.augment(given, DRAWS)
+    moved = (found["video"] != given["video"]).flatten(1).any(1).tolist()
+    assert moved == [place == 3 for place in range(COUNT)]  # the bounds count as within
+
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "mixup": {"p": 1.0, "alpha": 0.2},
+    "cutmix": {"p": 1.0, "alpha": 1.0},
+    "be": {"p": 1.0, "gamma": 0.3},
+    "actorcutmix": {"p": 0.5, "min_score": 0.4},
+    "fame": {"p": 0.5, "beta": 0.5, "hue": "right"},
+    "sdn": {"alpha": 1.0, "w_entropy": 1.0, "layers": 3, "min_score": 0.3, "least": 0.5},
+    "stillmix": {"alpha": 200.0, "beta": 200.0},
+    "albar": {"w_adv": 1.0, "w_ent": 4.25},
+}
+"""What the papers and their official code take: SDN's of its first stage; p where it is theirs."""
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_defaults_are_the_published_settings(name: str) -> None:
+    settings = methods.build(name).settings()
+    assert {key: settings[key] for key in DEFAULTS[name]} == DEFAULTS[name]
+
+
+@pytest.mark.parametrize("name", sorted(methods.METHODS))
+def test_every_method_can_be_had_as_it_is(name: str) -> None:
+    assert methods.build(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "left_out"),
+    [("actorcutmix", "person_box"), ("swap", "person"), ("swap", "background"),
+     ("fame", "normalise"), ("stillmix", "normalise")],
+)  # fmt: skip
+def test_a_batch_without_what_is_needed_is_told_with_its_clips(name: str, left_out: str) -> None:
+    given = {key: value for key, value in batch().items() if key != left_out}
+    with pytest.raises(SbtoolsError) as caught:
+        build(name, p=1.0, **BANKS.get(name, {})).augment(given, DRAWS)
+    told = str(caught.value)
+    assert told.startswith(f"method {name}: the batch ")
+    assert told.endswith(" (v0, v1, v2)") == (left_out != "normalise")
 
 
 @pytest.mark.parametrize(
@@ -246,17 +291,26 @@ def test_swap_leaves_clips_without_people() -> None:
         ("videomix", {"cut": "time"}, "cut is spatial, temporal, spatiotemporal, not 'time'"),
         ("videomix", {"alpha": -1.0}, "alpha is above 0, not -1"),
         ("be", {"gamma": 1.5}, "gamma is a probability, 0 to 1, not 1.5"),
-        ("actorcutmix", {"min_score": 2.0}, "min_score is a probability"),
+        ("actorcutmix", {"min_score": 2.0}, "min_score is a probability, 0 to 1, not 2"),
         ("fame", {"beta": 1.0}, "beta is a share, above 0 and below 1, not 1"),
+        ("fame", {"beta": 0.0}, "beta is a share, above 0 and below 1, not 0"),
         ("fame", {"hue": "red"}, "hue is right, official, not 'red'"),
         ("swap", {"least": 0.6, "most": 0.5}, "least 0.6 is above most 0.5"),
-        ("alternatives", {"p": 7.0}, "p is a probability"),
+        ("alternatives", {"p": 7.0}, "p is a probability, 0 to 1, not 7"),
         ("mixup", {"lam": 1}, "has no setting 'lam'; it has p, alpha"),
     ],
 )
 def test_settings_that_cannot_be(name: str, settings: dict[str, Any], told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=f"^method {name}.* {told}$"):
         methods.build(name, **settings)
+
+
+@pytest.mark.parametrize("name", ["be", "fame"])
+def test_a_model_of_single_frames_is_refused_unless_p_is_0(name: str) -> None:
+    one: Any = SimpleNamespace(frames=1)
+    assert build(name, p=0.0).build_modules(one, {}, lambda: one) == []
+    with pytest.raises(UsageError, match=f"^method {name} .*: --frames 2 or more$"):
+        build(name, p=0.5).build_modules(one, {}, lambda: one)
 
 
 def test_they_combine_or_say_why_not() -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sbtools import methods
-from sbtools.errors import UsageError
+from sbtools.errors import SbtoolsError, UsageError
 from sbtools.methods.base import Phase
 from sbtools.methods.hidden import without
 from sbtools.methods.sdn import PEOPLE, SDN
@@ -82,6 +82,10 @@ def test_clips_of_few_people_do_not_count() -> None:
     (slopes,) = torch.autograd.grad(term, z)
     assert [slope != 0 for slope in slopes.tolist()] == [True, False, False, True]
     assert method.tally() == {"hidden": 2, "left": 2} and method.tally()["hidden"] == 0
+    lost = hidden(z, people)
+    del lost.batch["person_box"]
+    with pytest.raises(SbtoolsError, match=r"^method sdn: the batch has no boxes of people"):
+        method.losses(lost, Phase(PEOPLE))
     none = build().losses(hidden(z, torch.zeros_like(people)), Phase(PEOPLE))["entropy"]
     assert none.item() == 0 and not torch.autograd.grad(none, z)[0].any()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -117,7 +118,7 @@ class Represents(Method):
         return Encoded(3 * encoded.features)
 
     def streams(self, outputs: Any) -> Any:
-        return {"u": outputs.features}
+        return {"u": outputs.features, "b": -outputs.features}
 
 
 def test_the_one_that_represents_does() -> None:
@@ -127,6 +128,9 @@ def test_the_one_that_represents_does() -> None:
     assert torch.equal(
         several.represent(Encoded(torch.ones(1, 2))).features, torch.full((1, 2), 3.0)
     )
+    shown: Any = SimpleNamespace(features=torch.ones(1, 2))
+    assert torch.equal(several.streams(shown)["b"], -torch.ones(1, 2))
+    assert "b" not in Several([made("a"), made("c")]).streams(shown)
 
 
 @pytest.mark.parametrize(

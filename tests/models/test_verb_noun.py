@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sbtools import methods, models, objectives
-from sbtools.errors import RecordError, UsageError
+from sbtools.errors import RecordError, SbtoolsError, UsageError
 from sbtools.methods.base import Phase
 from sbtools.methods.hidden import without
 from sbtools.models.outputs import Outputs
@@ -108,6 +108,9 @@ def test_the_objective_and_the_hidden_objects(weights: dict[str, float]) -> None
     torch.testing.assert_close(found, wanted)
     term = methods.build("dark", weight=0.7).losses(outputs, Phase())["verb"]
     torch.testing.assert_close(term, 0.7 * loss(without(clips, objects), "verb", verb))
+    del batch["object_box"]
+    with pytest.raises(SbtoolsError, match=r"^method dark: .* no boxes of objects \(a, b, c\)$"):
+        methods.build("dark").losses(outputs, Phase())
 
 
 def test_records_may_have_verb_and_noun() -> None:

@@ -22,6 +22,8 @@ REPOSITORIES = {
     "ActionCLIP": "sallymmx/ActionCLIP",
     "StillMix": "lihaoxin05/StillMix",
     "ALBAR": "UCF-CRCV/ALBAR",
+    "HAT": "princetonvisualai/HAT",
+    "afd": "f-ilic/afd",
 }
 """Folder of the checkout -> repository at GitHub."""
 

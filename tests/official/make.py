@@ -5,7 +5,9 @@
     git clone https://github.com/sallymmx/ActionCLIP FETCHED/ActionCLIP
     git clone https://github.com/lihaoxin05/StillMix FETCHED/StillMix
     git clone https://github.com/UCF-CRCV/ALBAR FETCHED/ALBAR
-    pip install --no-deps kornia==0.6.6
+    git clone https://github.com/princetonvisualai/HAT FETCHED/HAT
+    git clone https://github.com/f-ilic/afd FETCHED/afd
+    pip install --no-deps kornia==0.6.6 mmcv-lite==2.2.0
     python -I tests/official/make.py FETCHED
 
 sbtools is not used, and cannot be imported here. The tests beside this file compare sbtools with
@@ -37,6 +39,7 @@ FILES = {
     "albar": "ALBAR",
     "stillmix": "StillMix",
     "blending": "StillMix",
+    "compose": "StillMix HAT afd",
 }
 """File -> the checkouts that it is made of; its module is make_FILE."""
 

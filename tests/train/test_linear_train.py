@@ -191,7 +191,7 @@ def test_only_a_model_with_a_head_is_frozen() -> None:
     with pytest.raises(UsageError, match="--freeze trains a head alone, and model vificlip has"):
         settled("vificlip", freeze=True)
     assert settled("linear", "backbone=conv3d", freeze=True).freeze
-    with pytest.raises(UsageError, match="which model linear does not have"):
+    with pytest.raises(UsageError, match="requires what model linear does not have: cosines"):
         settle(Asked("linear", objective="infonce", model_pairs=["backbone=conv3d"]))
 
 

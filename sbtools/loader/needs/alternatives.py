@@ -8,6 +8,7 @@ import numpy as np
 
 from sbtools.errors import UsageError
 from sbtools.loader.needs.base import Need, Record
+from sbtools.store import Stores
 
 
 class Alternatives(Need):
@@ -28,6 +29,17 @@ class Alternatives(Need):
         if record.get("alternatives") and "pixels" in record:
             return "has alternatives, which are videos, and its frames are of a store (pixels)"
         return None
+
+    def collect(self, found: int | None, record: Record, stores: Stores) -> int:
+        return (found or 0) + bool(record.get("alternatives"))
+
+    def facts(self, found: int) -> None:
+        """UsageError where no clip has any."""
+        if not found:
+            raise UsageError(
+                "no clip has alternatives, which the method shows: put the videos made of a clip "
+                "into the field alternatives of its record, as a list"
+            )
 
     def instead(self, record: Record, draw: np.random.Generator) -> Record:
         there: Sequence[str] = record.get("alternatives", ())

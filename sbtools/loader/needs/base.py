@@ -46,7 +46,8 @@ class Need:
         return None
 
     def facts(self, found: Any) -> Any:
-        """What was collected, as JSON: it is in `facts` of the run, under the need's name."""
+        """What was collected, as JSON: it is in `facts` of the run, under the need's name, unless
+        it is None. Raises UsageError where the records together lack what is needed."""
         return found
 
     def instead(self, record: Record, draw: np.random.Generator) -> Record:

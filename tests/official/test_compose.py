@@ -1,0 +1,59 @@
+"""Backgrounds, swapped actions and noise that moves, against the official code: compose.json."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sbtools.compose import composite
+from sbtools.compose.noise import bytes_of, warped
+from sbtools.compose.stripes import stripes
+from tests.official import figures
+from tests.official.make_compose import FLOWS, STRIPES, SWAPS, clip, digest, draws, flows, noise
+
+FIGURES = figures.read("compose")
+
+
+class Told:
+    """A generator whose draws are given."""
+
+    def __init__(self, values: list[float]) -> None:
+        self.left: Iterator[float] = iter(values)
+
+    def random(self, count: int | None = None) -> Any:
+        return (
+            next(self.left) if count is None else np.array([next(self.left) for _ in range(count)])
+        )
+
+
+@pytest.mark.parametrize("number", range(STRIPES))
+def test_stripes(number: int) -> None:
+    told: Any = Told(draws(number))
+    assert digest(stripes(told)) == FIGURES["stripes"][str(number)]
+    assert next(told.left, None) is None
+
+
+@pytest.mark.parametrize("number", range(len(FLOWS)))
+def test_noise_that_the_flow_warps(number: int) -> None:
+    first = noise(number)
+    frames = [first, *(warped(first, flow) for flow in flows(number))]
+    assert digest(np.stack([bytes_of(frame) for frame in frames])) == FIGURES["noise"][str(number)]
+
+
+@pytest.mark.parametrize("name", SWAPS)
+def test_action_swap(name: str) -> None:
+    told = FIGURES["swap"][name]
+    (people, shapes), (rooms, others) = (clip(name, which) for which in ("front", "back"))
+    at = SWAPS[name]["at"]
+    behind = [composite.place_behind(n, len(people), len(rooms)) for n in at]
+    assert behind == told["at"]
+    short = min(people.shape[1:3])
+    backs = [composite.fitted(rooms[n], short) for n in behind]
+    mask = composite.fitted(others[behind[0]], short)
+    move = composite.offset(shapes[at[0]], mask)
+    found = [composite.pasted(people[n], shapes[n] > 128, back, move)
+             for n, back in zip(at, backs, strict=True)]  # fmt: skip
+    assert digest(np.stack(found)) == {key: told[key] for key in ("shape", "sha256")}
