@@ -72,11 +72,12 @@ class ActorCutMix(Mixing):
     ) -> Batch:
         video, people = batch["video"], self._people(batch)
         found = replaced(video, places, (video[other] for other in others))
+        spots = {place: extent(people[place]) for place in {*places, *others}}
         for place, other in zip(places, others, strict=True):
-            rows, columns = extent(people[other])
+            rows, columns = spots[other]
             hidden = people[other][:, None, rows, columns]
             found[place][:, :, rows, columns].masked_fill_(hidden, 0)
-            paste(found[place], video[place], people[place])
+            paste(found[place], video[place], people[place], spots[place])
         every = shares(people)
         kept = [1 - (1 - every[place]) ** 4 for place in places]
         return {**batch, "video": found, "target": follow(batch["target"], places, others, kept)}

@@ -14,6 +14,9 @@ from sbtools.errors import UsageError
 from sbtools.methods.base import Batch, Method
 from sbtools.rng import Draws
 
+Extent = tuple[slice, slice]
+"""Rows and columns."""
+
 
 class Augmenting(Method):
     """Each clip is changed with probability p; the others stay as they are, bit for bit."""
@@ -26,6 +29,8 @@ class Augmenting(Method):
 
     def drawn(self, ids: Sequence[str], rng: Draws) -> list[int]:
         """The places of the clips that draw a number below p: by clip and epoch."""
+        if self.p == 1:
+            return list(range(len(ids)))
         return [n for n, id in enumerate(ids) if rng.clip(id, self.name).random() < self.p]
 
     def count(self, mixed: int, clips: int) -> None:
@@ -110,14 +115,15 @@ def shares(masks: Tensor) -> list[float]:
     return [count / masks[0].numel() for count in masks.flatten(1).count_nonzero(1).tolist()]
 
 
-def paste(into: Tensor, front: Tensor, mask: Tensor) -> None:
-    """into[mask] = front[mask], of a clip [T, 3, H, W] and its mask bool [T, H, W] or [H, W]."""
-    rows, columns = extent(mask)
+def paste(into: Tensor, front: Tensor, mask: Tensor, where: Extent | None = None) -> None:
+    """into[mask] = front[mask], of a clip [T, 3, H, W] and its mask bool [T, H, W] or [H, W];
+    where: the mask's extent, if it is known."""
+    rows, columns = where or extent(mask)
     area, weight = into[:, :, rows, columns], mask[..., rows, columns].unsqueeze(-3).to(into.dtype)
     torch.lerp(area, front[:, :, rows, columns], weight, out=area)  # twice as fast as where
 
 
-def extent(mask: Tensor) -> tuple[slice, slice]:
+def extent(mask: Tensor) -> Extent:
     """The rows and columns of a mask [..., H, W] that has anything there; on a GPU, which it would
     hold up, all of them."""
     if mask.device.type != "cpu":
