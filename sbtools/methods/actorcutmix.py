@@ -53,6 +53,7 @@ class ActorCutMix(Mixing):
         require_probability("actorcutmix", min_score=min_score)
         self.min_score = min_score
         self.needs = {"boxes": {"min_score": min_score}} if p else {}
+        self._shares: list[float] = []  # of people, in the clips of the batch at hand
 
     def settings(self) -> dict[str, Any]:
         return {"p": self.p, "min_score": self.min_score}
@@ -63,7 +64,8 @@ class ActorCutMix(Mixing):
 
     def wanted(self, batch: Batch, places: Sequence[int], others: Sequence[int]) -> list[bool]:
         """Which of these clips have people and something else, as their others have."""
-        good = [0 < share < 1 for share in shares(self._people(batch))]
+        self._shares = shares(self._people(batch))
+        good = [0 < share < 1 for share in self._shares]
         return [place != other and good[place] and good[other]
                 for place, other in zip(places, others, strict=True)]  # fmt: skip
 
@@ -78,8 +80,7 @@ class ActorCutMix(Mixing):
             hidden = people[other][:, None, rows, columns]
             found[place][:, :, rows, columns].masked_fill_(hidden, 0)
             paste(found[place], video[place], people[place], spots[place])
-        every = shares(people)
-        kept = [1 - (1 - every[place]) ** 4 for place in places]
+        kept = [1 - (1 - self._shares[place]) ** 4 for place in places]
         return {**batch, "video": found, "target": follow(batch["target"], places, others, kept)}
 
     def _people(self, batch: Batch) -> torch.Tensor:
