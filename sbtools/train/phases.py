@@ -18,7 +18,7 @@ def require_provided(
     provides: frozenset[str], model: str, method: Method, objective: Objective
 ) -> None:
     """UsageError that names what the model lacks for the objective or a method."""
-    asked = [(f"objective {objective.name}", objective.requires, " (--objective class_ce)")]
+    asked = [(f"objective {objective.name}", objective.requires, "; else --objective class_ce")]
     asked += [(f"method {m.name}", m.requires, "") for m in members_of(method)]
     for whose, requires, hint in asked:
         lacking = sorted(requires - provides)

@@ -50,7 +50,11 @@ def test_what_cannot_be_is_refused_before_anything_is_trained(work: Path) -> Non
     (work / "bare.jsonl").write_text(json.dumps(bare))
     for more, records, told in (
         (HEAD, "bare.jsonl", "is no verb and noun: labels are such as open|door"),
-        (("--objective", "verb_noun"), "seen.jsonl", "requires a head of verbs and nouns"),
+        (
+            ("--objective", "verb_noun"),
+            "seen.jsonl",
+            "linear does not have: a head of verbs and nouns (--set-model head=verb-noun)",
+        ),
     ):
         done = sbtools(*TRAIN, *more, "-o", "refused", records, cwd=work)
         assert done.returncode in (1, 2), told

@@ -264,8 +264,10 @@ def test_defaults_are_the_published_settings(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(methods.METHODS))
-def test_every_method_can_be_had_as_it_is(name: str) -> None:
-    assert methods.build(name).name == name
+def test_every_method_can_be_had_as_it_is_and_again_of_its_settings(name: str) -> None:
+    made = methods.build(name)
+    again = methods.build(name, **made.settings())
+    assert made.name == again.name == name and again.settings() == made.settings()
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,10 @@ def test_what_is_required_is_named() -> None:
         updates(Several([Wants(), Phased(Phase())]))
     Fake.provides, before = frozenset({"texts"}), Fake.provides
     try:
-        with pytest.raises(UsageError, match=r"objective infonce requires .*: cosines .*_ce\)"):
+        with pytest.raises(
+            UsageError,
+            match=r"objective infonce requires .*: cosines .*; else --objective class_ce",
+        ):
             updates(Phased(Phase()), "infonce")
     finally:
         Fake.provides = before
