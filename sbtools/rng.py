@@ -36,8 +36,11 @@ class Draws:
 
 
 def shard_of(id: str, shards: int) -> int:
-    """Which of `shards` keeps the clip: SHA-1 of the id, modulo their number."""
-    digest = hashlib.sha1(_bytes(id), usedforsecurity=False).digest()
+    """Which of `shards` keeps the clip: SHA-1 of the id, modulo their number.
+
+    A clip ID//VARIANT, composed of the clip ID, goes where that one goes.
+    """
+    digest = hashlib.sha1(_bytes(id.partition("//")[0]), usedforsecurity=False).digest()
     return int.from_bytes(digest, "big") % shards
 
 

@@ -8,7 +8,10 @@ from typing import Any
 import click
 
 from sbtools.cli import options, run
+from sbtools.cli.mask_compose import MODES as COMPOSED
+from sbtools.cli.mask_compose import compose_options, composing_of, originals, require_fitting
 from sbtools.cli.options import Common
+from sbtools.inputs import Inputs
 from sbtools.job import Job
 from sbtools.records import Record
 
@@ -17,11 +20,11 @@ MODES = ("none", "bg", "obj-box", "obj-shape", "bg+obj", "person-box")
 
 @click.command(
     "mask",
-    short_help="Hide the background, the objects or the person.",
+    short_help="Hide the background, the objects or the person; compose bias benchmarks.",
     context_settings=options.CONTEXT,
 )
-@click.option("--mode", required=True, type=click.Choice(MODES), metavar="MODE",
-              help="What is hidden, see above.")  # fmt: skip
+@click.option("--mode", required=True, type=click.Choice((*MODES, *COMPOSED)), metavar="MODE",
+              help="What is hidden or composed, see above.")  # fmt: skip
 @click.option("--fill", default="normal", show_default=True, metavar="FILL",
               help="normal (a random colour for each clip and region), mean, R,G,B, or "
               "inpaint.")  # fmt: skip
@@ -39,11 +42,13 @@ MODES = ("none", "bg", "obj-box", "obj-shape", "bg+obj", "person-box")
 @click.option("--compress", type=click.IntRange(0, 9), metavar="LEVEL",
               help="gzip level of the pixels.  [default: none]")  # fmt: skip
 @options.ALLOW_MISSING
+@compose_options
 @options.store_options
 @options.stage_options
 def command(
     common: Common,
     parts: dict[str, Any],
+    asked: dict[str, Any],
     mode: str,
     fill: str,
     normalise: str,
@@ -53,7 +58,8 @@ def command(
     compress: int | None,
     allow_missing: bool,
 ) -> int:
-    """Hide the background, the objects or the person of every clip.
+    """Hide the background, the objects or the person of every clip, or compose clips
+    of bias benchmarks: people before other backgrounds, and noise that moves as they do.
 
     \b
     MODE        what is hidden                                       equation
@@ -65,10 +71,37 @@ def command(
     person-box  the person's box and shape                                  6
 
     \b
+    MODE            what is composed
+    scuba           the people before a still image, --backgrounds
+    scufo           one frame of that
+    conflfg         the same, and people of another clip who stand still
+    swap            the people before another clip's background, --pairs
+    human-only      the people on flat colour
+    bg-only         the clip without its people
+    self-composite  the people before their own background
+    appearance-free noise that moves as the clip does
+
+    \b
     Examples:
       sbtools segment clips/ | sbtools mask --mode bg+obj > masked.jsonl
       sbtools mask --mode bg --fill 124,116,104 --video look/ masks.jsonl > masked.jsonl
+      sbtools mask --mode scuba --backgrounds stripes -o scuba/ masks.jsonl > scuba.jsonl
     """
+    require_fitting(mode)
+    given: list[Inputs] = []
+
+    def held() -> set[str]:
+        return run.ids_in(output, common.shard, parts["overwrite"], parts["retry_failed"])
+
+    def composed(incoming: Iterator[Record], job: Job) -> Iterator[Record]:
+        from sbtools.compose.stage import compose
+
+        whole = given[0].whole
+        composing = composing_of(mode, asked, common.seed, whole, job, allow_missing)
+        return compose(
+            incoming, job, composing, output, movies=movies, run=run.provenance(job),
+            compress=compress, allow_missing=allow_missing, **parts,
+        )  # fmt: skip
 
     def stage(incoming: Iterator[Record], job: Job) -> Iterator[Record]:
         from sbtools.mask.fill import parse_fill
@@ -82,6 +115,8 @@ def command(
             allow_missing=allow_missing, **parts,
         )  # fmt: skip
 
-    return run.filter_records(common, stage, done=lambda: run.ids_in(
-        output, common.shard, parts["overwrite"], parts["retry_failed"]
-    ))  # fmt: skip
+    if mode in COMPOSED:
+        return run.filter_records(common, composed, begin=given.append, done=lambda: originals(
+            held(), asked["copies"]
+        ), times=asked["copies"])  # fmt: skip
+    return run.filter_records(common, stage, done=held)

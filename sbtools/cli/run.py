@@ -40,18 +40,21 @@ def filter_records(
     write: bool = True,
     done: Done = frozenset,
     begin: Begin | None = None,
+    times: int = 1,
 ) -> int:
     """Read INPUT..., run `stage` over the records, print what it yields; the exit status.
 
     With `write` false nothing goes to stdout; the records are counted all the same. `done` has the
-    ids that a --dry-run need not count, `begin` is given the input before `stage` is.
+    ids that a --dry-run need not count, `begin` is given the input before `stage` is; each record
+    gives so many `times` one.
     """
     messages.begin_command(common.verbose, common.quiet)
     with StopFlag().installed() as stop:
         inputs = open_inputs(common, stop)
         if begin is not None:
             begin(inputs)
-        tally = Progress(inputs.total, common.quiet)
+        total = inputs.total
+        tally = Progress(None if total is None else times * total, common.quiet)
         tally.listing = not inputs.streams
         results = stage(iter(inputs), make_job(common, stop, tally.step))
         if common.dry_run:

@@ -99,15 +99,6 @@ which the least is asked, 0 where it is asked of the clip as a whole; frames on 
 masks are joined before. hat: the clips that HAT keeps. scuba-k400: those of SCUBA on Kinetics."""
 
 
-def joined(masks: Mask, around: int) -> Mask:
-    """Masks [T, H, W], each with those of the frames up to `around` before and after it."""
-    found = masks.copy()
-    for step in range(1, around + 1):
-        found[step:] |= masks[:-step]
-        found[:-step] |= masks[step:]
-    return found
-
-
 def is_valid(shares: NDArray[np.float64], least: float, most: float, frames: float) -> bool:
     """Whether people fill enough of a clip, and not too much: shares [T] of its frames, 0 to 1.
 

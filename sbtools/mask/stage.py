@@ -49,14 +49,14 @@ def mask(
     def same(record: Record, stored: Record) -> bool:
         return _same(record, stored) and (movies is None or _has_movie(movies, record["id"]))
 
-    items = items_of(_of_whole_stores(incoming, job, allow_missing, run), out, job, same)
+    items = items_of(of_whole_stores(incoming, job, allow_missing, run), out, job, same)
     for record in into_store("mask", items, task, count.finish, out, job):
         count.dropped += record.get("error", {}).get("kind") == "dropped"
         yield record
     count.tell()
 
 
-def _of_whole_stores(
+def of_whole_stores(
     incoming: Iterable[Record], job: Job, allowed: bool, run: dict[str, Any]
 ) -> Iterator[Record]:
     """The records, once the store that a clip's masks are in is known to have all its shards."""
@@ -113,7 +113,7 @@ class Count:
             "record": done,
             "attrs": attrs,
             "arrays": {"frame": head["frame"], "time": first["time"]},
-            "chunks": _pixels(done, attrs, chunks),
+            "chunks": pixels_of(done, attrs, chunks),
         }
 
     def add(self, empty: int, frames: int) -> None:
@@ -135,7 +135,7 @@ class Count:
             log.warning("%s found nothing in %s", self.masking.mode, told)
 
 
-def _pixels(record: Record, attrs: dict[str, Any], chunks: Chunks) -> Chunks:
+def pixels_of(record: Record, attrs: dict[str, Any], chunks: Chunks) -> Chunks:
     for chunk in chunks:
         if "tail" in chunk:
             attrs["decoded_frames"] = chunk["tail"]

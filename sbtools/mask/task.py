@@ -93,28 +93,31 @@ class MaskTask:
             fill_in(rgb, shapes.regions(places[number], plan["effective"]), colours, out=rgb)
             for number, rgb in clip.read(shapes.frames)
         )
-        with self._movie(record, clip, len(shapes)) as movie:
+        with movie_of(self.movies, record["id"], movie_rate(clip, len(shapes))) as movie:
             for group in grouped(frames):
                 for image in group if movie else ():
                     movie.write(image)
                 yield {"rgb": group}
         yield {"tail": clip.decoded_frames, "warnings": clip.warnings}
 
-    def _movie(self, record: Record, clip: Video, count: int) -> AbstractContextManager[Any]:
-        """A writer of the masked clip, as long as the clip itself; None where none is asked."""
-        if self.movies is None:
-            return nullcontext()
-        path = movie_path(self.movies, record["id"])
-        try:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"cannot make the folder of {path}: {error.strerror}") from error
-        return FileWriter(path, movie_rate(clip, count))
-
 
 def make(**settings: Any) -> Callable[[Record], Iterator[Chunk]]:
     """The factory that workers call."""
     return MaskTask(**settings)
+
+
+def movie_of(
+    folder: str | None, id: str, rate: float, lossless: bool = False
+) -> AbstractContextManager[Any]:
+    """A writer of the clip as a file; None where no folder is given."""
+    if folder is None:
+        return nullcontext()
+    path = movie_path(folder, id)
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder of {path}: {error.strerror}") from error
+    return FileWriter(path, rate, lossless=lossless)
 
 
 def movie_path(folder: str, id: str) -> str:

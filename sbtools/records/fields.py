@@ -109,6 +109,10 @@ def _texts(value: Any) -> bool:
     return type(value) is list and all(type(item) is str for item in value)
 
 
+def _object(value: Any) -> bool:
+    return type(value) is dict
+
+
 def _made(value: Any) -> bool:
     return type(value) is dict and _texts(list(value.values()))
 
@@ -234,6 +238,8 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "background_label": _A_TEXT,
     "foreground_id": _A_TEXT,
     "foreground_label": _A_TEXT,
+    "still_label": _A_TEXT,
+    "composed": (_object, "an object"),
     "made": (_made, "an object of strings"),
     "error": (_error, "an object with the strings stage, kind and message"),
 }

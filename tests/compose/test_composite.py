@@ -86,10 +86,3 @@ def test_sizes() -> None:
 def test_which_clips_are_valid(rule: str, shares: list[float], good: bool) -> None:
     least, most, frames, _ = composite.RULES[rule]
     assert composite.is_valid(np.array(shares), least, most, frames) is good
-
-
-def test_masks_are_joined_with_their_neighbours() -> None:
-    masks = np.eye(5, dtype=bool)[:, None]  # [5, 1, 5]: frame n has pixel n
-    around = composite.joined(masks, 1)[:, 0]
-    assert np.array_equal(around, np.abs(np.subtract.outer(range(5), range(5))) <= 1)
-    assert np.array_equal(composite.joined(masks, 0), masks) and masks.sum() == 5

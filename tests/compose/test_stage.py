@@ -1,0 +1,216 @@
+"""Composed clips by any way: the same bytes; what cannot be is told in a line, and lost nowhere."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sbtools.rng import shard_of
+from tests.cli.running import sbtools, shell
+from tests.compose.conftest import LABELS, id_of
+
+STRIPES = ("--mode", "scuba", "--backgrounds", "stripes")
+SWAP = ("--mode", "swap", "--copies", "2")
+
+
+def run(made: Path, *words: Any, code: int = 0) -> list[dict[str, Any]]:
+    done = sbtools("mask", *words, cwd=made)
+    assert done.returncode == code, done.stderr.decode()
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def refused(made: Path, *words: Any, code: int = 2) -> str:
+    done = sbtools("mask", "-o", "never", *words, cwd=made)
+    told = done.stderr.decode().splitlines()
+    assert done.returncode == code and len(told) == 1 and not done.stdout, told
+    assert not (made / "never").exists()
+    return told[0]
+
+
+def digest(made: Path, store: Path) -> bytes:
+    done = sbtools("check", "--digest", store, cwd=made)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()[0]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [STRIPES, SWAP, ("--mode", "conflfg", "--backgrounds", "stripes"),
+     ("--mode", "appearance-free", "--frames", "3")],
+)  # fmt: skip
+def test_order_workers_and_shards_change_nothing(
+    made: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    lines = (made / "masks.jsonl").read_text().splitlines(True)
+    random.Random(1).shuffle(lines)
+    (tmp_path / "shuffled.jsonl").write_text("".join(lines))
+    whole = run(made, *words, "-o", tmp_path / "a", "--workers", "0", "masks.jsonl")
+    again = run(made, *words, "-o", tmp_path / "b", "--workers", "2", tmp_path / "shuffled.jsonl")
+    for index in range(2):
+        part = run(made, *words, "-o", tmp_path / "c", "--shard", f"{index}/2", "masks.jsonl")
+        assert {shard_of(record["id"], 2) for record in part} == {index}
+    assert {record["id"] for record in again} == {record["id"] for record in whole}
+    digests = {digest(made, tmp_path / name) for name in "abc"}
+    assert len(digests) == 1
+    seeded = run(made, *words, "--seed", "1", "-o", tmp_path / "d", "masks.jsonl")
+    assert len(seeded) == len(whole) and digest(made, tmp_path / "d") not in digests
+
+
+def test_a_composed_clip_goes_where_the_clip_goes() -> None:
+    for number in range(6):
+        whole = shard_of(id_of(number), 7)
+        assert shard_of(f"{id_of(number)}//swap-close-3", 7) == whole
+        assert shard_of(f"{id_of(number)}//scufo-stripe-0//x", 7) == whole
+
+
+def test_shards_go_through_a_pipe(made: Path, tmp_path: Path) -> None:
+    """What one stage keeps the next one keeps, and together they have all."""
+    ids = []
+    for index in range(3):
+        line = (f"set -eo pipefail; sbtools mask {' '.join(STRIPES)} -o {tmp_path}/s --shard "
+                f"{index}/3 masks.jsonl | sbtools scenes --scorer record --names names.txt "
+                f"-o {tmp_path}/f --shard {index}/3")  # fmt: skip
+        (made / "names.txt").write_text("wall 0\n")
+        done = shell(line, cwd=made)
+        ids += [json.loads(row)["id"] for row in done.stdout.splitlines()]
+    assert sorted(ids) == [f"{id_of(number)}//scuba-stripe-0" for number in range(len(LABELS))]
+
+
+def test_the_same_command_continues(made: Path, tmp_path: Path) -> None:
+    words = (*SWAP, "-o", tmp_path / "s")
+    first = run(made, *words, "--limit", "2", "masks.jsonl")
+    done = sbtools("mask", *words, "masks.jsonl", cwd=made)
+    assert b"4 clips were done already" in done.stderr
+    assert [json.loads(line) for line in done.stdout.splitlines()][:4] == first
+    done = sbtools("mask", *words, "--dry-run", "masks.jsonl", cwd=made)
+    assert b"1 clips would be worked on, 5 are done already" in done.stderr
+    told = refused_in(made, tmp_path / "s", *SWAP[:-1], "3", "masks.jsonl")
+    assert "copies" in told and "--overwrite" in told
+
+
+def refused_in(made: Path, store: Path, *words: Any) -> str:
+    done = sbtools("mask", "-o", store, *words, cwd=made)
+    assert done.returncode == 2
+    (told,) = done.stderr.decode().splitlines()
+    return told
+
+
+def test_other_clips_are_drawn_among_all_of_them(made: Path, tmp_path: Path) -> None:
+    lines = (made / "masks.jsonl").read_text().splitlines(True)
+    ours = [line for line in lines if shard_of(json.loads(line)["id"], 2) == 1]
+    (tmp_path / "half.jsonl").write_text("".join(ours))
+    words = ("--mode", "swap", "--shard", "1/2", tmp_path / "half.jsonl")
+    told = refused(made, *words, code=2)
+    assert "those of all 2 shards" in told and "--among FILE.jsonl" in told
+    given = run(made, "-o", tmp_path / "s", "--among", "masks.jsonl", *words)
+    whole = run(made, "-o", tmp_path / "w", "--mode", "swap", "masks.jsonl")
+    chosen = {record["id"]: record.get("background_id") for record in whole}
+    assert given and all(chosen[record["id"]] == record.get("background_id") for record in given)
+
+
+def test_one_that_failed_before_fails_in_its_place(made: Path, tmp_path: Path) -> None:
+    records = [json.loads(line) for line in (made / "masks.jsonl").read_text().splitlines()]
+    error = {"stage": "segment", "kind": "missing", "message": "it is gone"}
+    records[2]["error"] = error
+    (tmp_path / "some.jsonl").write_text("".join(json.dumps(each) + "\n" for each in records))
+    found = run(made, *SWAP, "-o", tmp_path / "s", tmp_path / "some.jsonl", code=3)
+    failed = [record for record in found if record.get("error") == error]
+    assert [each["id"] for each in failed] == [f"run/2//swap-random-{copy}" for copy in range(2)]
+    assert "run/2" not in {record.get("background_id") for record in found}
+
+
+def test_one_whose_other_fails_is_named(made: Path, tmp_path: Path) -> None:
+    records = [json.loads(line) for line in (made / "masks.jsonl").read_text().splitlines()]
+    gone = {**records[2], "video": "clips/nowhere"}
+    pair = {**records[0], "background_id": gone["id"]}
+    (tmp_path / "some.jsonl").write_text(f"{json.dumps(pair)}\n{json.dumps(gone)}\n")
+    words = ("--mode", "swap", "--pairs", "records", "-o", tmp_path / "s", tmp_path / "some.jsonl")
+    one, other = run(made, *words, code=3)
+    assert one["error"]["message"].startswith("run/2, its other: there is no ")
+    assert other["error"]["message"].startswith("there is no ")
+    pair["background_id"] = "run/7"
+    (tmp_path / "some.jsonl").write_text(f"{json.dumps(pair)}\n")
+    (one,) = run(made, *words, "--overwrite", code=3)
+    assert one["error"]["message"] == "its background run/7 is not among the clips with masks"
+    one, *_ = run(made, *words[:-1], "--overwrite", "masks.jsonl", code=3)
+    assert one["error"]["message"] == "--pairs records needs background_id in every record"
+
+
+def test_pairs_as_the_records_say(made: Path, tmp_path: Path) -> None:
+    records = [json.loads(line) for line in (made / "masks.jsonl").read_text().splitlines()]
+    for record, other in zip(records, records[1:] + records[:1], strict=True):
+        record |= {"background_id": other["id"], "background_label": other["label"]}
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(each) + "\n" for each in records))
+    words = ("--mode", "swap", "--pairs", "records", "-o", tmp_path / "s", tmp_path / "pairs.jsonl")
+    found = run(made, *words)
+    good = [record for record in found if "error" not in record]
+    assert [record["id"] for record in good] == [f"{id_of(n)}//swap-0" for n in range(4)]
+    for record in good:
+        assert record["background_id"] == id_of(int(record["pair_of"][-1]) + 1)
+    why = [record["error"]["message"] for record in found[4:]]
+    assert why == ["none of 1 other clips has people enough", "nobody was found in any frame"]
+
+
+def test_few_people_are_left_out_by_rule(made: Path, tmp_path: Path) -> None:
+    """Each is 48 of 864 pixels in all frames: 5.6 %."""
+    for number, (words, kept) in enumerate([
+        (("--valid", "hat"), 5), (("--valid", "scuba-k400"), 0),
+        (("--area", "0.06:0.5"), 0), (("--area", "0.05:0.055"), 0), (("--area", "0.055:0.056"), 5),
+    ]):  # fmt: skip
+        store = tmp_path / str(number)
+        found = run(made, *STRIPES, *words, "-o", store, "masks.jsonl")
+        assert len(found) == len(LABELS)
+        assert sum("error" not in record for record in found) == kept
+        assert {record["error"]["kind"] for record in found if "error" in record} == {"dropped"}
+    assert "people fill" not in found[-1]["error"]["message"]
+
+
+def test_what_cannot_be_is_refused(made: Path, tmp_path: Path) -> None:
+    masks = "masks.jsonl"
+    (tmp_path / "none").mkdir()
+    wrong = {
+        ("--mode", "scuba"): "--mode scuba needs --backgrounds: stripes, or a folder of images",
+        (*STRIPES, "--fill", "mean"): "--fill is for the modes that hide, and this is scuba",
+        (*STRIPES, "--pairs", "same"): "--pairs is for --mode swap, and this is scuba",
+        ("--mode", "bg", "--copies", "2"): "--copies is for --mode scuba, scufo, conflfg, swap,",
+        ("--mode", "human-only", "--copies", "2"): "--copies is for --mode scuba, scufo,",
+        ("--mode", "scuba", "--backgrounds", str(tmp_path / "no")): "stripes, or a folder of",
+        ("--mode", "scuba", "--backgrounds", str(tmp_path / "none")): "there is no image in it",
+        ("--mode", "swap", "--pairs", "close"): "--pairs close needs --scenes",
+        ("--mode", "swap", "--scenes", "masks", "--pairs", "far"): "no store of sbtools scenes",
+        ("--mode", "swap", "--behind", "masks"): "--behind masks: a store, but not of pixels",
+        ("--mode", "swap", "--among", "gone.jsonl"): "--among gone.jsonl: No such file",
+        (*STRIPES, "--area", "0.5"): "--area is LEAST:MOST",
+        (*STRIPES, "--area", "0.5:0.1"): "--area is LEAST:MOST",
+        ("--mode", "appearance-free", "--frames", "x"): "frames: 'x' is none of",
+        ("--mode", "appearance-free", "--valid", "hat"): "--valid is for --mode scuba,",
+    }  # fmt: skip
+    for words, told in wrong.items():
+        assert told in refused(made, *words, masks), words
+
+
+def test_clips_without_masks_or_with_pixels_fail(made: Path, tmp_path: Path) -> None:
+    (one, *_) = run(made, *STRIPES, "-o", tmp_path / "s", "rle.jsonl", code=3)
+    assert one["error"]["message"] == "the record has no masks: run sbtools segment first"
+    done = run(made, *STRIPES, "-o", tmp_path / "t", "--limit", "1", "masks.jsonl")
+    (tmp_path / "done.jsonl").write_text(json.dumps(done[0]) + "\n")
+    for mode in (STRIPES, ("--mode", "appearance-free")):
+        (one,) = run(made, *mode, "-o", tmp_path / mode[1], tmp_path / "done.jsonl", code=3)
+        assert "masked or composed already" in one["error"]["message"]
+
+
+def test_files_to_look_at(made: Path, tmp_path: Path) -> None:
+    """A movie lasts as long as the clip, also one of a single frame."""
+    from sbtools.video import open_video
+
+    for mode in ("scuba", "scufo"):
+        words = ("--mode", mode, "--backgrounds", "stripes", "--limit", "1", "-o", tmp_path / mode)
+        run(made, *words, "--video", tmp_path / "out", "masks.jsonl")
+    for path in sorted((tmp_path / "out").rglob("*.mp4")):
+        with open_video(path) as clip:
+            assert (clip.count, round(clip.fps)) == (5, 5)
+    assert len([*(tmp_path / "out").rglob("*.mp4")]) == 2
