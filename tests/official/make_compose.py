@@ -1,4 +1,4 @@
-"""Figures of composed clips: StillMix's stripes, HAT's action swap, noise that moves, of AFD.
+"""Figures of composed clips: StillMix's stripes and SCUBA, HAT's action swap, AFD's moving noise.
 
 Classes and functions are cut out of their files. HAT's wants mmcv's resize, which is cut out too:
 `pip install --no-deps mmcv-lite==2.2.0`.
@@ -7,10 +7,13 @@ Classes and functions are cut out of their files. HAT's wants mmcv's resize, whi
 from __future__ import annotations
 
 import os
+import random
+import shutil
 import warnings
 from hashlib import sha256
 from importlib.metadata import distribution
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,6 +36,15 @@ SWAPS: dict[str, dict[str, Any]] = {
 }
 """Frames, height and width of both, and the frames of the first that are shown."""
 
+SCUBA: dict[str, list[int]] = {
+    "enough": [60] * 10,
+    "of a neighbour": [60, 0, 0, 60, 0, 0, 60, 0, 60, 60],
+    "nine of ten": [60, 60, 60, 60, 60, 60, 60, 60, 59, 0],
+    "eight of ten": [60, 60, 60, 60, 60, 60, 60, 0, 0, 0],
+    "a pixel too few": [59] * 10,
+}
+"""Pixels of the person in each frame of 20 x 30."""
+
 
 def make(fetched: Path) -> dict[str, Any]:
     """The file's content."""
@@ -40,6 +52,7 @@ def make(fetched: Path) -> dict[str, Any]:
         "stripes": {str(n): digest(_stripes(fetched, n)) for n in range(STRIPES)},
         "noise": {str(n): digest(_noise(fetched, n)) for n in range(len(FLOWS))},
         "swap": {name: _swap(fetched, name) for name in SWAPS},
+        "scuba": {name: _scuba(fetched, name) for name in SCUBA},
     }
 
 
@@ -76,6 +89,55 @@ def clip(name: str, which: str) -> tuple[Any, Any]:
         for n in range(count):
             masks[n, top + n : top + n + 7, left + 2 * n : left + 2 * n + 5] = 255
     return frames, masks
+
+
+def walker(name: str) -> tuple[Any, Any, Any]:
+    """Frames uint8 [10, 20, 30, 3], masks bool [10, 20, 30], and a background uint8 [13, 9, 3].
+
+    The person's pixels are the first ones, so that those of a neighbour add none to as many.
+    """
+    frames = seeded.uniform(f"{name} walker", (10, 20, 30, 3), 0, 256).astype(np.uint8)
+    back = seeded.uniform(f"{name} room", (13, 9, 3), 0, 256).astype(np.uint8)
+    masks = np.stack([np.arange(600).reshape(20, 30) < count for count in SCUBA[name]])
+    return frames, masks, back
+
+
+def _scuba(fetched: Path, name: str) -> dict[str, Any]:
+    """The frames that are written, or that the clip is left out, of SCUBA's code for Kinetics."""
+    file = "replacebackground_with_segmentation_for_Kinetics400_test.py"
+    frames, masks, back = walker(name)
+    written: dict[str, Any] = {}
+
+    def read(path: str) -> Any:
+        return back if "rooms" in path else frames[int(Path(path).stem) - 1]
+
+    with TemporaryDirectory() as folder:
+        top = Path(folder)
+        for place in ("clips/one", "people/one", "salient/one", "rooms", "made"):
+            (top / place).mkdir(parents=True)
+        (top / "rooms/room.jpg").touch()
+        (top / "list.txt").write_text("one.mp4 7\n")
+        for at, mask in enumerate(masks, 1):
+            (top / f"clips/one/{at:05d}.jpg").touch()
+            Image.fromarray(np.where(mask, np.uint8(60), np.uint8(3))).save(
+                top / f"people/one/{at:05d}.png"
+            )
+            Image.fromarray(np.zeros(mask.shape, np.uint8)).save(top / f"salient/one/{at:05d}.png")
+        imageio = SimpleNamespace(
+            imread=read, imwrite=lambda path, made: written.update({path: made})
+        )
+        generate = cut(
+            fetched / "StillMix/benchmark_synthesis" / file, "generate", os=os, np=np, Image=Image,
+            imageio=imageio, random=random, shutil=shutil, frame_path=str(top / "clips"),
+            multiple_per_video=1, human_class=60, max_class=130, area_valid_threshold=0.1,
+            length_valid_threshold=0.9, smooth_range=1, print=lambda *told: None,
+        )  # fmt: skip
+        places = (str(top / place) for place in ("people", "salient", "made", "list"))
+        generate(*places, str(top / "list.txt"), str(top / "rooms"), None, None)
+        kept = (top / "list").read_text()
+    assert kept in ("", "one__0 10 7\n")
+    made = digest(np.stack([written[path] for path in sorted(written)]))
+    return {**made, "kept": bool(kept)}
 
 
 def _stripes(fetched: Path, number: int) -> Any:

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from sbtools.compose import composite
+from sbtools.compose import composite, making
 from sbtools.compose.noise import bytes_of, warped
+from sbtools.compose.people import People
+from sbtools.compose.rule import rule_of
 from sbtools.compose.stripes import stripes
+from sbtools.errors import ClipError
 from tests.official import figures
-from tests.official.make_compose import FLOWS, STRIPES, SWAPS, clip, digest, draws, flows, noise
+from tests.official.make_compose import (
+    FLOWS,
+    SCUBA,
+    STRIPES,
+    SWAPS,
+    clip,
+    digest,
+    draws,
+    flows,
+    noise,
+    walker,
+)
 
 FIGURES = figures.read("compose")
 
@@ -57,3 +72,23 @@ def test_action_swap(name: str) -> None:
     found = [composite.pasted(people[n], shapes[n] > 128, back, move)
              for n, back in zip(at, backs, strict=True)]  # fmt: skip
     assert digest(np.stack(found)) == {key: told[key] for key in ("shape", "sha256")}
+
+
+@pytest.mark.parametrize("name", SCUBA)
+def test_scuba_on_kinetics(name: str) -> None:
+    frames, masks, back = walker(name)
+    shown = enumerate(frames)
+    stored: Any = SimpleNamespace(
+        frames=range(10), size=masks.shape[1:], mask=lambda role, place: masks[place].copy()
+    )
+    video: Any = SimpleNamespace(read=lambda numbers: shown)
+    people = People({"id": name}, "", video, stored, rule_of("scuba-k400").around)
+    made = making.scuba(people, "room.jpg", back)
+    told = FIGURES["scuba"][name]
+    assert digest(np.stack(list(made.frames))) == {key: told[key] for key in ("shape", "sha256")}
+    try:
+        rule_of("scuba-k400").require(people.shares)
+    except ClipError as error:
+        assert error.kind == "dropped" and not told["kept"]
+    else:
+        assert told["kept"]
