@@ -27,6 +27,7 @@ DATASETS = {
     "ssv2": "sbtools.index.ssv2:read",
     "hmdb51": "sbtools.index.hmdb51:read",
     "ucf101": "sbtools.index.ucf101:read",
+    "ucf101-24": "sbtools.index.ucf101_24:read",
     "jhmdb": "sbtools.index.hmdb51:read",
     "diving48": "sbtools.index.diving48:read",
     "aras": "sbtools.index.aras:read",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,39 @@ def test_more_slices_than_images_are_told(tmp_path: Path) -> None:
     (record,) = lines(done.stdout)
     assert done.returncode == 3 and record["error"]["kind"] == "mismatch"
     assert "a mask for frame 5, the clip has no such frame" in record["error"]["message"]
+
+
+def test_ucf101_24_from_its_tubes_to_masks(tmp_path: Path) -> None:
+    """Two people at once in frame 1, nobody in frame 3, and boxes in bytes that would overflow."""
+    frame_folder(tmp_path / "rgb-images/Diving/v_Diving_g01_c01", "00001.jpg", 6)
+    one = np.array([[10, 20, 30, 40], [11, 20, 30, 40]], np.uint8)
+    other = np.array([[5, 5, 10, 10]], np.uint16)
+    last = np.array([[90, 70, 6, 2]], np.uint8)
+    tubes = [
+        {"label": 5, "sf": sf, "ef": sf + len(boxes), "boxes": boxes}
+        for sf, boxes in ((1, one), (1, other), (4, last))
+    ]
+    video = {"annotations": tubes, "numf": np.uint8(6), "label": 5}
+    (tmp_path / "pyannot.pkl").write_bytes(
+        pickle.dumps({np.str_("Diving/v_Diving_g01_c01"): video}, 3)
+    )
+    (tmp_path / "testlist01.txt").write_text("Diving/v_Diving_g01_c01\n")
+    succeed(
+        "sbtools index --dataset ucf101-24 --annotations pyannot.pkl "
+        "--annotations testlist01.txt rgb-images > clips.jsonl; "
+        "sbtools segment -q --from-boxes -o m clips.jsonl > m.jsonl; sbtools check m.jsonl m",
+        tmp_path,
+    )  # fmt: skip
+    frames, person, thing = stored(tmp_path / "m", "v_Diving_g01_c01")
+    expected = np.zeros((4, H, W), bool)
+    expected[0, 20:60, 10:40] = expected[0, 5:15, 5:15] = expected[1, 20:60, 11:41] = True
+    expected[3, 70:72, 90:96] = True
+    assert frames == [1, 2, 3, 4] and not thing.any()
+    np.testing.assert_array_equal(person, expected)
+    (record,) = lines((tmp_path / "m.jsonl").read_bytes())
+    assert (record["label"], record["split"]) == ("Diving", "test")
+    with h5py.File(next((tmp_path / "m").glob("*.h5"))) as file:
+        assert file["clips/v_Diving_g01_c01/boxes"]["x1"].tolist() == [40, 15, 41, 96]
 
 
 @pytest.mark.parametrize(
