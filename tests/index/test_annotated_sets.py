@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sbtools.errors import UsageError
-from sbtools.index import labels
-from sbtools.index.datasets import Asked, to_records
+from sbtools.index import labels, utd
+from sbtools.index.datasets import DATASETS, Asked, to_records
 from tests.index.files import read, written
 
 # ARAS: lines of kennymckormick/ARAS-Dataset d3a1560
@@ -268,6 +268,10 @@ def test_what_is_no_file_of_utd_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=reason):
         read("utd", splits(tmp_path, name, table), split="full")
+
+
+def test_sets_of_utd_are_read_as_without_it() -> None:
+    assert dict(utd.SETS.values()).items() <= DATASETS.items()
 
 
 def test_one_file_of_utd_at_a_time(tmp_path: Path) -> None:
