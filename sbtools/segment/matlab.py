@@ -89,11 +89,9 @@ def read_numbers(path: str, name: str) -> NDArray[Any]:
 def _read(path: str) -> bytes:
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
-        data = file.read(size) if size <= MOST_BYTES else b""
-    if len(data) < size:
-        kind = "too-large" if size > MOST_BYTES else "unreadable"
-        raise ClipError(kind, f"{path}: {len(data)} of {size} bytes were read")
-    return data
+        if size > MOST_BYTES:
+            raise ClipError("too-large", f"{path} is larger than {MOST_BYTES >> 20} MiB")
+        return file.read(size)
 
 
 def _order(path: str, data: bytes) -> str:
@@ -159,7 +157,9 @@ def _other(flags: int) -> str:
 def _array(path: str, matrix: _Matrix, order: str) -> NDArray[Any]:
     if what := _other(matrix.flags):
         raise ClipError("mismatch", f"{path}: {matrix.name} holds {what}, not real numbers")
-    if matrix.kind not in _TYPES or not 0 < len(matrix.sizes) <= _MOST_AXES:
+    if len(matrix.sizes) > _MOST_AXES:
+        raise ClipError("mismatch", f"{path}: {matrix.name} has {len(matrix.sizes)} axes")
+    if matrix.kind not in _TYPES or not matrix.sizes:
         raise _Damaged
     dtype = np.dtype(f"{order}{_TYPES[matrix.kind]}")
     count = math.prod(matrix.sizes)

@@ -278,7 +278,8 @@ def test_masks_lie_in_folders_of_classes_too(tmp_path: Path) -> None:
     write(tmp_path / "Diving/v_Archery_g01_c01", **{"1.png": GREY})
     other = PngSegmenter(str(tmp_path))
     kind, message = kind_of(lambda: other.frames({"id": "v_Archery_g01_c01"}))
-    assert kind == "mismatch" and "two folders may hold its masks" in message
+    folders = f"{tmp_path}/Archery/v_Archery_g01_c01 and {tmp_path}/Diving/v_Archery_g01_c01"
+    assert (kind, message) == ("mismatch", f"two folders may hold its masks, {folders}")
 
 
 def test_all_are_given_masks(tmp_path: Path) -> None:

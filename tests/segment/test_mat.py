@@ -70,6 +70,42 @@ def test_big_endian_files_and_those_of_one_slice(tmp_path: Path) -> None:
     assert [tuple(at) for at in np.argwhere(masks.person)] == [(0, 1), (0, 2)]
 
 
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("kind", "u1 i1 u2 i2 u4 i4 u8 i8 f4 f8".split())
+def test_numbers_of_every_type_are_as_they_were_written(
+    tmp_path: Path, kind: str, compressed: bool
+) -> None:
+    values = np.array([[[0, 1, 127], [3, 100, 9]]], kind)
+    path = placed(tmp_path, mat(compressed, before="text", part_mask=values, after=[1.5]))
+    got = read_numbers(str(path), "part_mask")
+    assert got.dtype == kind and got.tolist() == values.tolist()
+
+
+def test_names_and_values_of_up_to_4_bytes_stand_in_their_tags(tmp_path: Path) -> None:
+    path = str(placed(tmp_path, mat(a=[7.5], part_mask=np.array([[1, 2, 3]], np.uint8))))
+    assert read_numbers(path, "part_mask").tolist() == [[1, 2, 3]]
+    assert read_numbers(path, "a").tolist() == [[7.5]]
+
+
+def test_the_limit_itself_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for compressed in (False, True):
+        parts = np.zeros((H, W, 99), np.uint8)
+        data, plain = mat(compressed, part_mask=parts), len(mat(part_mask=parts)) - 128
+        monkeypatch.setattr(matlab, "MOST_BYTES", plain if compressed else len(data))
+        path = str(placed(tmp_path, data))
+        assert read_numbers(path, "part_mask").shape == (H, W, 99)
+        monkeypatch.setattr(matlab, "MOST_BYTES", matlab.MOST_BYTES - 1)
+        assert kind_of(lambda path=path: read_numbers(path, "part_mask"))[0] == "too-large"
+
+
+def test_each_clip_has_its_own_file(tmp_path: Path) -> None:
+    placed(tmp_path, mat(part_mask=PARTS), "pick/one")
+    placed(tmp_path, mat(part_mask=PARTS[:, :, :1]), "pick/other")
+    segmenter = MatSegmenter(str(tmp_path))
+    for id, count in (("one", 2), ("other", 1), ("one", 2)):
+        assert segmenter.frames({"id": id}) == list(range(count))
+
+
 def test_a_mask_of_another_size_is_told_with_both(tmp_path: Path) -> None:
     path = placed(tmp_path, mat(part_mask=PARTS))
     clip = Frames("clip", [0], height=240, width=320)
@@ -91,6 +127,19 @@ def packed(data: bytes) -> bytes:
     return struct.pack("<II", 15, len(data)) + data
 
 
+def matrix(*elements: tuple[int, bytes]) -> bytes:
+    """By hand: flags, sizes, name and values, each of a type and some bytes."""
+    parts = (struct.pack("<II", kind, len(data)) + data + bytes(-len(data) % 8)
+             for kind, data in elements)  # fmt: skip
+    body = b"".join(parts)
+    return HEAD + struct.pack("<II", 14, len(body)) + body
+
+
+def of_class(number: int) -> bytes:
+    flags, sizes = struct.pack("<II", number, 0), struct.pack("<ii", 1, 1)
+    return matrix((6, flags), (5, sizes), (1, b"part_mask"), (2, b"\1"))
+
+
 HEAD = mat(a=1)[:128]
 CELL = np.empty((2, 2), object)
 CELL[:] = "x"
@@ -103,6 +152,18 @@ HOSTILE = {
     "sparse": (mat(part_mask=scipy.sparse.eye(3).tocsc()), "mismatch", "holds a sparse matrix"),
     "complex": (mat(part_mask=PARTS + 1j), "mismatch", "holds complex numbers, not real numbers"),
     "an array of objects": (mat(part_mask=CELL.astype(object)), "mismatch", "holds cells"),
+    "objects": (of_class(3), "mismatch", "holds objects, not real numbers"),
+    "a function": (of_class(16), "mismatch", "holds functions, not real numbers"),
+    "code": (of_class(17), "mismatch", "holds objects, not real numbers"),
+    "class 0": (of_class(0), "mismatch", "holds something unknown, not real numbers"),
+    "class 18": (of_class(18), "mismatch", "holds something unknown, not real numbers"),
+    "no body": (matrix(), "unreadable", "is cut short or damaged"),
+    "no sizes": (
+        matrix((6, bytes([9, *bytes(7)])), (5, b""), (1, b"part_mask"), (2, b"")),
+        "unreadable", "is cut short or damaged",
+    ),
+    "half a size": (matrix((6, bytes(8)), (5, b"abc")), "unreadable", "is cut short or damaged"),
+    "nine axes": (mat(part_mask=np.zeros((1,) * 9)), "mismatch", "part_mask has 9 axes"),
     "four axes": (mat(part_mask=np.zeros((3, 5, 2, 2))), "mismatch", "is 3x5x2x2, not height x"),
     "no slice": (mat(part_mask=np.zeros((3, 5, 0))), "mismatch", "is 3x5x0, not height x"),
     "version 7.3": (
