@@ -96,7 +96,7 @@ def _read(path: str) -> bytes:
 
 def _order(path: str, data: bytes) -> str:
     """The order of bytes, as struct writes it, of a file of version 5."""
-    if data.startswith(_HDF5) or data[512:].startswith(_HDF5):
+    if _HDF5 in (data[:8], data[512:520]):
         raise ClipError("unreadable", f"{path} is of version 7.3: save it in MATLAB with -v7")
     order = _ORDERS.get(data[124:_HEADER])
     if order is None:
