@@ -61,6 +61,28 @@ def test_the_masks_of_hat_begin_at_1_and_are_probabilities(tmp_path: Path) -> No
     assert "first=1" in record["made"]["segment"] and "threshold=128" in record["made"]["segment"]
 
 
+def test_masks_of_devias_begin_at_0_though_the_frames_begin_at_1(
+    tmp_path: Path,
+) -> None:
+    """rawframes/CLASS/VIDEO/image_00001.jpg and seg/CLASS/VIDEO/img_00000.png (hat_decode.py)."""
+    frame_folder(tmp_path / "rawframes/Diving/v_Diving_g01_c01", "00001.jpg", 2)
+    for image in (tmp_path / "rawframes/Diving/v_Diving_g01_c01").iterdir():
+        image.rename(image.with_name(f"image_{image.name}"))
+    grey = np.random.default_rng(1).integers(0, 256, (2, H, W), dtype=np.uint8)
+    (tmp_path / "seg/Diving/v_Diving_g01_c01").mkdir(parents=True)
+    for number, image in enumerate(grey):
+        cv2.imwrite(str(tmp_path / f"seg/Diving/v_Diving_g01_c01/img_{number:05}.png"), image)
+    (tmp_path / "testlist01.txt").write_text("Diving/v_Diving_g01_c01.avi\n")
+    succeed(
+        "sbtools index --dataset ucf101 --annotations testlist01.txt rawframes | "
+        "sbtools segment -q --from-png seg --threshold 128 -o m > m.jsonl; sbtools check m.jsonl m",
+        tmp_path,
+    )  # fmt: skip
+    frames, person, _ = stored(tmp_path / "m", "v_Diving_g01_c01")
+    assert frames == [0, 1]
+    np.testing.assert_array_equal(person, grey > 128)
+
+
 def test_another_first_frame_is_another_store(tmp_path: Path) -> None:
     write_video(tmp_path / "clips/a.mp4", figure_frames(4, H, W))
     (tmp_path / "png/a").mkdir(parents=True)
