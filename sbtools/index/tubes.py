@@ -57,7 +57,7 @@ def fields(tubes: Sequence[Rows]) -> dict[str, Any]:
     boxes = [
         {"frame": int(frame), "xyxy": [_plain(side) for side in xyxy], "score": 1.0,
          "role": "person", "prompt": "person", "track": track}
-        for frame, *xyxy, track in sorted(rows, key=lambda row: (row[0], row[-1]))
+        for frame, *xyxy, track in sorted(rows, key=lambda row: row[0])
     ]  # fmt: skip
     return {"sampled": list(range(min(frames), max(frames) + 1)), "boxes": boxes}
 

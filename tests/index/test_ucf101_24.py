@@ -77,10 +77,11 @@ def test_only_boxes_of_the_class_count(
     data = {
         KEY: video(tube(label=5), tube(sf=7)),
         other: video(tube(label=0), tube(label=24), tube(label=-19)),
+        "Fencing/v_Fencing_g01_c01": video(),
     }
     (clip,) = read("ucf101-24", dumped(tmp_path, data))
     assert [frame for frame, *_ in shown(clip)] == [7, 8]
-    assert "1 videos have no box of their class" in caplog.text
+    assert "2 videos have no box of their class" in caplog.text
 
 
 def test_all_24_classes_have_their_numbers(tmp_path: Path) -> None:
@@ -150,6 +151,22 @@ def test_tubes_of_rows_count_their_frames_from_1(tmp_path: Path, protocol: int) 
         read("ucf101-24", place, fold=2)
 
 
+def test_a_file_of_several_splits_has_that_of_the_fold(tmp_path: Path) -> None:
+    other = "Diving/v_Diving_g02_c01"
+    data = ground_truth(train_videos=[[other], [KEY]], test_videos=[[KEY], [other]])
+    place = dumped(tmp_path, data)
+    for fold, splits in ((1, ["test", "train"]), (2, ["train", "test"])):
+        assert [clip.split for clip in read("ucf101-24", place, fold=fold)] == splits
+
+
+def test_boxes_without_a_width_and_the_last_frame_there_may_be(tmp_path: Path) -> None:
+    boxes = np.array([[7, 8, 0, 0], [0, 0, 10**6, 10**6]])
+    (clip,) = read("ucf101-24", pyannot(tmp_path, tube(sf=10**6 - 2, boxes=boxes)))
+    assert shown(clip) == [
+        (10**6 - 2, 7, 8, 7, 8, 0), (10**6 - 1, 0, 0, 10**6, 10**6, 0),
+    ]  # fmt: skip
+
+
 def test_the_reader_of_rows_believes_its_own_labels(tmp_path: Path) -> None:
     data = ground_truth(labels=["Basketball", "Diving"])
     with pytest.raises(UsageError, match="no clip is named there"):
@@ -174,6 +191,7 @@ WRONG = {
     "no video": ({KEY: [tube()]}, "is no object with annotations"),
     "another name": ({"../v_a_g01_c01": video(tube())}, "is not CLASS/v_CLASS_gXX_cYY"),
     "a name of more": ({f"{KEY}/x": video(tube())}, "is not CLASS/v_CLASS_gXX_cYY"),
+    "no annotations": ({KEY: {"label": 0}}, "is no object with annotations"),
     "no list": ({KEY: {"annotations": 3}}, "not a list of tubes"),
     "no tube": ({KEY: video(3)}, "an annotation is no object with label, sf, ef"),
     "no class": ({KEY: video(tube(label="0"))}, "the class of a tube is '0', not a number"),
