@@ -48,6 +48,17 @@ def test_the_list_of_aras_wants_its_names(tmp_path: Path) -> None:
         read("aras", place, labels=given)
 
 
+def test_names_that_are_given_go_before_those_in_the_folder(tmp_path: Path) -> None:
+    own = Path(aras(tmp_path))
+    given = written(tmp_path, "n.txt", "Abseiling\nAir drumming\nAnswering questions\n")
+    found = read("aras", str(own.parent), labels=given)
+    assert [clip.label for clip in found] == ["Abseiling", "Answering questions"]
+    own.unlink()
+    assert read("aras", str(own.parent), labels=given) == found
+    with pytest.raises(UsageError, match="classes are numbers: name the file of their --labels"):
+        read("aras", str(own.parent))
+
+
 def test_other_files_of_aras_are_not_its_list(tmp_path: Path) -> None:
     names = aras(tmp_path)
     with pytest.raises(UsageError, match=r"clip_info.txt:1: not 'path number'"):
