@@ -20,7 +20,9 @@ DETECTORS = {
 """Name -> class; other packages add to it through the entry-point group sbtools.detectors."""
 
 SEGMENTERS = {
+    "boxes": "sbtools.segment.boxed:BoxSegmenter",
     "grabcut": "sbtools.segment.grabcut:GrabCutSegmenter",
+    "mat": "sbtools.segment.mat:MatSegmenter",
     "png": "sbtools.segment.png:PngSegmenter",
     "rle": "sbtools.segment.rle:RleSegmenter",
     "sam": "sbtools.segment.sam:SamSegmenter",

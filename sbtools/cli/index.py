@@ -48,7 +48,7 @@ from sbtools.rng import shard_of
     type=click.IntRange(1, 3),
     default=1,
     show_default=True,
-    help="Which official split of HMDB51 or UCF101.",
+    help="Which official split of HMDB51, UCF101 or JHMDB.",
 )
 @options.stage_options
 def command(

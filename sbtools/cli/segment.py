@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
@@ -36,7 +36,14 @@ from sbtools.records import Record
               "looked at, else 8]")  # fmt: skip
 @click.option("--from-png", metavar="DIR", type=click.Path(path_type=str),
               help="Masks from DIR/ID/NUMBER.png: 0 none, 2 object, else person.")  # fmt: skip
+@click.option("--first-frame", metavar="N", type=click.IntRange(0), default=0, show_default=True,
+              help="The number of the first frame in the names of --from-png.")  # fmt: skip
+@click.option("--threshold", metavar="VALUE", type=click.IntRange(0, 65535),
+              help="Of --from-png, what is above it is person, and nothing is object.")  # fmt: skip
 @click.option("--from-rle", is_flag=True, help="Take the masks from the records' COCO RLE.")
+@click.option("--from-boxes", is_flag=True, help="Fill the records' boxes; nothing is detected.")
+@click.option("--from-mat", metavar="DIR", type=click.Path(path_type=str),
+              help="Masks of JHMDB, from DIR/CLASS/ID/puppet_mask.mat.")  # fmt: skip
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
               help="A setting of the segmenter; repeatable.")  # fmt: skip
 @click.option("--set-detector", "detector_settings", multiple=True, metavar="NAME=VALUE",
@@ -61,7 +68,11 @@ def command(
     batch_frames: str | None,
     frames: str | None,
     from_png: str | None,
+    first_frame: int,
+    threshold: int | None,
     from_rle: bool,
+    from_boxes: bool,
+    from_mat: str | None,
     settings: tuple[str, ...],
     detector_settings: tuple[str, ...],
     detect_again: bool,
@@ -77,9 +88,20 @@ def command(
       sbtools segment clips/ | sbtools mask --mode bg+obj > masked.jsonl
       sbtools segment --frames all -o masks/ clips/ > masks.jsonl
       sbtools segment --from-png annotations/ clips/ > masks.jsonl
+      sbtools segment --from-boxes boxes.jsonl > masks.jsonl
     """
     messages.begin_command(common.verbose, common.quiet)
-    given = _given(from_png, from_rle, segmenter, weights)
+    named = _named(from_png, first_frame, threshold)
+    given = _given(
+        {
+            "--from-png": _lookup("png", from_png, folder=from_png, **named),
+            "--from-rle": _lookup("rle", from_rle),
+            "--from-boxes": _lookup("boxes", from_boxes),
+            "--from-mat": _lookup("mat", from_mat, folder=from_mat),
+        },
+        segmenter,
+        weights,
+    )
     computing = {"device": device, "batch_frames": batch_frames}
 
     def stage(incoming: Iterator[Record], job: Job) -> Iterator[Record]:
@@ -118,16 +140,30 @@ def command(
     ))  # fmt: skip
 
 
+def _lookup(name: str, asked: object, **settings: Any) -> Choice | None:
+    """What looks up masks that the user has; None where that was not asked for."""
+    return Choice("segmenter", name, settings) if asked else None
+
+
 def _given(
-    from_png: str | None, from_rle: bool, segmenter: str, weights: str | None
+    lookups: Mapping[str, Choice | None], segmenter: str, weights: str | None
 ) -> Choice | None:
-    asked = [flag for flag, value in (("--from-png", from_png), ("--from-rle", from_rle)) if value]
+    asked = {flag: choice for flag, choice in lookups.items() if choice}
+    flags = [*asked]
     if asked and weights:
-        asked.append("--weights")
+        flags.append("--weights")
     if segmenter != "auto":
-        asked.append("--segmenter")
-    if len(asked) > 1:
-        raise UsageError(f"{' and '.join(asked)} exclude each other")
-    if from_png:
-        return Choice("segmenter", "png", {"folder": from_png})
-    return Choice("segmenter", "rle") if from_rle else None
+        flags.append("--segmenter")
+    if len(flags) > 1:
+        raise UsageError(f"{' and '.join(flags)} exclude each other")
+    return next(iter(asked.values()), None)
+
+
+def _named(from_png: str | None, first: int, threshold: int | None) -> dict[str, int]:
+    """How the images of --from-png are read, where that is not as by default."""
+    found = {"first": first} if first else {}
+    if threshold is not None:
+        found["threshold"] = threshold
+    if found and not from_png:
+        raise UsageError("--first-frame and --threshold go with --from-png")
+    return found

@@ -34,6 +34,7 @@ class Annotated:
     may have instead. Where `exact`, only a file at the end of whose path all of `path` stands is
     the clip; otherwise its name is enough, in whatever folder it lies. `split` is what the line
     itself says, `origin` the file that it stands in, `fields` what else the record is to hold.
+    `lists` are the lists of one file that it stands in, where each of them is a choice of clips.
     """
 
     id: str
@@ -46,6 +47,13 @@ class Annotated:
     recording: Recording | None = None
     exact: bool = False
     fields: Mapping[str, Any] = field(default_factory=dict)
+    lists: tuple[str, ...] = ()
+
+
+def names_of(clip: Annotated) -> list[str]:
+    """The names without suffix that the clip's file may have, the likeliest first."""
+    last = [clip.recording.name] if clip.recording else []
+    return list(dict.fromkeys([stem_of(clip.path), *clip.others, *last]))
 
 
 def stem_of(path: str) -> str:

@@ -27,6 +27,12 @@ DATASETS = {
     "ssv2": "sbtools.index.ssv2:read",
     "hmdb51": "sbtools.index.hmdb51:read",
     "ucf101": "sbtools.index.ucf101:read",
+    "ucf101-24": "sbtools.index.ucf101_24:read",
+    "jhmdb": "sbtools.index.hmdb51:read",
+    "diving48": "sbtools.index.diving48:read",
+    "aras": "sbtools.index.aras:read",
+    "afd": "sbtools.index.afd:read",
+    "utd": "sbtools.index.utd:read",
     "list": "sbtools.index.lists:read",
 }
 
@@ -35,8 +41,8 @@ DATASETS = {
 class Asked:
     """Which clips of a data set: its annotation files, and which split of them.
 
-    `labels` names the file of class names. `fold` is which of the three official splits of HMDB51
-    and UCF101. With `stills` images are taken for clips.
+    `labels` names the file of class names. `fold` is which of the three official splits of HMDB51,
+    UCF101 and JHMDB. With `stills` images are taken for clips.
     """
 
     dataset: str
@@ -59,6 +65,8 @@ def annotated(asked: Asked) -> list[Annotated]:
     clips = list(_distinct(read(asked.annotations, names, asked.fold)))
     if not clips:
         raise UsageError(f"{', '.join(asked.annotations)}: no clip is named there")
+    if any(clip.lists for clip in clips):
+        return _of_list(clips, asked.split)
     stated = Counter(clip.split for clip in clips)
     wanted = split_name(asked.split) if asked.split else None
     if wanted is None:
@@ -70,6 +78,14 @@ def annotated(asked: Asked) -> list[Annotated]:
     if not chosen:
         there = ", ".join(sorted(filter(None, stated)))
         raise UsageError(f"no clip is of split '{wanted}': there are {there}")
+    return chosen
+
+
+def _of_list(clips: Iterable[Annotated], name: str | None) -> list[Annotated]:
+    chosen = [replace(clip, split=name) for clip in clips if name in clip.lists]
+    if not chosen:
+        there = ", ".join(dict.fromkeys(each for clip in clips for each in clip.lists))
+        raise UsageError(f"--split names one of the lists, {there}: not {name or 'nothing'}")
     return chosen
 
 

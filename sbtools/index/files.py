@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from sbtools.errors import ClipError
 from sbtools.index import folder
-from sbtools.index.annotation import Annotated, Recording, split_name, stem_of
+from sbtools.index.annotation import Annotated, Recording, names_of, split_name, stem_of
 from sbtools.index.folder import Found
 from sbtools.index.labels import key_of_label
 from sbtools.video.folder import STILL_SUFFIXES, ZIP_SUFFIX, suffix_of
@@ -27,7 +27,7 @@ class Files:
         self.unnamed = 0
         self._by_stem: dict[str, list[Found]] = defaultdict(list)
         self._by_end: dict[tuple[str, int], dict[tuple[str, ...], list[Found]]] = {}
-        wanted = {name for clip in clips for name in _names(clip)}
+        wanted = {name for clip in clips for name in names_of(clip)}
         for found in folder.find(self.inputs, stills):
             stem = _stem(found)
             if stem in wanted:
@@ -42,7 +42,7 @@ class Files:
         the split and the suffix; then a video before its zip or image. ClipError missing when there
         is none, mismatch when two are as good.
         """
-        for name in _names(clip):
+        for name in names_of(clip):
             found = self._by_stem.get(name, [])
             if clip.exact:
                 found = self._ending(name, _parts(clip.path))
@@ -68,11 +68,6 @@ class Files:
     def expected(self, clip: Annotated) -> str:
         """Where a clip that is missing would be."""
         return os.path.join(self.inputs[0], clip.path)
-
-
-def _names(clip: Annotated) -> list[str]:
-    last = [clip.recording.name] if clip.recording else []
-    return list(dict.fromkeys([stem_of(clip.path), *clip.others, *last]))
 
 
 def _stem(found: Found) -> str:

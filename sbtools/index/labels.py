@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from sbtools import records
 from sbtools.errors import UsageError
@@ -71,8 +72,9 @@ def read(path: str) -> Labels:
 
     A name a line, numbered from 0; "1 ApplyEyeMakeup"; a table (.csv) with the columns id and name,
     or with a column label, whose classes are numbered as they come; an object {name: number}
-    (.json); or records (.jsonl), whose labels are taken in the order of the alphabet. UsageError
-    for anything else, and for a name or a number that stands twice.
+    (.json), or a list of names, each a string or the words of one, numbered from 0; or records
+    (.jsonl), whose labels are taken in the order of the alphabet. UsageError for anything else, and
+    for a name or a number that stands twice.
     """
     if path.endswith(".jsonl"):
         return Labels(enumerate(sorted(_labels_of_records(path))), path)
@@ -104,12 +106,23 @@ def _labels_of_records(path: str) -> set[str]:
 
 def _pairs_of_json(path: str) -> Iterator[tuple[int, str]]:
     table = json_of(path)
+    if isinstance(table, list):
+        yield from enumerate(_joined(name, path) for name in table)
+        return
     if not isinstance(table, dict):
-        raise UsageError(f"{path} is no object {{name: number}}")
+        raise UsageError(f"{path} is neither an object {{name: number}} nor a list of names")
     for name, number in table.items():
         if not re.fullmatch(r"\d{1,9}", str(number)):
             raise UsageError(f"{path}: the number of '{name}' is {number!a}")
         yield int(number), name
+
+
+def _joined(name: Any, path: str) -> str:
+    """A name of a list in JSON: a string, or the list of its words, as Diving48_vocab.json has."""
+    words = name if isinstance(name, list) else [name]
+    if not words or not all(isinstance(word, str) and word for word in words):
+        raise UsageError(f"{path}: {name!a} is no name, nor the words of one")
+    return " ".join(words)
 
 
 def _pairs(lines: list[str], path: str) -> Pairs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from sbtools.errors import UsageError
 from sbtools.index import lists
@@ -42,9 +42,19 @@ def _official(folder: str, fold: int) -> list[str]:
     return paths
 
 
+def named(names: Iterable[str], place: str, labels: Labels | None) -> Iterator[Annotated]:
+    """The clips of names without suffix, v_CLASS_gXX_cYY, that stand in the file `place`."""
+    return _entries([lists.Entry(f"{name}.avi", None, place) for name in names], place, labels)
+
+
 def _list(place: str, labels: Labels | None) -> Iterator[Annotated]:
+    return _entries(lists.entries(place), place, labels)
+
+
+def _entries(
+    found: Sequence[lists.Entry], place: str, labels: Labels | None
+) -> Iterator[Annotated]:
     told: Counter[tuple[str, str]] = Counter()
-    found = lists.entries(place)
     for entry in found:
         stem = stem_of(entry.path)
         parts = _NAME.fullmatch(stem)

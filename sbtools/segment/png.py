@@ -1,7 +1,8 @@
-"""Masks from PNG images: FOLDER/<id>/<frame number>.png.
+"""Masks from PNG images: FOLDER/<id>/<number>.png.
 
 The samples of the image, as they are stored (the index where it has a palette), say what is where:
-0 the background, 2 an object, any other value a person.
+0 the background, 2 an object, any other value a person; or with a threshold, what is above it is a
+person, and nothing an object.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from sbtools.detect.base import Box, Clip
 from sbtools.errors import ClipError, UsageError
 from sbtools.records import Record
 from sbtools.segment.base import FrameMasks
+from sbtools.segment.folders import of_clip
 
 OBJECT_VALUE = 2
+NO_THRESHOLD = -1
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _NUMBER = re.compile(r"[0-9]+")
@@ -34,23 +37,30 @@ _EXPANDED = {1: 255, 2: 85, 4: 17, 8: 1, 16: 1}
 class PngSegmenter:
     """Looks masks up in a folder that has a folder of images for each clip, named by its id.
 
-    The last run of digits in an image's name is the number of its frame. UsageError when there is
-    no such folder.
+    The last run of digits in an image's name is the number of its frame, where the first frame has
+    the number `first`. The images of HAT (princetonvisualai/HAT bda849b, demo/generate.py) begin at
+    1 and hold probabilities times 255, of which those above the `threshold` 128 are a person.
+    UsageError when there is no such folder.
     """
 
     name = "png"
     in_worker = True
     wants: frozenset[str] = frozenset()
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, first: int = 0, threshold: int = NO_THRESHOLD) -> None:
         if not os.path.isdir(folder):
             raise UsageError(f"there is no folder {folder} with masks")
-        self.folder = folder
+        self.folder, self.first, self.threshold = folder, first, threshold
         self._listed: tuple[str, dict[int, str]] | None = None
 
     def describe(self) -> dict[str, Any]:
-        """Name and folder; what the images hold is not looked at."""
-        return {"name": self.name, "folder": self.folder}
+        """Name, folder and how it is read; what the images hold is not looked at."""
+        told: dict[str, Any] = {"name": self.name, "folder": self.folder}
+        if self.first:
+            told["first"] = self.first
+        if self.threshold != NO_THRESHOLD:
+            told["threshold"] = self.threshold
+        return told
 
     def context(self, wanted: Sequence[int], count: int, fps: float) -> Sequence[int]:
         """No frames are needed."""
@@ -69,26 +79,23 @@ class PngSegmenter:
         paths = self._paths(clip.id)
         for number in clip.wanted:
             if number not in paths:
-                expected = os.path.join(self.folder, clip.id, f"{number}.png")
+                expected = os.path.join(self.folder, clip.id, f"{number + self.first}.png")
                 raise ClipError("missing", f"frame {number} has no mask: there is no {expected}")
-            values = read_values(paths[number], clip.height, clip.width)
-            yield FrameMasks(
-                number, (values != 0) & (values != OBJECT_VALUE), values == OBJECT_VALUE
-            )
+            yield self._masks(number, read_values(paths[number], clip.height, clip.width))
+
+    def _masks(self, number: int, values: NDArray[np.uint8 | np.uint16]) -> FrameMasks:
+        if self.threshold != NO_THRESHOLD:
+            return FrameMasks(number, values > self.threshold, np.zeros(values.shape, np.bool_))
+        thing = values == OBJECT_VALUE
+        return FrameMasks(number, (values != 0) & ~thing, thing)
 
     def _paths(self, id: str) -> dict[int, str]:
         if self._listed is None or self._listed[0] != id:
-            self._listed = id, _list_images(os.path.join(self.folder, _safe(id)))
+            self._listed = id, _list_images(of_clip(self.folder, id), self.first)
         return self._listed[1]
 
 
-def _safe(id: str) -> str:
-    if "\0" in id or any(part in ("", ".", "..") for part in id.split("/")):
-        raise ClipError("unsafe", f"the id {id!a} is no path below the folder with masks")
-    return id
-
-
-def _list_images(folder: str) -> dict[int, str]:
+def _list_images(folder: str, first: int) -> dict[int, str]:
     try:
         names = sorted(name for name in os.listdir(folder) if name.lower().endswith(".png"))
     except (OSError, UnicodeError):
@@ -98,10 +105,13 @@ def _list_images(folder: str) -> dict[int, str]:
         digits = _NUMBER.findall(name[: -len(".png")])
         if not digits or len(digits[-1]) > 18:
             raise ClipError("mismatch", f"{folder}/{name} has no frame number in its name")
-        if int(digits[-1]) in paths:
-            other = os.path.basename(paths[int(digits[-1])])
+        number = int(digits[-1]) - first
+        if number < 0:
+            raise ClipError("mismatch", f"{folder}/{name} is before the first frame, {first}")
+        if number in paths:
+            other = os.path.basename(paths[number])
             raise ClipError("mismatch", f"{folder}: {other} and {name} are of the same frame")
-        paths[int(digits[-1])] = os.path.join(folder, name)
+        paths[number] = os.path.join(folder, name)
     return paths
 
 

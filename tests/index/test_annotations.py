@@ -68,7 +68,7 @@ def test_spellings_of_one_class(one: str, other: str) -> None:
         ("a.txt", "brush hair\nbrush_hair\n", "'brush_hair' stands twice"),
         ("a.csv", "id,name\n0,walk,off\n", "3 columns, not 2"),
         ("a.csv", "id,name\nzero,walk\n", "'zero' in the column id"),
-        ("a.json", "[1]", "is no object"),
+        ("a.json", "[1]", "1 is no name, nor the words of one"),
         ("a.json", "{", "is no JSON"),
         ("a.json", '{"walk": "x"}', "the number of 'walk'"),
         ("a.txt", "\n", "no class name"),

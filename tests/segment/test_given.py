@@ -15,7 +15,9 @@ import pytest
 from sbtools.detect.base import Box, Clip
 from sbtools.errors import UsageError
 from sbtools.segment.base import FrameMasks
+from sbtools.segment.boxed import BoxSegmenter
 from sbtools.segment.given import GivenMasks, boxes_of, boxes_of_mask
+from sbtools.segment.mat import MatSegmenter
 from sbtools.segment.png import PngSegmenter, read_values
 from sbtools.segment.rle import RleSegmenter
 from tests.segment.given_clip import Frames, H, W, kind_of
@@ -231,14 +233,68 @@ def test_samples_are_read_as_they_are(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_values(str(tmp_path / "1.png"), 50, 61), values)
 
 
-def test_both_are_given_masks(tmp_path: Path) -> None:
-    both: list[GivenMasks] = [PngSegmenter(str(tmp_path)), RleSegmenter()]
-    assert [given.context([0], 9, 25.0) for given in both] == [[], []]
-    assert [given.describe() for given in both] == [
-        {"name": "png", "folder": str(tmp_path)},
+def test_the_first_frame_has_the_number_that_is_said(tmp_path: Path) -> None:
+    """HAT numbers its masks from 1, as it does its frames: 000001.png is of frame 0."""
+    write(tmp_path / "a", **{"000001.png": GREY, "000003.png": GREY})
+    segmenter = PngSegmenter(str(tmp_path), first=1)
+    assert segmenter.frames({"id": "a"}) == [0, 2]
+    assert [masks.frame for masks in segmenter.segment(Frames("a", [0, 2]), [])] == [0, 2]
+    kind, message = kind_of(lambda: list(segmenter.segment(Frames("a", [1]), [])))
+    assert kind == "missing" and message.endswith("frame 1 has no mask: there is no "
+                                                  f"{tmp_path}/a/2.png")  # fmt: skip
+    write(tmp_path / "b", **{"000000.png": GREY, "000001.png": GREY})
+    kind, message = kind_of(lambda: segmenter.frames({"id": "b"}))
+    assert kind == "mismatch" and message.endswith("b/000000.png is before the first frame, 1")
+
+
+def test_a_threshold_makes_people_of_what_is_above_it(tmp_path: Path) -> None:
+    """Of HAT's probabilities, 8 bits, 129 is the least that is a person."""
+    values = np.array([[0, 2, 127, 128], [129, 130, 254, 255]])
+    write(tmp_path / "a", **{"0.png": png(values, 8, 0), "1.png": png(values, 16, 0)})
+    segmenter = PngSegmenter(str(tmp_path), threshold=128)
+    for masks in segmenter.segment(Frames("a", [0, 1], height=2, width=4), []):
+        assert masks.person.tolist() == [[False] * 4, [True] * 4]
+        assert masks.object.dtype == bool and not masks.object.any()
+    (masks,) = PngSegmenter(str(tmp_path), threshold=0).segment(Frames("a", [0], 2, 4), [])
+    assert masks.person.tolist() == [[False, True, True, True], [True] * 4]
+
+
+def test_what_is_said_of_the_images_is_part_of_what_was_made(tmp_path: Path) -> None:
+    """And says nothing where it is as it always was, so that stores go on."""
+    told = {"name": "png", "folder": str(tmp_path)}
+    assert PngSegmenter(str(tmp_path)).describe() == told
+    made = PngSegmenter(str(tmp_path), first=1, threshold=0).describe()
+    assert made == {**told, "first": 1, "threshold": 0}
+
+
+def test_masks_lie_in_folders_of_classes_too(tmp_path: Path) -> None:
+    write(tmp_path / "Archery/v_Archery_g01_c01", **{"1.png": GREY})
+    write(tmp_path / "Archery/v_Archery_g01_c02", **{"1.png": GREY})
+    write(tmp_path / "v_Archery_g01_c02", **{"2.png": GREY})
+    segmenter = PngSegmenter(str(tmp_path))
+    assert segmenter.frames({"id": "v_Archery_g01_c01"}) == [1]
+    assert segmenter.frames({"id": "v_Archery_g01_c02"}) == [2]
+    assert kind_of(lambda: segmenter.frames({"id": "x/v_Archery_g01_c01"}))[0] == "missing"
+    write(tmp_path / "Diving/v_Archery_g01_c01", **{"1.png": GREY})
+    other = PngSegmenter(str(tmp_path))
+    kind, message = kind_of(lambda: other.frames({"id": "v_Archery_g01_c01"}))
+    folders = f"{tmp_path}/Archery/v_Archery_g01_c01 and {tmp_path}/Diving/v_Archery_g01_c01"
+    assert (kind, message) == ("mismatch", f"two folders may hold its masks, {folders}")
+
+
+def test_all_are_given_masks(tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    every: list[GivenMasks] = [
+        PngSegmenter(folder), RleSegmenter(), BoxSegmenter(), MatSegmenter(folder),
+    ]  # fmt: skip
+    assert [given.context([0], 9, 25.0) for given in every] == [[]] * 4
+    assert [given.describe() for given in every] == [
+        {"name": "png", "folder": folder},
         {"name": "rle"},
+        {"name": "boxes"},
+        {"name": "mat", "folder": folder},
     ]
-    assert all(given.in_worker for given in both)
+    assert all(given.in_worker and not given.wants for given in every)
 
 
 def test_boxes_hold_the_parts_of_a_mask() -> None:
