@@ -37,6 +37,10 @@ _OPCODES = (
     "STACK_GLOBAL FRAME"
 ).split()
 _COUNTED = "MARK EMPTY_LIST EMPTY_DICT TUPLE1 TUPLE2 TUPLE3 MEMOIZE".split()
+_REFUSED = (
+    "PERSID BINPERSID INST OBJ NEWOBJ NEWOBJ_EX EXT1 EXT2 EXT4 EMPTY_SET ADDITEMS FROZENSET "
+    "NEXT_BUFFER READONLY_BUFFER"
+).split()
 _NAMES = {
     ("numpy", "ndarray"): "ndarray",
     ("numpy", "dtype"): "dtype",
@@ -140,7 +144,7 @@ class _Reader(_PYTHONS):
 
     def __init__(self, data: bytes, most: int) -> None:
         super().__init__(io.BytesIO(data), encoding="latin1")
-        self.most = self.room = most
+        self.most = self.room = self.letters = most
         self.made = 0
 
     def find_class(self, module: str, name: str) -> Any:
@@ -148,6 +152,9 @@ class _Reader(_PYTHONS):
         if role is None:
             raise _Refused(f"it names {f'{module}.{name}'[:60]!a}")
         return _Name(role)
+
+    def load_other(self) -> None:
+        raise _Refused("it makes an object of another kind")
 
     def load_bytearray8(self) -> None:
         self.load_binbytes8()
@@ -191,10 +198,12 @@ class _Reader(_PYTHONS):
         return b""
 
     def _encode(self, text: object, encoding: object = None) -> bytes:
-        """What bytes are in the protocols 0 to 2."""
+        """What bytes are in the protocols 0 to 2, counted apart from the arrays made of them."""
         if type(text) is not str or encoding not in ("latin1", "latin-1"):
             raise _Refused("it calls something")
-        self._spend(len(text))
+        self.letters -= len(text)
+        if self.letters < 0:
+            raise _Refused(f"its strings make more than {self.most} bytes")
         return text.encode("latin1")
 
     def _dtype(self, code: object, align: object = None, copy: object = None) -> _Type:
@@ -246,6 +255,7 @@ class _Reader(_PYTHONS):
     dispatch: ClassVar[dict[int, Any]] = {
         **{_code(name): _PYTHONS.dispatch[_code(name)] for name in _OPCODES},
         **{_code(name): _counted(_PYTHONS.dispatch[_code(name)]) for name in _COUNTED},
+        **dict.fromkeys(map(_code, _REFUSED), load_other),
         _code("REDUCE"): load_reduce,
         _code("BUILD"): load_build,
         _code("DICT"): load_dict,
