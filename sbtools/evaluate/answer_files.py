@@ -87,7 +87,8 @@ def of_records(records: Iterable[Record], path: str, more: Sequence[str] = ()) -
     """The answers of records that have `answer`, `answers` or `rank`, in their order."""
     told = ({**record} for record in records)
     return _distinct(
-        [_answer(row, f"{path}: clip {row['id']!a}", more, spread=False) for row in told], path
+        [_answer(row, f"{path}: clip {row['id'][:120]!a}", more, spread=False) for row in told],
+        path,
     )
 
 
@@ -169,10 +170,10 @@ def _cut(row: Mapping[str, str], where: str) -> str:
 
 
 def _of_image(made: dict[str, Any], kind: str, where: str) -> None:
-    """Variant, original and source of a picture that was made of a clip."""
+    """Variant and original of a picture that was made of a clip."""
     if kind not in _IMAGES:
         raise UsageError(f"{where}: image_type {kind[:40]!a} is none of {', '.join(_IMAGES)}")
-    made["variant"], made["source"] = _IMAGES[kind], made.get("source") or made["id"]
+    made["variant"] = _IMAGES[kind]
     if made["variant"]:
         made["pair_of"], made["id"] = made["id"], f"{made['id']}/{made['variant']}"
 
@@ -183,14 +184,16 @@ def _answer(row: Mapping[str, Any], where: str, more: Sequence[str], spread: boo
     if not isinstance(id, str) or not id:
         raise UsageError(f"{where}: the id is empty: name the clip")
     if not {*TOLD} & set(row):
-        raise UsageError(f"{where}: there is no answer, answers or rank")
+        raise UsageError(
+            f"{where}: there is no answer, answers or rank: give null where nothing was named"
+        )
     names = _names(row, where, spread)
     choices = _list(row.get("choices"), "choices", where, spread)
     ranks = [_rank(row.get(name), name, where) for name in ("rank", "background_rank")]
     fields = {name: row[name] for name in (*FIELDS, *more) if row.get(name) not in (None, "")}
     for name in FIELDS:
         if not isinstance(fields.get(name, ""), str):
-            raise UsageError(f"{where}: {name} is {fields[name]!a}, not a text")
+            raise UsageError(f"{where}: {name} is {fields[name]!a:.40}, not a text")
     return Answer(id, where, tuple(names), ranks[0], ranks[1], tuple(choices), fields)
 
 
@@ -198,7 +201,7 @@ def _names(row: Mapping[str, Any], where: str, spread: bool) -> list[str]:
     """The best first; UsageError where `answer` is not the first of `answers`."""
     names, first = _list(row.get("answers"), "answers", where, spread), row.get("answer")
     if first is not None and not isinstance(first, str):
-        raise UsageError(f"{where}: answer is {first!a}, not a text: a name, or null for none")
+        raise UsageError(f"{where}: answer is {first!a:.40}, not a text: a name, or null for none")
     first = (first or "").strip()
     if first and names and first != names[0]:
         raise UsageError(
@@ -216,7 +219,9 @@ def _list(value: Any, name: str, where: str, spread: bool) -> list[str]:
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
         how = "a|b|c, or ['a', 'b', 'c']" if spread else '["a", "b", "c"]'
         raise UsageError(f"{where}: {name} is no list of names: {how}")
-    return [one.strip() for one in found if one.strip()]
+    if not all(map(str.strip, found)):
+        raise UsageError(f"{where}: {name} has an empty name in it: leave it out")
+    return [one.strip() for one in found]
 
 
 def _split(text: str) -> list[str] | None:
@@ -245,7 +250,7 @@ def _rank(value: Any, name: str, where: str) -> int | None:
     if value is None or value == "":
         return None
     text = str(value) if type(value) in (int, float, str) else ""
-    whole = re.fullmatch(r"\+?0*([1-9]\d{0,8})(?:\.0*)?", text.strip())
+    whole = re.fullmatch(r"([1-9]\d{0,8})(?:\.0*)?", text.strip())
     if not whole:
         raise UsageError(f"{where}: {name} {str(value)[:40]!a} is no rank: 1 for the best, 2, ...")
     return int(whole[1])

@@ -36,6 +36,11 @@ class Said:
     rank: int | None = None
     background_rank: int | None = None
 
+    @property
+    def refused(self) -> bool:
+        """Whether nothing was named."""
+        return not self.order and self.rank is None and self.background_rank is None
+
     def of(self, number: int, rank: int | None) -> float:
         """The rank of a class: the one that was told, its place in the order, or NaN."""
         if rank is not None:
@@ -96,44 +101,40 @@ class Block:
 
     def view(self, name: str, labels: Ints, background: Ints) -> View:
         """Whether the answers are right; NaN for what they do not tell."""
-        count, most = len(labels), min(TOP, self.choices or self.classes)
-        first = np.empty(count, np.int64)
-        five, behind, wins = (np.zeros(count) for _ in range(3))
-        for at, (label, other) in enumerate(zip(labels.tolist(), background.tolist(), strict=True)):
-            said = self.said[at] or Said()
-            ranks = said.of(label, said.rank), np.nan
-            if other >= 0:
-                ranks = ranks[0], said.of(other, said.background_rank)
-            first[at] = self._first(said, label, other, ranks)
-            five[at] = _among(said, ranks[0], most)
-            if other >= 0:
-                behind[at] = _chosen(first[at] - self.classes, first[at] == other, ranks)
-                wins[at] = _wins(said, *ranks)
-        hit = (first == labels).astype(np.float64)
-        one, nothing = np.ones(count, np.int64), np.full(count, np.nan)
+        pairs = zip(self.said, labels.tolist(), background.tolist(), strict=True)
+        told = [self._told(said or Said(), label, other) for said, label, other in pairs]
+        first = np.array([one[0] for one in told], np.int64)
+        five, behind, wins = np.array([one[1:] for one in told], np.float64).T
+        one, nothing = np.ones(len(told), np.int64), np.full(len(told), np.nan)
         answers = Answers(first, one, np.zeros(0, np.int64))
+        hit = (first == labels).astype(np.float64)
         return View(answers, hit, five, behind, wins, nothing, nothing)
 
-    def _first(self, said: Said, label: int, other: int, ranks: tuple[float, float]) -> int:
-        """The answer: as it was named, or as the ranks tell it."""
+    def _told(self, said: Said, label: int, other: int) -> tuple[int, float, float, float]:
+        """The answer's number, then top5, background and wins as in `View`."""
+        own = said.of(label, said.rank)
+        its = said.of(other, said.background_rank) if other >= 0 else np.nan
+        first = self._first(said, label if own == 1 else other if its == 1 else None)
+        five = _among(said, own, min(TOP, self.choices or self.classes))
+        if other < 0:
+            return first, five, 0.0, 0.0
+        known = first != self.classes + SILENT
+        chosen = float(first == other if known else its == 1 if its == its else np.nan)
+        return first, five, chosen, _wins(said, own, its)
+
+    def _first(self, said: Said, best: int | None) -> int:
+        """The answer: as it was named, or, of a class of rank 1, as the ranks tell it."""
         if said.order:
             return said.order[0]
-        named = (number for number, rank in zip((label, other), ranks, strict=True) if rank == 1)
-        silent = NONE if said.rank is None and said.background_rank is None else SILENT
-        return next(named, self.classes + silent)
+        if best is not None:
+            return best
+        return self.classes + (NONE if said.refused else SILENT)
 
 
 def _among(said: Said, rank: float, most: int) -> float:
     if rank == rank:
         return float(rank <= most)
-    return 0.0 if len(said.order) >= most or _refused(said) else np.nan
-
-
-def _chosen(beyond: int, right: bool, ranks: tuple[float, float]) -> float:
-    """Whether the background's class is the answer; beyond: the answer's number less K."""
-    if beyond != SILENT:
-        return float(right)
-    return float(ranks[1] == 1) if ranks[1] == ranks[1] else np.nan
+    return 0.0 if len(said.order) >= most or said.refused else np.nan
 
 
 def _wins(said: Said, own: float, its: float) -> float:
@@ -143,11 +144,7 @@ def _wins(said: Said, own: float, its: float) -> float:
     listed = max(len(said.order), 1)  # whatever is not listed stands below what is
     if own <= listed or its <= listed:
         return float(its <= listed)
-    return 0.5 if _refused(said) else np.nan
-
-
-def _refused(said: Said) -> bool:
-    return not said.order and said.rank is None and said.background_rank is None
+    return 0.5 if said.refused else np.nan
 
 
 def answered(
@@ -161,6 +158,8 @@ def answered(
     classes: by default all that the rows have as choices. UsageError where an answer has no record
     among `records`, says another label than it, or contradicts itself.
     """
+    if not answers:
+        raise UsageError(f"{origin}: none of the clips asked for has an answer there")
     choices = _number_of_choices(answers)
     table = classes or _classes_of(answers, origin, choices)
     made = Answered(table.names, choices, [], [], origin)
@@ -225,8 +224,8 @@ def _joined(record: Mapping[str, Any], one: Answer, table: Labels) -> Record:
         both = fields.get(name), own.get(name)
         if None not in both and both[0] != both[1]:
             raise UsageError(
-                f"{one.where}: {name} is {both[0]!a}, {both[1]!a} in the record of clip "
-                f"{one.id[:120]!a}: mend one of them"
+                f"{one.where}: {name} is {str(both[0])[:SHOWN]!a}, {str(both[1])[:SHOWN]!a} in the "
+                f"record of clip {one.id[:120]!a}: mend one of them"
             )
     return {**fields, **own}
 
@@ -250,17 +249,13 @@ class _Codes:
         """An answer in numbers; UsageError where it contradicts itself."""
         named = [_choice(name, one.choices) for name in one.names]
         said = Said(tuple(map(self._number, named)), one.rank, one.background_rank)
-        if _refused(said):
+        if said.refused:
             self.made.none += 1
         elif said.order and said.order[0] >= self._classes:
             self.made.strange[self._strange[key_of_label(named[0])][1]] += 1
-        _require_sound(said, one, self._of(record, "label"), self._of(record, "background_label"),
-                       self.made.choices or self._classes)  # fmt: skip
-        keys = {key_of_label(name) for name in one.choices}
-        label = record.get("label")
-        if keys and label is not None and key_of_label(label) not in keys:
-            raise UsageError(f"{one.where}: label {label!a} is none of its choices: leave such "
-                             "clips out")  # fmt: skip
+        numbers = [self._of(record, name) for name in ("label", "background_label")]
+        _require_choice(record.get("label"), one)
+        _require_sound(said, one, numbers, self.made.choices or self._classes)
         return said
 
     def _of(self, record: Record, name: str) -> int:
@@ -290,24 +285,43 @@ def _choice(name: str, choices: Sequence[str]) -> str:
     return choices[place] if same else name
 
 
-def _require_sound(said: Said, one: Answer, label: int, other: int, most: int) -> None:
-    """UsageError for ranks that no order of the classes has."""
+def _require_choice(label: str | None, one: Answer) -> None:
+    keys = {key_of_label(name) for name in one.choices}
+    if keys and label is not None and key_of_label(label) not in keys:
+        raise UsageError(
+            f"{one.where}: label {label[:SHOWN]!a} is none of its choices: leave such clips out"
+        )
+
+
+def _require_sound(said: Said, one: Answer, numbers: Sequence[int], most: int) -> None:
+    """UsageError for what no order of the classes tells; numbers: of label and background."""
     for at, number in enumerate(said.order):
         if number in said.order[:at]:
-            raise UsageError(f"{one.where}: {one.names[at][:SHOWN]!a} stands twice among the "
-                             "answers: name each class once")  # fmt: skip
-    ranks = {"rank": (said.rank, label), "background_rank": (said.background_rank, other)}
-    for name, (rank, number) in ranks.items():
-        if rank is None or number < 0:
-            continue
-        if rank > most:
-            raise UsageError(f"{one.where}: {name} is {rank} among {most} classes: name the right "
-                             "--classes")  # fmt: skip
-        place = said.order.index(number) + 1 if number in said.order else None
-        if place != rank and (place or rank <= len(said.order)):
-            where = f"in place {place}" if place else "not there"
-            raise UsageError(f"{one.where}: {name} is {rank}, and among the answers that class is "
-                             f"{where}: leave one of the columns out")  # fmt: skip
-    if said.rank is not None and said.rank == said.background_rank and label != other >= 0:
-        raise UsageError(f"{one.where}: label and background share rank {said.rank}: break the "
-                         "tie, each class has a rank of its own")  # fmt: skip
+            raise UsageError(
+                f"{one.where}: {one.names[at][:SHOWN]!a} stands twice among the answers: name each "
+                "class once"
+            )
+    ranks = said.rank, said.background_rank
+    for name, rank, number in zip(("rank", "background_rank"), ranks, numbers, strict=True):
+        if rank is not None and number >= 0:
+            _require_rank(said.order, f"{one.where}: {name} is {rank}", rank, number, most)
+    if ranks[0] is not None and ranks[0] == ranks[1] and numbers[0] != numbers[1] >= 0:
+        raise UsageError(
+            f"{one.where}: label and background share rank {ranks[0]}: break the tie, each class "
+            "has a rank of its own"
+        )
+    if not said.order and ranks[0] is None and ranks[1] is not None:
+        raise UsageError(
+            f"{one.where}: background_rank without rank or answer: give the label's rank too"
+        )
+
+
+def _require_rank(order: Sequence[int], what: str, rank: int, number: int, most: int) -> None:
+    if rank > most:
+        raise UsageError(f"{what} among {most} classes: name the right --classes")
+    place = order.index(number) + 1 if number in order else None
+    if place != rank and (place or rank <= len(order)):
+        where = f"in place {place}" if place else "not there"
+        raise UsageError(
+            f"{what}, and among the answers that class is {where}: leave one of the columns out"
+        )

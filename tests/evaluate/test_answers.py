@@ -16,7 +16,7 @@ from sbtools.evaluate.answers import answered
 from sbtools.evaluate.scores import from_records
 from sbtools.index.labels import Labels
 from sbtools.records import Record
-from tests.evaluate.zhou import CHOICES, PICTURES, RANKS
+from tests.evaluate.zhou import CHOICES, MIMETICS, PICTURES, RANKS
 
 CLASSES = ["golf", "run", "sit", "wave", "swim", "row"]
 
@@ -105,6 +105,13 @@ def test_the_published_pictures_of_people_and_backgrounds(tmp_path: Path) -> Non
     alone = of_csv(path, classes)
     assert values(alone)["top1"] == 1 / 3 and values(alone)["top5"] == 2 / 3
     assert alone["clips"]["sources"] == 1
+
+
+def test_the_published_choices_on_mimetics(tmp_path: Path) -> None:
+    found = of_csv(put(tmp_path, MIMETICS.replace("057,", "057/,")))
+    assert values(found)["top1"] == 1 and "shacc" not in found["metrics"]
+    assert found["per_clip"]["id"] == ["G_3kwIzNN3g_000050_000057"]
+    assert found["per_clip"]["source"] == ["G_3kwIzNN3g"]
 
 
 def scored(count: int = 60) -> list[Record]:
@@ -205,6 +212,8 @@ def test_who_stands_higher_needs_no_more_than_it_needs() -> None:
         {"id": "e", "rank": 1, **swap}, {"id": "f", "rank": 5, "background_rank": 1, **swap},
     ]  # fmt: skip
     assert values(told(rows))["bg_wins"] == (1 + 0 + 1 + 0.5 + 0 + 1) / 6
+    behind = told([{"id": "a", "rank": 2, **swap}])
+    assert values(behind)["bg_wins"] is None and values(behind)["sberr"] is None
     told_less = told([*rows, {"id": "g", "answers": ["run"], **swap}])
     assert values(told_less)["bg_wins"] is None and values(told_less)["sberr"] == 2 / 7
 
@@ -221,6 +230,8 @@ def test_five_best() -> None:
     assert values(told(rows))["top5"] == 2 / 5
     four = {"id": "f", "label": "sit", "answers": ["run", "golf", "wave", "swim"]}
     assert values(told([*rows, four]))["top5"] is None
+    two = {"id": "a", "label": "sit", "answers": ["run", "polo"], "choices": ["run", "sit"]}
+    assert values(told([two]))["top5"] == 0
 
 
 def test_two_refusals_are_alike_and_two_other_words_are_not() -> None:
@@ -229,9 +240,10 @@ def test_two_refusals_are_alike_and_two_other_words_are_not() -> None:
         {"id": "a2", "label": "golf", "answer": None, "pair_of": "a", "variant": "v"},
         {"id": "b2", "label": "golf", "answer": "y", "pair_of": "b", "variant": "v"},
         {"id": "b3", "label": "golf", "answer": "X!", "pair_of": "b", "variant": "v"},
+        {"id": "c", "label": "golf", "answer": "x", "pair_of": "a", "variant": "v"},
     ]  # fmt: skip
     found = told(rows, pairs=True)
-    assert found["pairs"]["v"]["per_pair"]["views"]["plain"]["flip"] == [0, 1, 0]
+    assert found["pairs"]["v"]["per_pair"]["views"]["plain"]["flip"] == [0, 1, 0, 1]
 
 
 @pytest.mark.parametrize("answer", ["B", "b", "2", "B. row", "(b) Row", "2) row", "row", "ROW"])
@@ -249,7 +261,10 @@ def test_what_names_no_choice_is_wrong(answer: str) -> None:
 
 
 def test_records_bring_the_rest() -> None:
-    rows = [{"id": "a", "answer": "golf"}, {"id": "b", "answer": "golf", "background_label": "Row"}]
+    rows = [
+        {"id": "a", "answer": "golf", "source": "t"}, {"id": "d", "answer": "polo"},
+        {"id": "b", "answer": "golf", "background_label": "Row"},
+    ]  # fmt: skip
     error = {"stage": "mask", "kind": "missing", "message": "no masks"}
     records = [
         {"id": "b", "label": "GOLF", "source": "s"}, {"id": "a", "label": "run", "source": "s"},
@@ -259,7 +274,14 @@ def test_records_bring_the_rest() -> None:
     assert values(found)["top1"] == 0.5 and found["clips"]["sources"] == 1
     assert found["metrics"]["shacc"]["count"] == 1
     failed = {one["id"]: one["message"] for one in found["clips"]["failed"]}
+    assert found["answers"]["no_class"]["count"] == 0
     assert failed["d"] == "no masks" and failed["c"].startswith("a.jsonl has no row of it: add one")
+
+
+def test_a_background_of_no_class_is_passed_over() -> None:
+    row = {"id": "a", "label": "Golf", "background_label": "polo", "rank": 1, "background_rank": 1}
+    found = told([{**row, "answers": ["GOLF"], "choices": ["golf!", "row"]}], ["Golf", "Row"])
+    assert values(found) == {"top1": 1, "top5": 1, "mean_class": 1}
 
 
 LABELLED = {"id": "a", "label": "golf", "background_label": "row"}
@@ -268,7 +290,10 @@ CONTRADICTIONS = [
     ({"rank": 1, "answers": ["row"]}, "rank is 1, and among the answers that class is not there"),
     ({"background_rank": 2, "answer": "row"}, "background_rank is 2, and among the answers"),
     ({"rank": 3, "background_rank": 3}, "label and background share rank 3: break the tie"),
+    ({"rank": None, "background_rank": 2}, "background_rank without rank or answer"),
     ({"rank": 7}, "rank is 7 among 6 classes: name the right --classes"),
+    ({"rank": 3, "choices": ["golf", "row"]}, "rank is 3 among 2 classes"),
+    ({"answers": ["run", " "]}, "answers has an empty name in it: leave it out"),
     ({"rank": 0}, "rank '0' is no rank"),
     ({"rank": -1}, "rank '-1' is no rank"),
     ({"rank": 1.5}, "rank '1.5' is no rank"),
@@ -329,6 +354,7 @@ HOSTILE = [
     (b'id,answer,label\na,"go"lf,golf\n', ":2: "),
     (b"id,answer,label\na," + b"x" * 200_000 + b",golf\n", "field larger than field limit"),
     (b"id,answers,label\na,\"['golf', open('x')]\",golf\n", "answers is no list of names"),
+    (b"id,answers,label\na,['golf'] or 1,golf\n", "answers is no list of names"),
     (b'id,answers,label\na,"[' + b"[" * 50_000 + b'",golf\n', "answers is no list of names"),
     (b'id,answers,label\na,"[' + b"'\\" * 60_000 + b'",golf\n', "answers is no list of names"),
     (b"label,youtube_id,time_start,time_end,image_type,correct_ranking\nrun,x,a,2,original,1\n",
@@ -366,10 +392,13 @@ def test_a_csv_of_our_own(tmp_path: Path) -> None:
         "c,it's,\"[\"\"it's\"\", 'run']\",1,x\n"
         "d,it's,'odd',,x\n"
         "e,it's,,,x\n"
+        "f,,run,,x\n"
+        "g,run,\"['it\\'s', 'run \"\"\"\"']\",2,x\n"
     )  # fmt: skip
     found = of_csv(path, ["it's", "run", "sit"])
-    assert found["per_clip"]["views"]["plain"]["predicted"] == [1, 0, 0, 3, 3]
-    assert found["answers"]["none"] == 1 and values(found)["top1"] == 2 / 5
+    assert found["per_clip"]["views"]["plain"]["predicted"] == [1, 0, 0, 3, 3, 0]
+    assert found["clips"]["failed"][0]["message"] == "the record has no label"
+    assert found["answers"]["none"] == 1 and values(found)["top1"] == 2 / 6
 
 
 def test_results_of_answers_are_compared_like_others() -> None:
@@ -384,6 +413,8 @@ def test_results_of_answers_are_compared_like_others() -> None:
     assert combine.compare(scores, a)["views"]["plain"]["difference"]["value"] == 0
     seeds = differences.arms([a], [b])["outcomes"]["top1 plain"]
     assert seeds["a"]["chance"] == 1 / 6
+    ranks = told([as_ranks(record) for record in records], pairs=True)
+    assert "flip_scufo plain" not in differences.arms([ranks], [ranks])["outcomes"]
     choice = [{**row, "answer": row["answers"][0], "answers": [], "choices": CLASSES}
               for row in good]  # fmt: skip
     assert combine.compare(told(choice), a)["warnings"] == []
@@ -397,6 +428,7 @@ def test_chance_of_few_choices_stands_apart() -> None:
     assert "the classes to choose among differ (2 and 6)" in found["warnings"]
     assert found["views"]["plain"]["a"]["chance"] == 1 / 2
     assert found["views"]["plain"]["b"]["chance"] == 1 / 6
+    assert combine.compare(six, two)["views"]["plain"]["b"]["chance"] == 1 / 2
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 RANKS: clip_experiments/action_swap_results/action_swap_results.csv. CHOICES:
 llm_experiments/InternVL3-78B_1segments_results.csv. PICTURES:
-clip_experiments/three_img_comparison_results/three_img_comparison_results.csv.
+clip_experiments/three_img_comparison_results/three_img_comparison_results.csv. MIMETICS:
+llm_experiments/for_mimetics_mcq/results/InternVL3-8B/8_segments/*_mimetics_mcq_results.csv.
 """
 
 from __future__ import annotations
@@ -69,4 +70,10 @@ PICTURES = (
     "archery,-Qz25rXdMjE,14,24,50,background_only,2,0.11644690483808517,True,True,\"['cl"
     "imbing a rope', 'archery', 'sword fighting', 'juggling soccer ball', 'juggling bal"
     "ls']\"\n"
+)
+MIMETICS = (
+    "full_path,label,choice_1,choice_2,choice_3,choice_4,choice_5,human_choice,choice,"
+    "choice_is_human\n"
+    "/n/fs/visualai-scr/Data/Mimetics2/playing guitar/G_3kwIzNN3g_000050_000057,playing guitar,"
+    "playing saxophone,hurdling,playing guitar,hitting baseball,punching person (boxing),3,C,True\n"
 )
