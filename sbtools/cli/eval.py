@@ -17,6 +17,7 @@ import click
 from sbtools import threads
 from sbtools.allocator import keep_memory
 from sbtools.cli import messages, options, shards
+from sbtools.cli.eval_answers import from_answers
 from sbtools.cli.eval_options import eval_options
 from sbtools.cli.eval_output import require_writable, write
 from sbtools.cli.eval_protocol import refuse_fixed
@@ -55,11 +56,14 @@ def command(**flags: Any) -> int:
       sbtools eval runs/bg50 juggling.mp4 --classes juggling,archery,golf
       sbtools eval --model torchvision:r3d_18 --weights r3d_18.pth -o r3d.json val-masks.jsonl
       sbtools eval --from-scores scores/ -o results/bg50.json
+      sbtools eval --answers answers.csv --classes names.txt -o results/vlm.json val.jsonl
     """
     messages.begin_command(flags["verbose"], flags["quiet"])
     flags["root"] = Path(os.path.abspath(flags["root"] or "."))
     if flags["output"]:
         require_writable(flags["output"])
+    if flags["answers"]:
+        return from_answers(flags)
     if flags["from_scores"]:
         return from_scores(flags)
     refuse_fixed(click.get_current_context(), flags)
@@ -93,7 +97,8 @@ def split_paths(flags: Mapping[str, Any]) -> tuple[str | None, list[str]]:
     if wrong:
         raise UsageError(f"--{wrong[0].replace('model_pairs', 'set-model')} goes with --model")
     if not paths:
-        raise UsageError("name what is judged: RUN, or --model NAME, or --from-scores PATH")
+        raise UsageError("name what is judged: RUN, or --model NAME, or --from-scores PATH, or "
+                         "--answers FILE")  # fmt: skip
     return paths[0], paths[1:]
 
 

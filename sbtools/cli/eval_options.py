@@ -89,6 +89,9 @@ STORE = (
     click.option("--from-scores", multiple=True, metavar="PATH", type=click.Path(path_type=str),
                  help="Judge by scores instead of a model: a store, or records with scores; "
                  "repeatable for stores."),
+    click.option("--answers", metavar="FILE", type=click.Path(path_type=str),
+                 help="Judge by the answers of any other program, names or ranks without scores: "
+                 "csv or .jsonl; INPUTs are the records."),
     click.option("--base", metavar="FILE", help="With --novel: base classes, a result of their "
                  "own, and the harmonic mean of both."),
     click.option("--novel", metavar="FILE", help="Classes that training has not seen."),

@@ -84,7 +84,7 @@ METRICS: dict[str, Metric] = {
     "top5": Metric(
         "top5", "Share of clips whose label is among the five highest scores.",
         values.top5,
-        group=ACCURACY, chance=_top5_chance, direction=HIGHER, shown=PAGE,
+        group=ACCURACY, needs="five", chance=_top5_chance, direction=HIGHER, shown=PAGE,
     ),
     "shacc": Metric(
         "SHAcc", "top1 of clips before the background of another class.",
@@ -93,12 +93,12 @@ METRICS: dict[str, Metric] = {
     ),
     "sberr": Metric(
         "SBErr", "Share of them that are taken for the background's class.",
-        values.swapped_error, group=BACKGROUND,
+        values.swapped_error, group=BACKGROUND, needs="background",
         fields=("background_label",), chance=top_k_chance, direction=LOWER, source=HAT,
     ),
     "bg_wins": Metric(
         "scene wins", "Share of them in which the background's class scores above their own.",
-        values.background_wins, group=BACKGROUND,
+        values.background_wins, group=BACKGROUND, needs="order",
         fields=("background_label",), chance=_half, direction=LOWER, shown=SELDOM,
         source="Zhou et al. 2025, arXiv 2512.17953",
     ),
@@ -144,7 +144,7 @@ METRICS: dict[str, Metric] = {
     ),
     "flip": Metric(
         "answer flips", "Share of pairs that are answered differently.", values.flip, of="pairs",
-        group=PAIRS, chance=lambda classes: 1 - 1 / classes,
+        group=PAIRS, needs="answer", chance=lambda classes: 1 - 1 / classes,
     ),
     "both": Metric(
         "both right", "Share of pairs both of which are right.", values.both_right,

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sbtools.errors import SbtoolsError, UsageError
 from sbtools.evaluate.intervals import clusters
 from sbtools.evaluate.metrics import Answers, Floats, Ints, top_k
-from sbtools.evaluate.scores import Scores
 from sbtools.records import Record
 from sbtools.store.rows_reader import Block, unusable
 
@@ -29,7 +27,7 @@ class View:
     hit, top5: float64 [N], expected hits. background: float64 [N], the probability that the answer
     is the background's class. wins: float64 [N], 1 where the background's class scores above the
     label, 1/2 where equal. covered, area: float64 [N], NaN where not known. background and wins are
-    0 where a clip has no background of another class.
+    0 where a clip has no background of another class. What `Clips.lacking` names is NaN throughout.
     """
 
     answers: Answers
@@ -49,6 +47,38 @@ class View:
 _PER_CLIP = ("hit", "top5", "background", "wins", "covered", "area")
 
 
+class Seen(Protocol):
+    """Some clips, and what was answered to them."""
+
+    @property
+    def records(self) -> list[Record]: ...
+
+    def take(self, places: Sequence[int]) -> Seen:
+        """Some of its clips."""
+
+    def fault(self, place: int) -> dict[str, str] | None:
+        """Why a clip with a label cannot be judged, as {stage, kind, message}."""
+
+    def view(self, name: str, labels: Ints, background: Ints) -> View:
+        """All its clips in a view, none of which has a fault; labels, background as in `Clips`."""
+
+
+class Source(Protocol):
+    """Where clips come from, block by block: `Scores`, or `sbtools.evaluate.answers.Answered`.
+
+    choices: how many of the classes each clip was to be one of, None for all.
+    """
+
+    @property
+    def classes(self) -> list[str]: ...
+    @property
+    def views(self) -> list[str]: ...
+    @property
+    def blocks(self) -> Iterable[Block | Seen]: ...
+    @property
+    def choices(self) -> int | None: ...
+
+
 @dataclass
 class Clips:
     """All clips that every view has scores of, and what became of the others.
@@ -57,6 +87,8 @@ class Clips:
     is another class, else -1. groups: the value of the field to group by, as text; empty where
     there is none to group by. pair_of, variants, kinds: the fields pair_of, variant and
     background_kind of each, "" where it has none. fields: of others, by name, those asked for.
+    choices: as in `Source`. lacking: of `sbtools.evaluate.metric.NEEDS` what not all clips tell,
+    with how many do not.
     """
 
     classes: list[str]
@@ -72,6 +104,8 @@ class Clips:
     asked: int = 0
     datasets: set[str | None] = field(default_factory=set)
     made: set[str] = field(default_factory=set)
+    choices: int | None = None
+    lacking: dict[str, str] = field(default_factory=dict)
     pair_of: list[str] = field(default_factory=list)
     variants: list[str] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
@@ -79,6 +113,11 @@ class Clips:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def among(self) -> int:
+        """How many classes a guess has to choose among."""
+        return self.choices or len(self.classes)
 
     def take(self, places: Sequence[int] | Ints) -> Clips:
         """Some of the clips; what became of the others stays as it is."""
@@ -95,6 +134,8 @@ class Clips:
             asked=self.asked,
             datasets=self.datasets,
             made=self.made,
+            choices=self.choices,
+            lacking=self.lacking,
             fields={name: _some(values, places) for name, values in self.fields.items()},
         )
 
@@ -106,31 +147,34 @@ def _some(whole: list[Any], places: Sequence[int] | Ints) -> list[Any]:
     return [whole[place] for place in places] if whole else []
 
 
-def gather(scores: Scores, group_by: str | None = None, fields: Sequence[str] = ()) -> Clips:
+def gather(scores: Source, group_by: str | None = None, fields: Sequence[str] = ()) -> Clips:
     """Go through the scores once; clips are in the order of their ids, whatever that of the scores.
 
     fields: of the records, to be kept. A clip with an error, without a label, or whose scores are
     not numbers in one view is out of all, and named. UsageError for a label that is not among the
     classes; SbtoolsError when there is no clip.
     """
-    clips = Clips(list(scores.classes), fields={name: [] for name in fields})
+    clips = Clips(
+        list(scores.classes), fields={name: [] for name in fields}, choices=scores.choices
+    )
     numbers = {name: place for place, name in enumerate(clips.classes)}
     parts: list[tuple[Ints, Ints, dict[str, View]]] = []
     for block in scores.blocks:
-        bad = {view: unusable(rows) for view, rows in block.scores.items()}
-        good = [place for place in range(len(block.records)) if _good(clips, block, place, bad)]
-        kept = block if len(good) == len(block.records) else block.take(good)
+        seen: Seen = _Scored(block) if isinstance(block, Block) else block
+        good = [place for place in range(len(seen.records)) if _good(clips, seen, place)]
+        kept = seen if len(good) == len(seen.records) else seen.take(good)
         if not good:
             continue
         labels = _labels(kept.records, numbers)
         background = _backgrounds(kept.records, numbers, labels)
         _describe(clips, kept.records, group_by)
-        views = {name: _view(kept, name, labels, background) for name in scores.views}
+        views = {name: kept.view(name, labels, background) for name in scores.views}
         parts.append((labels, background, views))
     if not clips.asked:
         raise SbtoolsError("there is no clip to evaluate")
     if parts:
         _join(clips, parts, scores.views)
+        _leave_out(clips)
     clips.sources = clusters(clips.ids, clips.sources, clips.pair_of)
     return _by_id(clips)
 
@@ -142,10 +186,10 @@ def _by_id(clips: Clips) -> Clips:
     return clips.take(sorted(range(len(clips)), key=clips.ids.__getitem__)) if clips.ids else clips
 
 
-def _good(clips: Clips, block: Block, place: int, bad: Mapping[str, NDArray[np.bool_]]) -> bool:
-    record = block.records[place]
+def _good(clips: Clips, seen: Seen, place: int) -> bool:
+    record = seen.records[place]
     clips.asked += 1
-    error = record.get("error") or _own_error(record, block, place, bad)
+    error = record.get("error") or _own_error(record, seen, place)
     if error:
         told = {"id": record["id"], **{k: error[k] for k in ("stage", "kind", "message")}}
         if record.get("variant"):
@@ -154,17 +198,10 @@ def _good(clips: Clips, block: Block, place: int, bad: Mapping[str, NDArray[np.b
     return not error
 
 
-def _own_error(
-    record: Record, block: Block, place: int, bad: Mapping[str, NDArray[np.bool_]]
-) -> dict[str, str] | None:
+def _own_error(record: Record, seen: Seen, place: int) -> dict[str, str] | None:
     if record.get("label") is None:
         return {"stage": "eval", "kind": "missing", "message": "the record has no label"}
-    for view, rows in block.scores.items():
-        if bad[view][place]:
-            none = np.isnan(rows[place]).all()
-            what = "there are no scores" if none else "scores are not numbers"
-            return {"stage": "eval", "kind": "failed", "message": f"view {view}: {what}"}
-    return None
+    return seen.fault(place)
 
 
 def _labels(records: Sequence[Record], numbers: Mapping[str, int]) -> Ints:
@@ -205,22 +242,40 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
-def _view(block: Block, name: str, labels: Ints, background: Ints) -> View:
-    scores = block.scores[name]
-    answers = Answers.of(scores)
-    other = np.maximum(background, 0)
-    there = background >= 0
-    own, its = (np.take_along_axis(scores, c[:, None], 1)[:, 0] for c in (labels, other))
-    unknown = np.full(len(labels), np.nan)
-    return View(
-        answers,
-        answers.share(labels),
-        top_k(scores, labels, TOP),
-        np.where(there, answers.share(other), 0.0),
-        np.where(there, (its > own) + 0.5 * (its == own), 0.0),
-        block.covered.get(name, unknown).astype(np.float64),
-        block.area.get(name, unknown).astype(np.float64),
-    )
+class _Scored:
+    """Clips whose answers are scores."""
+
+    def __init__(self, block: Block) -> None:
+        self.block, self.records = block, block.records
+        self.bad = {view: unusable(rows) for view, rows in block.scores.items()}
+
+    def take(self, places: Sequence[int]) -> Seen:
+        return _Scored(self.block.take(places))
+
+    def fault(self, place: int) -> dict[str, str] | None:
+        for view, rows in self.block.scores.items():
+            if self.bad[view][place]:
+                none = np.isnan(rows[place]).all()
+                what = "there are no scores" if none else "scores are not numbers"
+                return {"stage": "eval", "kind": "failed", "message": f"view {view}: {what}"}
+        return None
+
+    def view(self, name: str, labels: Ints, background: Ints) -> View:
+        scores = self.block.scores[name]
+        answers = Answers.of(scores)
+        other = np.maximum(background, 0)
+        there = background >= 0
+        own, its = (np.take_along_axis(scores, c[:, None], 1)[:, 0] for c in (labels, other))
+        unknown = np.full(len(labels), np.nan)
+        return View(
+            answers,
+            answers.share(labels),
+            top_k(scores, labels, TOP),
+            np.where(there, answers.share(other), 0.0),
+            np.where(there, (its > own) + 0.5 * (its == own), 0.0),
+            self.block.covered.get(name, unknown).astype(np.float64),
+            self.block.area.get(name, unknown).astype(np.float64),
+        )
 
 
 def _join(
@@ -232,3 +287,23 @@ def _join(
         views = [views[name] for _, _, views in parts]
         rest = {part: np.concatenate([getattr(v, part) for v in views]) for part in _PER_CLIP}
         clips.views[name] = View(Answers.joined([v.answers for v in views]), **rest)
+
+
+def _leave_out(clips: Clips) -> None:
+    """Put into `lacking` what any clip does not tell, and NaN in its place for all: a mean over the
+    clips that tell it would be of clips that were chosen by their answers."""
+    for name, view in clips.views.items():
+        columns: dict[str, Any] = {}
+        for need, column in _NEEDED.items():
+            unknown = np.isnan(getattr(view, column))
+            if unknown.any():
+                clips.lacking[need] = f"{int(unknown.sum())} of {len(unknown)} clips do not tell"
+                columns[column] = np.full(len(unknown), np.nan)
+        silent = view.answers.first == len(clips.classes)
+        if silent.any():
+            clips.lacking["answer"] = f"{int(silent.sum())} of {len(silent)} clips do not tell"
+        clips.views[name] = replace(view, **columns)
+
+
+_NEEDED = {"five": "top5", "background": "background", "order": "wins"}
+"""What metrics need beside the answer -> its column of a view."""

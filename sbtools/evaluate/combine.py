@@ -12,6 +12,7 @@ from sbtools.evaluate.intervals import DRAWS, LEVEL, Estimate, Sources, draw, es
 from sbtools.evaluate.metrics import Floats, harmonic_mean
 from sbtools.evaluate.outcomes import common, in_both_by_clip
 from sbtools.evaluate.paired import discordant, mcnemar, resolved
+from sbtools.evaluate.result import among
 from sbtools.evaluate.sections import Measure, measure, smallest
 from sbtools.evaluate.shares import EDGE, KORN_GRAUBARD, difference, shares
 
@@ -43,8 +44,8 @@ def compare(a: Result, b: Result, level: float = LEVEL) -> dict[str, Any]:
         only = discordant(*(resolved(side, ids) for side in (one, two)))
         exact, mid_p = mcnemar(*only)
         told[view] = {
-            "a": measure(next(sides), len(ids), 1 / len(a["classes"])),
-            "b": measure(next(sides), len(ids), 1 / len(b["classes"])),
+            "a": measure(next(sides), len(ids), 1 / among(a)),
+            "b": measure(next(sides), len(ids), 1 / among(b)),
             "difference": measure(gap, len(ids), 0.0),
             "discordant": list(only),
             "exact": exact,
@@ -130,8 +131,8 @@ def unlike(a: Result, b: Result, left: Sequence[int]) -> list[str]:
     told = []
     if any(left):
         told.append(f"{left[0]} clips are in the first alone, {left[1]} in the second alone")
-    if a["classes"] != b["classes"]:
-        counts = len(a["classes"]), len(b["classes"])
+    counts = among(a), among(b)
+    if a["classes"] != b["classes"] or counts[0] != counts[1]:
         told.append(f"the classes to choose among differ ({counts[0]} and {counts[1]})")
     tested = [result["protocol"].get("name") or "none" for result in (a, b)]
     if tested[0] != tested[1]:
@@ -179,7 +180,7 @@ def base_to_novel(
             sides = [_share(result, view, level) for result in (base, novel)]
             low, high = (harmonic_mean(*ends) for ends in zip(*sides, strict=True))
             found = Estimate(found.value, low, high, found.error, KORN_GRAUBARD)
-        chances = (np.array(1 / len(result["classes"])) for result in (base, novel))
+        chances = (np.array(1 / among(result)) for result in (base, novel))
         count = sum(len(result["per_clip"]["id"]) for result in (base, novel))
         made[view] = measure(found, count, float(harmonic_mean(*chances)))
     return made

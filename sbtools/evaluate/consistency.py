@@ -46,7 +46,7 @@ def _wrong(result: Result) -> Iterator[str]:
         yield "clips.asked"
     yield from _metrics(result)
     for name, view in views.items():
-        told = _View(view, len(result["classes"]))
+        told = _View(view, len(result["classes"]), _among(result))
         yield from (f"views.{name}.{field}" for field in told.wrong(result))
     yield from _between(result)
     if result["groups"] is not None:
@@ -67,22 +67,33 @@ def _metrics(result: Result) -> Iterator[str]:
             yield f"metrics.{name}"
 
 
+def _among(result: Result) -> int:
+    """How many classes chance is of; ValueError where the answers say no number."""
+    choices = (result.get("answers") or {}).get("choices")
+    if choices is None:
+        return len(result["classes"])
+    if type(choices) is not int or choices < 1:
+        raise ValueError("choices")
+    return choices
+
+
 class _View:
     """The numbers of a view as its confusion has them, K classes."""
 
-    def __init__(self, view: Mapping[str, Any], classes: int) -> None:
+    def __init__(self, view: Mapping[str, Any], classes: int, among: int) -> None:
         cells = {name: view["confusion"][name] for name in ("label", "predicted", "count")}
-        label, predicted = (_places(cells[name], classes) for name in ("label", "predicted"))
+        label = _places(cells["label"], classes)
+        predicted = _places(cells["predicted"], classes + 1)
         count = _numbers(cells["count"])
         right = label == predicted
-        self.view, self.classes = view, classes
+        self.view, self.among = view, among
         self.by_label = np.bincount(label, count, classes)
-        self.answers = np.bincount(predicted, count, classes)
+        self.answers = np.bincount(predicted, count, classes)[:classes]
         self.right = np.bincount(label[right], count[right], classes)
 
     def wrong(self, result: Result) -> Iterator[str]:
         """Fields of the view that its confusion contradicts."""
-        used, view, k = result["clips"]["used"], self.view, self.classes
+        used, view, k = result["clips"]["used"], self.view, self.among
         counts = _numbers(view["per_class"]["count"])
         if sum(view["per_class"]["count"]) != used or not _same(counts, self.by_label, used):
             yield "per_class.count"
@@ -95,7 +106,7 @@ class _View:
             if not _is(view[name]["value"], value) or not _is(view[name]["chance"], 1 / k):
                 yield name
         for name in ("top1", "top5", "mean_class"):
-            if view[name]["count"] != used:
+            if view[name]["count"] != (used if view[name]["value"] is not None else 0):
                 yield f"{name}.count"
         top = view["top_class"]
         share = self.answers[result["classes"].index(top["class"])] / used
@@ -138,9 +149,8 @@ def _pairs(pairs: Mapping[str, Any]) -> Iterator[str]:
             if each is None:
                 continue
             flips = _numbers(each["views"][name]["flip"])
-            if view["flip"]["count"] != len(each["id"]) or not _is(
-                view["flip"]["value"], flips.mean()
-            ):
+            known = np.count_nonzero(np.isfinite(flips))
+            if view["flip"]["count"] != known or not _is(view["flip"]["value"], flips.mean()):
                 yield f"pairs.{split}.views.{name}.flip"
 
 
@@ -192,7 +202,7 @@ def _clips(result: Result) -> Iterator[str]:
             yield f"views.{name}.per_class.value"
         if not _is(view["top5"]["value"], top5.mean()):
             yield f"views.{name}.top5"
-        predicted, sure = _places(rows["predicted"], classes), top1 == 1
+        predicted, sure = _places(rows["predicted"], classes + 1), top1 == 1
         if (predicted[sure] != label[sure]).any():
             yield f"per_clip.views.{name}.predicted"
         if view["ties"] == 0 and not _counted(view["confusion"], label, predicted, classes):
@@ -201,8 +211,9 @@ def _clips(result: Result) -> Iterator[str]:
 
 def _counted(confusion: Result, label: Ints, predicted: Ints, classes: int) -> bool:
     """Whether clips that have one answer each make up a confusion."""
-    cells, count = np.unique(label * classes + predicted, return_counts=True)
-    told = _places(confusion["label"], classes) * classes + _places(confusion["predicted"], classes)
+    width = classes + 1
+    cells, count = np.unique(label * width + predicted, return_counts=True)
+    told = _places(confusion["label"], classes) * width + _places(confusion["predicted"], width)
     return np.array_equal(cells, told) and np.array_equal(count, _numbers(confusion["count"]))
 
 

@@ -32,6 +32,7 @@ from sbtools.evaluate.outcomes import (
     view_of,
 )
 from sbtools.evaluate.paired import detectable, holm
+from sbtools.evaluate.result import among
 from sbtools.evaluate.sections import measure, number
 from sbtools.evaluate.seeds import SeedInterval
 from sbtools.evaluate.shares import difference, difference_p, shares
@@ -119,7 +120,7 @@ def compared(
         for name in in_common(list(chain.from_iterable(found))):
             sources, values = common([[one[name] for one in arm] for arm in found])
             top1 = view_of(name)[0] == "top1"
-            chance = 1 / len(arms[0][0]["classes"]) if top1 else None
+            chance = 1 / among(arms[0][0]) if top1 else None
             given = _of_clips if alone else _of_shared
             outcomes[name] = given(values, sources, told, pairs, chance, level)
     else:

@@ -8,10 +8,11 @@ from typing import Any
 
 from sbtools.errors import SbtoolsError, UsageError
 from sbtools.evaluate import counterparts, estimates, result, sections, statistics
+from sbtools.evaluate.answers import Answered
 from sbtools.evaluate.catalogue import B_VIEW, PLAIN, fields
 from sbtools.evaluate.clips import Clips, gather
 from sbtools.evaluate.intervals import DRAWS, LEVEL, Sources, bootstrap
-from sbtools.evaluate.metric import Pairs
+from sbtools.evaluate.metric import NEEDS, Pairs
 from sbtools.evaluate.pair_sections import PairSections, variants
 from sbtools.evaluate.scores import Scores
 from sbtools.evaluate.summary import summary
@@ -24,7 +25,7 @@ WEIGHT_FREE, MADE_LIMIT = "weights=none", 50
 
 
 def from_scores(
-    scores: Scores,
+    scores: Scores | Answered,
     *,
     p_view: str | None = None,
     group_by: str | None = None,
@@ -34,7 +35,7 @@ def from_scores(
     level: float = LEVEL,
     about: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The result (sbtools-result(5)) of the scores of clips, each in every view.
+    """The result (sbtools-result(5)) of the scores of clips, each in every view, or of answers.
 
     p_view: the view of p_top1; by default the one of bg and bg+obj that there is. group_by: a field
     of the records. pairs: a clip whose `pair_of`, or else whose `source`, is the id of another clip
@@ -72,8 +73,18 @@ def from_scores(
     told["metrics"] = {**chief, **told.pop("own"), **of_pairs}
     told["masks"] = _masks(main, view)
     told["bootstrap"] = {"draws": draws, "level": level, "seed": seed, "unit": "source"}
-    told["scores"] = {"store": scores.origin, "digest": None} if scores.origin else None
+    if isinstance(scores, Answered):
+        told["answers"] = _answers(scores, told["metrics"], main)
+    elif scores.origin:
+        told["scores"] = {"store": scores.origin, "digest": None}
     return _finished(told, about or {})
+
+
+def _answers(said: Answered, metrics: Mapping[str, Any], clips: Clips) -> dict[str, Any]:
+    """The section, with the metrics that cannot be computed from these answers."""
+    reasons = {f"{told} {NEEDS[need]}" for need, told in clips.lacking.items()}
+    left_out = [name for name, one in metrics.items() if one.get("reason") in reasons]
+    return {**said.told(), "left_out": left_out}
 
 
 def _finished(told: dict[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,7 +109,6 @@ def _measured(clips: Clips, sources: Sources, run: Any, level: float) -> dict[st
     columns = statistics.of_clips(clips)
     found = estimates.of_clips(clips, columns, sources, run, level)
     others = [name for name in clips.views if name != PLAIN and PLAIN in clips.views]
-    classes = len(clips.classes)
     return {
         "classes": clips.classes,
         "views": {name: sections.view(name, clips, columns, found) for name in clips.views},
@@ -106,7 +116,7 @@ def _measured(clips: Clips, sources: Sources, run: Any, level: float) -> dict[st
         "ratios": [sections.quotient(name, clips, found) for name in others],
         "per_clip": sections.per_clip(clips, columns),
         "own": {
-            name: sections.own(one.row, sections.of_column(one, found[name], classes))
+            name: sections.own(one.row, sections.of_column(one, found[name], clips))
             for name, one in columns.items()
             if one.own
         },
@@ -131,7 +141,7 @@ def _pairs(
     columns = statistics.of_pairs(found)
     made = estimates.of_pairs(found, columns, keys, len(splits), sources, run, level)
     told = PairSections(splits, keys, columns, made)
-    return told.pairs(found), told.own(len(two.classes))
+    return told.pairs(found), told.own(two.among)
 
 
 def _clips(main: Clips, found: Pairs | None, sources: Sources) -> dict[str, Any]:

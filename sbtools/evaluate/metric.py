@@ -16,6 +16,14 @@ SHARE, RATIO, NUMBER = "share", "ratio", "number"
 ALWAYS, PAGE, SELDOM = "always", "page", "seldom"
 HIGHER, LOWER = "higher", "lower"
 P_VIEW = "p_view"
+NEEDS = {
+    "right": "whether the answer is right",
+    "answer": "which class is the answer",
+    "five": "whether the label is among the five best",
+    "background": "whether the background's class is the answer",
+    "order": "which of the label and the background's class stands higher",
+}
+"""What a metric can be computed from: all of it is in scores, some of it in answers."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,7 @@ class Metric:
     by         class, background_kind: the mean of the means of these, each of the same weight
     variant    of counterparts: the variant that it is of alone; "" for all
     unit       share (0 to 1, printed in percent), ratio, or number (printed as it is)
+    needs      what must be known of each clip: one of NEEDS
     drawn      whether its interval is the bootstrap's; that of a share is exact otherwise
     chance     of the number of classes: what a uniform guess has, or None
     direction  higher or lower: what is better; "" where neither is
@@ -73,6 +82,7 @@ class Metric:
     variant: str = ""
     reads: str = ""
     unit: str = SHARE
+    needs: str = "right"
     drawn: bool = False
     chance: Callable[[int], float | None] = no_chance
     direction: str = ""

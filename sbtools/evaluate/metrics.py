@@ -19,10 +19,11 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Answers:
-    """Which classes have the highest score.
+    """Which classes have the highest score, or are the answer without one.
 
-    first: int64 [N], the lowest of them. ties: int64 [N], how many there are. tied: int64, the
-    classes of those clips that have more than one, clip after clip.
+    first: int64 [N], the lowest of them; K and more stand for what is none of the K classes. ties:
+    int64 [N], how many there are. tied: int64, the classes of those clips that have more than one,
+    clip after clip.
     """
 
     first: Ints
@@ -120,14 +121,18 @@ def _meeting(a: Answers, b: Answers) -> Ints:
 
 
 def confusion(answers: Answers, labels: Ints, classes: int) -> tuple[Ints, Ints, Floats]:
-    """(label, predicted, count) of the cells that are not 0; a tie counts in equal parts."""
+    """(label, predicted, count) of the cells that are not 0; a tie counts in equal parts.
+
+    Answers that are none of the classes count under `classes`.
+    """
     clips, found = answers.spread
-    cell = labels[clips] * classes + found
+    width = classes + 1
+    cell = labels[clips] * width + np.minimum(found, classes)
     order = np.argsort(cell, kind="stable")
     cells, begin = np.unique(cell[order], return_index=True)
     parts = (1.0 / answers.ties[clips])[order]
     counts = np.add.reduceat(parts, begin) if len(parts) else parts
-    return cells // classes, cells % classes, counts
+    return cells // width, cells % width, counts
 
 
 def harmonic_mean(a: Floats, b: Floats) -> Floats:

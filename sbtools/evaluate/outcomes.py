@@ -74,6 +74,8 @@ def rows(result: Result, alone: bool = False) -> dict[str, Rows]:
     for split, told in (result["pairs"] or {}).items():
         pairs = told.get("per_pair")
         for view, flips in (pairs["views"] if pairs else {}).items():
+            if told["views"][view]["flip"]["value"] is None:
+                continue
             own = [(id, "") for id in pairs["id"]]
             values = np.array(flips["flip"], np.float64)
             found[f"flip_{split} {view}"] = Rows(own, pairs["source"], values)

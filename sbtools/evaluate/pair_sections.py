@@ -23,6 +23,7 @@ from sbtools.evaluate.sections import (
     numbers,
     own,
     own_values,
+    unknown,
 )
 from sbtools.evaluate.statistics import Column
 
@@ -75,8 +76,8 @@ class PairSections:
         return made
 
     def _measure(self, view: str, key: str, place: int, pairs: Pairs) -> Measure:
-        classes = len(pairs.counterparts.classes)
-        reason = None
+        classes = pairs.counterparts.among
+        reason = unknown(METRICS[key], pairs.counterparts)
         if METRICS[key].values is None:
             reason = near_chance(self.found[f"{view}/original"][place], classes)
         counts = self.counts.get(f"{view}/{key}", self.counts[f"{view}/original"])
@@ -87,7 +88,9 @@ class PairSections:
         """What a comparison needs of every pair; `id` is the counterpart's."""
         two = pairs.counterparts.take(places)
         flips = {
-            view: self.columns[f"{view}/flip"].values[places] for view in pairs.counterparts.views
+            view: np.where(column.counts > 0, column.values, np.nan)[places]
+            for view in pairs.counterparts.views
+            for column in [self.columns[f"{view}/flip"]]
         }
         return {
             "id": two.ids,
@@ -123,7 +126,7 @@ def variants(clips: Sequence[Clips], sources: Sources, level: float) -> dict[str
         failed, left_out = (gone[what][variant] for what in ("failed", "excluded"))
         some = {view: values[places] for view, values in hits.items()} if len(places) else {}
         own = [kinds[at] for at in places.tolist()]
-        chance = top_k_chance(len(clips[0].classes))
+        chance = top_k_chance(clips[0].among)
         made[variant] = {
             "asked": len(places) + failed + left_out,
             "failed": failed,

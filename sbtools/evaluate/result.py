@@ -34,6 +34,8 @@ is {"value", "interval": [low, high] | null, "chance", "count"}, with "reason" w
     bootstrap  {draws, level, seed, unit}
     warnings   [{kind, message}]
     scores     null | {store, digest}
+    answers    perhaps {choices, none, no_class: {count, names: [[name, count]]}, left_out: [NAME]}:
+               of answers without scores
     examples   [{id, label, views: {NAME: [data URIs]}}], perhaps
     run        {command, host, device, versions, seconds, peak_memory, threads}
 
@@ -88,8 +90,8 @@ _SECTIONS: dict[str, tuple[type, ...]] = {
     "run": (dict,),
 }
 _FIRST = ("format", "version", FIELD, "sbtools", "sbtools_commit")
-_VARIANTS = "variants"
-_ORDER = tuple(dict.fromkeys((*_FIRST, *_SECTIONS, _VARIANTS, "examples")))
+_PERHAPS = ("variants", "answers")
+_ORDER = tuple(dict.fromkeys((*_FIRST, *_SECTIONS, *_PERHAPS, "examples")))
 
 _OF_VIEW = ("top1", "top5", "mean_class", "per_class", "confusion", "coverage", "background",
             "ties", "top_class")  # fmt: skip
@@ -127,7 +129,7 @@ def make(found: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
     made["time"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
     made["sbtools_commit"] = revision.commit()
     made["clips"] = {**made["clips"], "ids_sha256": ids_digest(made["per_clip"]["id"])}
-    absent = {FIELD, *({_VARIANTS} - made.keys())}
+    absent = {FIELD, *({*_PERHAPS} - made.keys())}
     return {name: made[name] for name in _ORDER if name not in absent}
 
 
@@ -140,6 +142,11 @@ def without_clips(result: Mapping[str, Any]) -> dict[str, Any]:
         split: {**told, "per_pair": None} for split, told in result["pairs"].items()
     }
     return {**result, "per_clip": None, "pairs": pairs}
+
+
+def among(result: Mapping[str, Any]) -> int:
+    """How many classes a guess had to choose among: all, or the choices of each clip."""
+    return (result.get("answers") or {}).get("choices") or len(result["classes"])
 
 
 def unchecked(result: Mapping[str, Any]) -> bool:
@@ -250,8 +257,9 @@ def check(result: Mapping[str, Any], where: str) -> None:
     for name, kinds in _SECTIONS.items():
         if name not in result or not isinstance(result[name], kinds):
             raise DamagedError(f"{where}: field {name} is missing or of another type")
-    if not isinstance(result.get(_VARIANTS, {}), dict):
-        raise DamagedError(f"{where}: field {_VARIANTS} is of another type")
+    for name in _PERHAPS:
+        if not isinstance(result.get(name, {}), dict):
+            raise DamagedError(f"{where}: field {name} is of another type")
     for view, found in result["views"].items():
         missing = [name for name in _OF_VIEW if not isinstance(found, dict) or name not in found]
         if missing:

@@ -27,7 +27,8 @@ class Scores:
     """Scores of clips in every view, block by block; `blocks` can be gone through once.
 
     classes: K names, in the order of the scores. kind: logits or log-probabilities. views: names,
-    in order. origin: where they are kept, None where they are not.
+    in order. origin: where they are kept, None where they are not. choices: each clip may be any of
+    the classes.
     """
 
     classes: list[str]
@@ -35,6 +36,7 @@ class Scores:
     views: list[str]
     blocks: Iterator[Block]
     origin: str | None = None
+    choices: None = None
 
 
 def from_stores(folders: Sequence[str], classes: Sequence[str] | None = None) -> Scores:

@@ -11,7 +11,7 @@ import numpy as np
 from sbtools.evaluate.catalogue import ACCURACY, BACKGROUND, COVERAGE, PARTS, rows
 from sbtools.evaluate.clips import TOP, Clips
 from sbtools.evaluate.intervals import Estimate
-from sbtools.evaluate.metric import SHARE, Metric
+from sbtools.evaluate.metric import NEEDS, SHARE, Metric
 from sbtools.evaluate.metrics import Floats, confusion, top_k_chance
 from sbtools.evaluate.paired import detectable, discordant, mcnemar, resolved
 from sbtools.evaluate.statistics import PLAIN, Column
@@ -45,9 +45,16 @@ def measure(
     return made if value is not None else {**made, "reason": reason or "there are no such clips"}
 
 
-def of_column(column: Column, found: Estimate, classes: int) -> Measure:
+def of_column(column: Column, found: Estimate, clips: Clips) -> Measure:
     """The measure of a row of METRICS."""
-    return measure(found, column.number, column.row.chance(classes))
+    reason = unknown(column.row, clips)
+    return measure(found, column.number, column.row.chance(clips.among), reason)
+
+
+def unknown(row: Metric, clips: Clips) -> str | None:
+    """Why a row cannot be told of these clips; None where it can."""
+    told = clips.lacking.get(row.needs)
+    return None if told is None else f"{told} {NEEDS[row.needs]}"
 
 
 def own(row: Metric, told: Measure) -> Measure:
@@ -62,11 +69,11 @@ def view(name: str, clips: Clips, columns: Columns, found: Estimates) -> dict[st
     seen, count, classes = clips.views[name], len(clips), len(clips.classes)
     per_class = np.bincount(clips.labels, minlength=classes)
     cells = confusion(seen.answers, clips.labels, classes)
-    answered = np.bincount(cells[1], cells[2], classes)
+    answered = np.bincount(cells[1], cells[2], classes)[:classes]
     each = found[f"{name}/per_class"]
     parts = {
         part: {
-            key: of_column(columns[f"{name}/{key}"], found[f"{name}/{key}"], classes)
+            key: of_column(columns[f"{name}/{key}"], found[f"{name}/{key}"], clips)
             for key, _ in rows("clips", part)
         }
         for part in PARTS
@@ -75,7 +82,7 @@ def view(name: str, clips: Clips, columns: Columns, found: Estimates) -> dict[st
     shares = parts[ACCURACY]
     return {
         "top1": shares["top1"],
-        "top5": {**shares["top5"], "k": min(TOP, classes)},
+        "top5": {**shares["top5"], "k": min(TOP, clips.among)},
         "mean_class": {**shares["mean_class"], "classes": int(np.count_nonzero(per_class))},
         "per_class": {
             "count": per_class.tolist(),
@@ -119,7 +126,7 @@ def smallest(estimate: Estimate) -> float | None:
 
 def quotient(name: str, clips: Clips, found: Estimates) -> dict[str, Any]:
     """top1 of a view divided by that of plain."""
-    reason = near_chance(found[f"{PLAIN}/top1"], len(clips.classes))
+    reason = near_chance(found[f"{PLAIN}/top1"], clips.among)
     told = measure(found[f"{name}:{PLAIN}"], len(clips), None, reason)
     return {"view": name, "versus": PLAIN, "metric": "top1", **told}
 
@@ -135,7 +142,7 @@ def near_chance(top1: Estimate, classes: int) -> str | None:
 
 def groups(field: str, names: Sequence[str], clips: Clips, found: Estimates) -> dict[str, Any]:
     """top1 of every group in every view, the lowest, and the gap between highest and lowest."""
-    chance = top_k_chance(len(clips.classes))
+    chance = top_k_chance(clips.among)
     views = {}
     for name in clips.views:
         each = found[f"{name}/group"]
@@ -170,7 +177,7 @@ def per_clip(clips: Clips, columns: Columns) -> dict[str, Any]:
             name: {
                 "top1": hits(view.hit),
                 "top5": hits(view.top5),
-                "predicted": view.answers.first.tolist(),
+                "predicted": np.minimum(view.answers.first, len(clips.classes)).tolist(),
             }
             for name, view in clips.views.items()
         },
@@ -197,10 +204,11 @@ def own_values(columns: Columns, places: Sequence[int] | None = None) -> dict[st
         if column.own and column.row.unit == SHARE:
             values = np.where(column.counts > 0, column.values, np.nan)
             some = values if places is None else values[list(places)]
-            found[name] = [None if value != value else value for value in hits(some)]
+            found[name] = hits(some)
     return {"metrics": found} if found else {}
 
 
-def hits(values: Floats) -> list[float | int]:
-    """Whole ones as 0 and 1, which take less room."""
-    return [int(value) if value in (0.0, 1.0) else value for value in values.tolist()]
+def hits(values: Floats) -> list[float | int | None]:
+    """Whole ones as 0 and 1, which take less room; NaN as None."""
+    whole = {0.0: 0, 1.0: 1}
+    return [None if value != value else whole.get(value, value) for value in values.tolist()]

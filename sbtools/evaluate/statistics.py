@@ -36,7 +36,8 @@ class Column:
     ) -> Column:
         """What the row says of each in a view."""
         found = row.measured(name, what, view)
-        known = np.isfinite(found)
+        lacking = (what if isinstance(what, Clips) else what.counterparts).lacking
+        known = np.isfinite(found) & (row.needs not in lacking)
         return cls(row, np.where(known, found, 0.0), known.astype(np.float64), own)
 
     @property
@@ -54,7 +55,8 @@ def of_clips(clips: Clips) -> dict[str, Column]:
         if there(clips, view)
         for name, row in rows("clips", part)
     }
-    return found | {name: one for name, one in _added("clips", clips, clips.views) if one.number}
+    more = _added("clips", clips, clips.views)
+    return found | {k: one for k, one in more if one.number or one.row.needs in clips.lacking}
 
 
 def of_pairs(pairs: Pairs) -> dict[str, Column]:

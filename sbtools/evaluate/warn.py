@@ -14,7 +14,7 @@ MANY_TIES = 0.01
 def warnings(found: Mapping[str, Any]) -> list[dict[str, str]]:
     """Each as {"kind", "message"}, of a result without them."""
     told = [*_of_shards(found), *_of_clips(found), *_of_masks(found), *_of_views(found)]
-    told += _of_backgrounds(found)
+    told += [*_of_backgrounds(found), *_of_answers(found)]
     training = found.get("training") or {}
     if training.get("select") == "eval-as-published":
         told.append(("selected-on-test", "the epoch was chosen on the clips that are judged here"))
@@ -24,6 +24,22 @@ def warnings(found: Mapping[str, Any]) -> list[dict[str, str]]:
 def _of_shards(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for missing in (found.get("scores") or {}).get("missing_shards", []):
         yield "missing-shards", f"clips are missing, as was allowed: {missing}"
+
+
+def _of_answers(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a result without scores lacks."""
+    said = found.get("answers")
+    if not said:
+        return
+    asked, strange = found["clips"]["asked"], said["no_class"]
+    if said["none"]:
+        yield "no-answer", f"{said['none']} of {asked} clips got no answer: they count as wrong"
+    if strange["count"]:
+        names = ", ".join(f"{name!a} {count}" for name, count in strange["names"])
+        text = f"{strange['count']} of {asked} answers are none of the classes and count as wrong"
+        yield "no-class", f"{text}: {names}"
+    for name in said["left_out"]:
+        yield "left-out", f"{name} is left out: {found['metrics'][name]['reason']}"
 
 
 def _of_clips(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -39,7 +39,7 @@ def against(
     _published_points(made, metric, found)
     for row, y, x in known:
         _point(made, row.number, x, y, len(known) <= NUMBERED, row is floor)
-    _floors(made, 1 / max(len(table.first.classes), 1), floor, metric)
+    _floors(made, 1 / max(table.first.among, 1), floor, metric)
     made.set_xlabel(f"{title_of(metric)} (%)")
     made.set_ylabel("top1 (%)")
     made.grid(True)
@@ -125,7 +125,7 @@ def intervals(table: Table, floor: Row | None = None) -> str:
 
 def _named(made: Axes, table: Table, names: Sequence[str]) -> str:
     """With a name above each row, and the line of chance."""
-    made.axvline(100 / max(len(table.first.classes), 1), color=MUTED, linewidth=0.9,
+    made.axvline(100 / max(table.first.among, 1), color=MUTED, linewidth=0.9,
                  linestyle=(0, (1, 2)))  # fmt: skip
     made.set_ylim(len(names) - 0.38, -0.42)
     low, high = made.get_xlim()

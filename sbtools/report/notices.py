@@ -129,13 +129,13 @@ def _apart(tables: Sequence[Table]) -> Iterator[Notice]:
         named = ", ".join([*sorted(tested - {""}), *(["none"] if "" in tested else [])])
         text = f"results are of different protocols ({named})"
         yield Notice("protocols", f"{text}: they stand apart and are not to be compared")
-    chosen: dict[tuple[str, str, str], set[tuple[str, ...]]] = {}
+    chosen: dict[tuple[str, str, str], set[tuple[int, tuple[str, ...]]]] = {}
     for run in (table.first for table in tables):
-        chosen.setdefault((run.dataset, run.split, run.part), set()).add(run.classes)
+        chosen.setdefault((run.dataset, run.split, run.part), set()).add((run.among, run.classes))
     for (dataset, split, _), classes in chosen.items():
         if len(classes) > 1:
             where = " ".join(part for part in (dataset or "the clips", split) if part)
-            counts = ", ".join(str(len(names)) for names in sorted(classes, key=len))
+            counts = ", ".join(str(among) for among, _ in sorted(classes))
             yield Notice("classes", f"results on {where} choose among different classes "
                                     f"({counts}): they stand apart")  # fmt: skip
 

@@ -15,6 +15,7 @@ from sbtools.words import short
 DROPS, NAMED = 16, 24
 TINT = (66, 132, 210)
 PLAIN, BOXED = "plain", "person-box"
+NO_CLASS = "(no class)"
 
 
 def views(run: Run) -> str:
@@ -33,7 +34,7 @@ def views(run: Run) -> str:
     plain = run.views[PLAIN].top1.value if PLAIN in run.views else None
     if plain is not None:
         made.axvline(100 * plain, color=SERIES[0], linewidth=0.8, alpha=0.6)
-    made.axvline(100 / max(len(run.classes), 1), color=MUTED, linewidth=0.9, linestyle=(0, (1, 2)))
+    made.axvline(100 / max(run.among, 1), color=MUTED, linewidth=0.9, linestyle=(0, (1, 2)))
     made.set_yticks(range(len(names)), [short(name, 15) for name in names])
     made.set_ylim(len(names) - 0.4, -0.6)
     made.grid(True, axis="x")
@@ -80,7 +81,8 @@ def confusion(run: Run, view: View) -> str:
     classes = len(run.classes)
     shares = np.zeros((classes, classes))
     for label, answer, count in view.confusion:
-        shares[label, answer] = count / max(view.counts[label], 1)
+        if answer < classes:
+            shares[label, answer] = count / max(view.counts[label], 1)
     picture = np.zeros((classes, classes, 4), np.uint8)
     picture[..., :3] = TINT
     picture[..., 3] = np.round(255 * np.clip(shares, 0, 1) ** 0.5)
@@ -105,7 +107,12 @@ def confused(run: Run, view: View, most: int = 8) -> list[tuple[str, str, float,
     wrong = [cell for cell in view.confusion if cell[0] != cell[1] and cell[2] > 0]
     wrong.sort(key=lambda cell: -cell[2])
     return [
-        (run.classes[label], run.classes[answer], count, count / max(view.counts[label], 1))
+        (
+            run.classes[label],
+            [*run.classes, NO_CLASS][answer],
+            count,
+            count / max(view.counts[label], 1),
+        )
         for label, answer, count in wrong[:most]
     ]
 

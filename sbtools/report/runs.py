@@ -112,6 +112,7 @@ class Run:
     weight_free: bool | None
     masks: list[str]
     classes: tuple[str, ...]
+    among: int
     used: int
     sources: int
     failed: list[tuple[str, str]]
@@ -184,6 +185,7 @@ def of(found: Mapping[str, Any], path: str = "the result") -> Run:
         weight_free=None if weight_free is None else bool(weight_free),
         masks=top["masks"]["made"].texts(),
         classes=classes,
+        among=top["answers"]["choices"].whole() or len(classes),
         used=top["clips"]["used"].whole(),
         sources=top["clips"]["sources"].whole(),
         failed=_told(top["clips"]["failed"], "id"),
@@ -232,7 +234,7 @@ def _view(node: Node, classes: int) -> View:
     count = len(cells["count"].array())
     told = zip(
         cells["label"].places(count, classes),
-        cells["predicted"].places(count, classes),
+        cells["predicted"].places(count, classes + 1),
         (value or 0.0 for value in cells["count"].numbers(count)),
         strict=True,
     )

@@ -116,8 +116,11 @@ class Table:
         """What all rows have in common, in words."""
         run, used = self.first, sorted({run.used for run in self.runs})
         clips = f"{used[0]}" if len(used) == 1 else f"{used[0]} to {used[-1]}"
-        count = max(len(run.classes), 1)
-        told = [f"{clips} clips", f"{len(run.classes)} classes", f"chance {100 / count:.2f} %"]
+        count = max(run.among, 1)
+        among = f"{len(run.classes)} classes"
+        if run.among != len(run.classes):
+            among += f", {run.among} to choose among"
+        told = [f"{clips} clips", among, f"chance {100 / count:.2f} %"]
         if run.p_view:
             told.append(f"P-top1 of view {run.p_view}")
         if run.tested:
@@ -135,7 +138,7 @@ def tables(runs: Iterable[Run]) -> list[Table]:
     apart: dict[Any, list[Run]] = {}
     for run in runs:
         where = run.dataset, run.split, run.part
-        key = (*where, run.classes, run.p_view, bool(run.weight_free), run.tested)
+        key = (*where, run.classes, run.among, run.p_view, bool(run.weight_free), run.tested)
         apart.setdefault(key, []).append(run)
     number, made = 0, []
     for group in apart.values():
