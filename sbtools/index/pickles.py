@@ -6,6 +6,7 @@ import io
 import math
 import os
 import pickle
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -23,6 +24,7 @@ DEEPEST = 50
 
 _PYTHONS: Any = pickle._Unpickler
 _SCALARS = frozenset({str, bytes, int, float, bool, type(None)})
+_TEXT = re.compile(r"U(\d{1,5})")
 _NUMERIC = frozenset("b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8".split())
 _OPCODES = (
     "MARK STOP POP POP_MARK DUP FLOAT INT BININT BININT1 LONG BININT2 NONE STRING BINSTRING "
@@ -178,7 +180,7 @@ class _Reader(_PYTHONS):
         return text.encode("latin1")
 
     def _dtype(self, code: object, align: object = None, copy: object = None) -> _Type:
-        if type(code) is not str or code not in _NUMERIC:
+        if type(code) is not str or not (code in _NUMERIC or _TEXT.fullmatch(code)):
             raise _Refused(f"an array is of {str(code)[:20]!a}, which is no number")
         return _Type(code)
 
@@ -188,6 +190,11 @@ class _Reader(_PYTHONS):
         return _Array()
 
     def _scalar(self, kind: object, data: object) -> Any:
+        """A number, or a string of four bytes a letter, as the keys of pyannot.pkl are."""
+        text = _TEXT.fullmatch(kind.code) if type(kind) is _Type else None
+        if text and type(kind) is _Type and type(data) is bytes and len(data) == 4 * int(text[1]):
+            self._spend(len(data))
+            return data.decode("utf-32-be" if kind.order == ">" else "utf-32-le").rstrip("\0")
         return self._filled(data, kind, (), "C").item()
 
     def _buffer(self, data: object, kind: object, shape: object, order: object) -> _Array:
@@ -199,8 +206,13 @@ class _Reader(_PYTHONS):
 
         if type(data) is str:
             data = self._encode(data, "latin1")
-        if type(kind) is not _Type or type(data) is not bytes or type(shape) is not tuple:
-            raise _Refused("an array has no type, shape or bytes")
+        if (
+            type(kind) is not _Type
+            or kind.code not in _NUMERIC
+            or type(data) is not bytes
+            or type(shape) is not tuple
+        ):
+            raise _Refused("an array has no shape or bytes, or is of no numbers")
         dtype = np.dtype(kind.order + kind.code)
         wrong = len(shape) > 32 or any(type(n) is not int or n < 0 or n > self.most for n in shape)
         if wrong or math.prod(shape) * dtype.itemsize != len(data):

@@ -65,6 +65,15 @@ def test_scalars_of_numpy_become_numbers(tmp_path: Path, protocol: int, number: 
     assert type(got[number.item()]) is type(number.item())
 
 
+@pytest.mark.parametrize("protocol", [0, 2, 3, 4, 5])
+@pytest.mark.parametrize("order", "<>")
+def test_strings_of_numpy_become_strings(tmp_path: Path, protocol: int, order: str) -> None:
+    """As the keys of pyannot.pkl (gurkirt/corrected-UCF101-Annots 5de776b) are."""
+    key = np.array(["Skijet/v_Skijet_g10_c04", "été"], f"{order}U23")
+    data = pickle.dumps({each: 1 for each in key}, protocol)
+    assert pickles.read(written(tmp_path, data)) == {"Skijet/v_Skijet_g10_c04": 1, "été": 1}
+
+
 def test_names_of_numpy_1(tmp_path: Path) -> None:
     data = pickle.dumps(ARRAYS[3], 2).replace(b"numpy._core.", b"numpy.core.")
     np.testing.assert_array_equal(pickles.read(written(tmp_path, data)), ARRAYS[3])
@@ -138,6 +147,9 @@ HOSTILE = {
     "fields": pickle.dumps(np.zeros(2, [("a", "f4"), ("b", "i2")])),
     "dates": pickle.dumps(np.zeros(2, "M8[s]")),
     "strings": pickle.dumps(np.array(["a"])),
+    "strings of another length": pickle.dumps(np.str_("a"), 3).replace(b"U1", b"U2"),
+    "strings of numbers that are no letters":
+    pickle.dumps(np.str_("a"), 3).replace(b"a\0\0\0", b"a\0\0\1"),
     "long doubles": pickle.dumps(np.zeros(2, np.longdouble)),
     "complex numbers": pickle.dumps(np.zeros(2, "c8")),
     "a complex number": pickle.dumps(2j),
