@@ -11,7 +11,7 @@ import click
 from sbtools.cli import messages, options, run
 from sbtools.cli.options import Common
 from sbtools.errors import UsageError
-from sbtools.index.datasets import DATASETS, Asked, to_records
+from sbtools.index.datasets import DATASETS, WITHOUT_ANNOTATIONS, Asked, to_records
 from sbtools.job import Job
 from sbtools.records import Record
 from sbtools.rng import shard_of
@@ -81,7 +81,7 @@ def command(
         _refuse_without_dataset(annotations, labels, split)
         return run.filter_records(common, _stage(verify))
     messages.begin_command(common.verbose, common.quiet)
-    _look_at(common.inputs, annotations)
+    _look_at(common.inputs, annotations, dataset)
     asked = Asked(dataset, annotations, labels, split, fold, common.stills)
     index, count = common.shard
     listed = to_records(asked, common.inputs, common.root)
@@ -109,8 +109,8 @@ def _refuse_without_dataset(
             raise UsageError(f"--{flag} goes with --dataset: {', '.join(DATASETS)}")
 
 
-def _look_at(inputs: tuple[str, ...], annotations: tuple[str, ...]) -> None:
-    if not annotations:
+def _look_at(inputs: tuple[str, ...], annotations: tuple[str, ...], dataset: str) -> None:
+    if not annotations and dataset not in WITHOUT_ANNOTATIONS:
         raise UsageError("--dataset needs --annotations: the file that names its clips")
     if not inputs:
         raise UsageError("--dataset needs an INPUT: the folder that holds the videos")
