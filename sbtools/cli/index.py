@@ -34,7 +34,7 @@ from sbtools.rng import shard_of
     metavar="FILE",
     multiple=True,
     type=click.Path(path_type=str),
-    help="An official annotation file, or the folder of them; may be repeated.",
+    help="An official annotation file, or the folder of them; may be repeated; albar needs none.",
 )
 @click.option(
     "--labels",
@@ -73,7 +73,7 @@ def command(
     Examples:
       sbtools index clips/ > clips.jsonl
       sbtools index --verify train/ val/ --label-from folder > clips.jsonl
-      sbtools index --stills HMDB51_SCUFO_Stripe/ > scufo.jsonl
+      sbtools index --dataset albar HMDB51_SCUBA_Stripe/ HMDB51_SCUFO_Stripe/ > bias.jsonl
       find . -name '*.mp4' > list.txt; sbtools index list.txt > clips.jsonl
       sbtools index --dataset ssv2 --annotations train.json videos/ > ssv2.jsonl
     """  # fmt: skip
