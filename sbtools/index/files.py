@@ -55,7 +55,7 @@ class Files:
 
     def holds(self, clip: Annotated) -> bool:
         """Whether a file has the name of the clip, be it the only one or not."""
-        return any(self._by_stem.get(name) for name in _names(clip))
+        return bool(self._by_stem.get(stem_of(clip.path)))
 
     def _ending(self, name: str, parts: list[str]) -> list[Found]:
         """The files of this name whose path ends in these parts."""

@@ -19,6 +19,9 @@ LIMIT_BYTES = 64 << 20
 FEWEST = 100_000
 """So many objects and bytes of arrays a file may hold, however small it is."""
 
+MOST = 4_000_000
+"""So many lists, tuples, dicts and marks may be made and remembered while a file is read."""
+
 DEEPEST = 50
 """How deep lists, tuples and dicts may lie in each other."""
 
@@ -27,12 +30,13 @@ _SCALARS = frozenset({str, bytes, int, float, bool, type(None)})
 _TEXT = re.compile(r"U(\d{1,5})")
 _NUMERIC = frozenset("b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8".split())
 _OPCODES = (
-    "MARK STOP POP POP_MARK DUP FLOAT INT BININT BININT1 LONG BININT2 NONE STRING BINSTRING "
-    "SHORT_BINSTRING UNICODE BINUNICODE APPEND GLOBAL EMPTY_DICT APPENDS GET BINGET LONG_BINGET "
-    "LIST EMPTY_LIST PUT BINPUT LONG_BINPUT TUPLE EMPTY_TUPLE BINFLOAT PROTO TUPLE1 TUPLE2 TUPLE3 "
+    "STOP POP POP_MARK DUP FLOAT INT BININT BININT1 LONG BININT2 NONE STRING BINSTRING "
+    "SHORT_BINSTRING UNICODE BINUNICODE APPEND GLOBAL APPENDS GET BINGET LONG_BINGET "
+    "LIST PUT BINPUT LONG_BINPUT TUPLE EMPTY_TUPLE BINFLOAT PROTO "
     "NEWTRUE NEWFALSE LONG1 LONG4 BINBYTES SHORT_BINBYTES SHORT_BINUNICODE BINUNICODE8 BINBYTES8 "
-    "STACK_GLOBAL MEMOIZE FRAME"
+    "STACK_GLOBAL FRAME"
 ).split()
+_COUNTED = "MARK EMPTY_LIST EMPTY_DICT TUPLE1 TUPLE2 TUPLE3 MEMOIZE".split()
 _NAMES = {
     ("numpy", "ndarray"): "ndarray",
     ("numpy", "dtype"): "dtype",
@@ -61,7 +65,8 @@ def read(path: str | os.PathLike[str], limit_bytes: int = LIMIT_BYTES) -> Any:
     names is imported or called, and arrays are made here, of shape, type and bytes. UsageError,
     which names the file, for any other object, for a file over `limit_bytes`, for objects or bytes
     of arrays that are more than the bytes of the file (or FEWEST, where it is small) once what is
-    shared is counted wherever it stands, for nesting below DEEPEST, and for a file that is damaged.
+    shared is counted wherever it stands, for more than MOST lists, tuples and dicts, for nesting
+    below DEEPEST, and for a file that is damaged.
     """
     name = os.fspath(path)
     data = _bytes_of(name, limit_bytes)
@@ -90,6 +95,18 @@ def _bytes_of(path: str, limit: int) -> bytes:
         raise UsageError(f"{path}: {error}") from None
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
+
+
+def _counted(load: Callable[[Any], None]) -> Callable[[Any], None]:
+    """An opcode of one byte that takes a hundred: a file of nothing else would fill the memory."""
+
+    def counted(self: _Reader) -> None:
+        self.made += 1
+        if self.made > MOST:
+            raise _Refused(f"it makes more than {MOST} objects")
+        load(self)
+
+    return counted
 
 
 def _code(name: str) -> int:
@@ -124,6 +141,7 @@ class _Reader(_PYTHONS):
     def __init__(self, data: bytes, most: int) -> None:
         super().__init__(io.BytesIO(data), encoding="latin1")
         self.most = self.room = most
+        self.made = 0
 
     def find_class(self, module: str, name: str) -> Any:
         role = _NAMES.get((module, name))
@@ -227,6 +245,7 @@ class _Reader(_PYTHONS):
 
     dispatch: ClassVar[dict[int, Any]] = {
         **{_code(name): _PYTHONS.dispatch[_code(name)] for name in _OPCODES},
+        **{_code(name): _counted(_PYTHONS.dispatch[_code(name)]) for name in _COUNTED},
         _code("REDUCE"): load_reduce,
         _code("BUILD"): load_build,
         _code("DICT"): load_dict,

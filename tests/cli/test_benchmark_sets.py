@@ -185,8 +185,8 @@ def test_the_three_folders_of_devias(place: Path) -> None:
     )  # fmt: skip
     found = found_in(place)
     assert values(found) == {"top1": 0.5, "scuba_avg": 0.5}
-    groups = found["variants"]["scuba"]["kinds"]
-    told = {kind: each["top1"]["value"] for kind, each in groups.items()}
+    scuba = found["variants"]["scuba"]
+    told = dict(zip(scuba["kinds"]["names"], scuba["views"]["plain"]["value"], strict=True))
     assert told == {"places365": 1.0, "vqgan": 0.5, "stripe": 0.0}
     again = shell(
         f"{INDEX} devias --annotations test.csv scuba/ucf101-vqgan scuba/../scuba/ucf101-vqgan",
@@ -226,6 +226,23 @@ def test_pairs_of_hat_name_videos_and_their_backgrounds(hat: Path) -> None:
     assert (one["background_id"], one["background_label"]) == (other["id"], "air drumming")
     assert "pair_of" not in one and "variant" not in one
     assert gone["error"]["kind"] == "missing" and gone["background_id"] == one["id"]
+
+
+def test_pairs_of_hat_in_the_layout_of_devias(place: Path) -> None:
+    """Kinetics without folders of classes, UCF101 with them and frames that are named otherwise."""
+    (key, (background, *_)), *_ = PAIRS.items()
+    ucf = "HandstandPushups/v_HandStandPushups_g01_c02"
+    pairs = {key: PAIRS[key], ucf: ["PushUps/v_PushUps_g05_c01", "75", "71"]}
+    (place / "actionswap_far_1.pickle").write_bytes(pickle.dumps(pairs))
+    for name in (key, background):
+        frames(place / "hat/original/videos" / name.split("/")[1], "r", "%06d.jpg")
+    for name in (ucf, "PushUps/v_PushUps_g05_c01"):
+        frames(place / "hat/original/rawframes" / name, "r", "image_%05d.jpg")
+    ran = shell(f"{PAIRED} hat/original", cwd=place)
+    assert ran.returncode == 0 and ran.stderr == b""
+    assert [record["video"] for record in lines(ran.stdout)] == [
+        "hat/original/videos/p1VKQa4N-hg_000000_000010", f"hat/original/rawframes/{ucf}",
+    ]  # fmt: skip
 
 
 def test_videos_without_people_are_held_against_their_originals(hat: Path) -> None:

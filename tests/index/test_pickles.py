@@ -189,6 +189,15 @@ def test_the_same_lists_again_and_again_are_counted_each_time(tmp_path: Path) ->
     assert "more than 100000 objects" in refusal(tmp_path, laughs + b".")
 
 
+@pytest.mark.parametrize("opcodes", [b"]", b"(", b"}", b"N\x85", b"]\x94", b"NN\x860"])
+def test_opcodes_that_take_more_memory_than_they_are_long_are_counted(
+    tmp_path: Path, opcodes: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pickles, "MOST", 1000)
+    end = b"" if opcodes == b"(" else b"N."
+    assert "makes more than 1000 objects" in refusal(tmp_path, opcodes * 1001 + end)
+
+
 def test_a_shared_list_is_copied(tmp_path: Path) -> None:
     shared = [1]
     got = pickles.read(written(tmp_path, pickle.dumps([shared, shared])))
