@@ -37,6 +37,10 @@ _OPCODES = (
     "STACK_GLOBAL FRAME"
 ).split()
 _COUNTED = "MARK EMPTY_LIST EMPTY_DICT TUPLE1 TUPLE2 TUPLE3 MEMOIZE".split()
+_REFUSED = (
+    "PERSID BINPERSID INST OBJ NEWOBJ NEWOBJ_EX EXT1 EXT2 EXT4 EMPTY_SET ADDITEMS FROZENSET "
+    "NEXT_BUFFER READONLY_BUFFER"
+).split()
 _NAMES = {
     ("numpy", "ndarray"): "ndarray",
     ("numpy", "dtype"): "dtype",
@@ -149,6 +153,9 @@ class _Reader(_PYTHONS):
             raise _Refused(f"it names {f'{module}.{name}'[:60]!a}")
         return _Name(role)
 
+    def load_other(self) -> None:
+        raise _Refused("it makes an object of another kind")
+
     def load_bytearray8(self) -> None:
         self.load_binbytes8()
 
@@ -246,6 +253,7 @@ class _Reader(_PYTHONS):
     dispatch: ClassVar[dict[int, Any]] = {
         **{_code(name): _PYTHONS.dispatch[_code(name)] for name in _OPCODES},
         **{_code(name): _counted(_PYTHONS.dispatch[_code(name)]) for name in _COUNTED},
+        **dict.fromkeys(map(_code, _REFUSED), load_other),
         _code("REDUCE"): load_reduce,
         _code("BUILD"): load_build,
         _code("DICT"): load_dict,

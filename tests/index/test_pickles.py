@@ -74,6 +74,13 @@ def test_strings_of_numpy_become_strings(tmp_path: Path, protocol: int, order: s
     assert pickles.read(written(tmp_path, data)) == {"Skijet/v_Skijet_g10_c04": 1, "été": 1}
 
 
+def test_strings_of_numpy_in_the_other_order_of_bytes(tmp_path: Path) -> None:
+    kind = b"cnumpy\ndtype\n(S'U3'\nI0\nI1\ntR(I3\nS'>'\nNNNI12\nI4\nI8\ntb"
+    letters = b"C\x0c" + "ab".encode("utf-32-be") + bytes(4)
+    data = b"cnumpy.core.multiarray\nscalar\n(" + kind + letters + b"tR."
+    assert pickles.read(written(tmp_path, data)) == "ab"
+
+
 def test_names_of_numpy_1(tmp_path: Path) -> None:
     data = pickle.dumps(ARRAYS[3], 2).replace(b"numpy._core.", b"numpy.core.")
     np.testing.assert_array_equal(pickles.read(written(tmp_path, data)), ARRAYS[3])
@@ -175,6 +182,31 @@ def test_what_is_more_than_data_is_refused(tmp_path: Path, name: str) -> None:
     assert MARKED not in os.environ and set(sys.modules) == before
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a REDUCE of ndarray", "it calls something"),
+        ("an array of another kind", "it calls something"),
+        ("an encoding that is none", "it calls something"),
+        ("bytes of a size", "it calls something"),
+        ("BUILD of a list", "it sets the state of something"),
+        ("BUILD of a name", "it sets the state of something"),
+        ("deep lists", "it is nested deeper than 50"),
+        ("a list in itself", "it is nested deeper than 50"),
+        ("deep tuples as a key", "a key of a dict is no string or number"),
+        ("a number of 4096 bits", "more than 64 bits"),
+        ("an array that was not filled", "an array without bytes"),
+        ("INST", "it makes an object of another kind"),
+        ("EXT1", "it makes an object of another kind"),
+        ("a set", "it makes an object of another kind"),
+        ("NEWOBJ", "it makes an object of another kind"),
+        ("PERSID", "it makes an object of another kind"),
+    ],
+)
+def test_what_was_refused_is_told(tmp_path: Path, name: str, message: str) -> None:
+    assert message in refusal(tmp_path, HOSTILE[name])
+
+
 def test_the_name_that_is_refused_is_told(tmp_path: Path) -> None:
     assert "it names 'os.system'" in refusal(tmp_path, HOSTILE["system by REDUCE"])
     long = refusal(tmp_path, b"c" + b"\x1b[31m" * 4000 + b"\nx\n.")
@@ -230,6 +262,7 @@ def test_an_array_by_hand(tmp_path: Path) -> None:
         (b"I-2\nI-1\n", b"C\x08\0\0\x80?\0\0\0@"),
         (b"I4611686018427387904\nI4\n", b"C\x00"),
         (b"I4611686018427387904\nI0\n", b"C\x00"),
+        (b"I1000000\nI0\n", b"C\x00"),
         (b"F2.0\n", b"C\x08\0\0\x80?\0\0\0@"),
         (b"I01\n" * 2, b"C\x04\0\0\x80?"),
         (b"I1\n" * 40, b"C\x04\0\0\x80?"),
@@ -240,7 +273,16 @@ def test_an_array_by_hand(tmp_path: Path) -> None:
 def test_arrays_whose_bytes_are_not_of_their_shape(
     tmp_path: Path, shape: bytes, data: bytes
 ) -> None:
-    refusal(tmp_path, array_of(shape, data))
+    message = refusal(tmp_path, array_of(shape, data))
+    assert "is not of its shape and type" in message or "has no shape or bytes" in message
+
+
+def test_a_type_whose_state_says_more_is_refused(tmp_path: Path) -> None:
+    whole = array_of(b"I2\n", b"C\x08\0\0\x80?\0\0\0@")
+    for changed in (b"'<'\nNNS'a'\n", b"'<'\nN(S'a'\ntN", b"'!'\nNNN", b"''\nNNN"):
+        assert "of no numbers" in refusal(tmp_path, whole.replace(b"'<'\nNNN", changed))
+    other = whole.replace(b"numpy\nndarray", b"numpy\ndtype")
+    assert "it calls something" in refusal(tmp_path, other)
 
 
 @pytest.mark.parametrize(
