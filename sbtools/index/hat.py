@@ -75,11 +75,13 @@ def _listed(place: str) -> Iterator[tuple[str, tuple[int, str]]]:
 
 def _whole(name: str, number: int, where: str, labels: Labels | None) -> str:
     """CLASS/VIDEO of a list that may have no CLASS/."""
-    if "/" in name:
-        return name
-    if labels is None:
-        raise UsageError(f"{where}: classes are numbers: name the file of their --labels")
-    return f"{labels.numbered(number, where)}/{name}"
+    if "/" not in name:
+        if labels is None:
+            raise UsageError(f"{where}: classes are numbers: name the file of their --labels")
+        name = f"{labels.numbered(number, where)}/{name}"
+    if not _is_video(name):
+        raise UsageError(f"{where}: not CLASS/VIDEO: {name[:80]!a}")
+    return name
 
 
 def _pairs(place: str) -> Iterator[Pair]:

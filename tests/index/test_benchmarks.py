@@ -188,7 +188,9 @@ def test_a_folder_of_albar_is_its_own_list(tmp_path: Path) -> None:
 
 
 def test_an_image_of_scufo_is_a_counterpart_of_its_composite(tmp_path: Path) -> None:
-    place = folder_of(tmp_path, "UCF101_SCUFO_Stripe", "v_Basketball_g01_c01__3.jpg")
+    place = folder_of(
+        tmp_path, "UCF101_SCUFO_Stripe", "v_Basketball_g01_c01__3.jpg", ".DS_Store", "readme.txt"
+    )
     (clip,) = of("albar", place, labels=names(tmp_path, basketball=7))
     assert told(clip) == (
         "scufo-stripe/v_Basketball_g01_c01__3", "basketball", "v_Basketball_g01", "ucf101",
@@ -385,6 +387,9 @@ def test_what_is_given_to_hat_in_the_wrong_place(tmp_path: Path) -> None:
         hat(tmp_path, into="data/kinetics400/seg")
     with pytest.raises(UsageError, match=r"list\.csv:1: not 'class/video frames label'"):
         hat(tmp_path, text="abseiling/p1VKQa4N-hg_000000_000010 0\n")
+    for name in ("abseiling/a/b", "../a", "/a", "abseiling/", "abseiling/\udcff"):
+        with pytest.raises(UsageError, match=r"list\.csv:1: not CLASS/VIDEO: "):
+            hat(tmp_path, pairs=None, text=f"{name} 300 0\n")
     one = paired(tmp_path, PAIRS)
     os.link(one, tmp_path / "second.pkl")
     with pytest.raises(UsageError, match="name one pair file at a time"):
