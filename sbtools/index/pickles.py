@@ -144,7 +144,7 @@ class _Reader(_PYTHONS):
 
     def __init__(self, data: bytes, most: int) -> None:
         super().__init__(io.BytesIO(data), encoding="latin1")
-        self.most = self.room = most
+        self.most = self.room = self.letters = most
         self.made = 0
 
     def find_class(self, module: str, name: str) -> Any:
@@ -198,10 +198,12 @@ class _Reader(_PYTHONS):
         return b""
 
     def _encode(self, text: object, encoding: object = None) -> bytes:
-        """What bytes are in the protocols 0 to 2."""
+        """What bytes are in the protocols 0 to 2, counted apart from the arrays made of them."""
         if type(text) is not str or encoding not in ("latin1", "latin-1"):
             raise _Refused("it calls something")
-        self._spend(len(text))
+        self.letters -= len(text)
+        if self.letters < 0:
+            raise _Refused(f"its strings make more than {self.most} bytes")
         return text.encode("latin1")
 
     def _dtype(self, code: object, align: object = None, copy: object = None) -> _Type:
