@@ -11,7 +11,7 @@ import click
 from sbtools.cli import messages, options, run
 from sbtools.cli.options import Common
 from sbtools.errors import UsageError
-from sbtools.index.datasets import DATASETS, Asked, to_records
+from sbtools.index.datasets import DATASETS, WITHOUT_ANNOTATIONS, Asked, to_records
 from sbtools.job import Job
 from sbtools.records import Record
 from sbtools.rng import shard_of
@@ -34,7 +34,7 @@ from sbtools.rng import shard_of
     metavar="FILE",
     multiple=True,
     type=click.Path(path_type=str),
-    help="An official annotation file, or the folder of them; may be repeated.",
+    help="An official annotation file, or the folder of them; may be repeated; albar needs none.",
 )
 @click.option(
     "--labels",
@@ -73,7 +73,7 @@ def command(
     Examples:
       sbtools index clips/ > clips.jsonl
       sbtools index --verify train/ val/ --label-from folder > clips.jsonl
-      sbtools index --stills HMDB51_SCUFO_Stripe/ > scufo.jsonl
+      sbtools index --dataset albar HMDB51_SCUBA_Stripe/ HMDB51_SCUFO_Stripe/ > bias.jsonl
       find . -name '*.mp4' > list.txt; sbtools index list.txt > clips.jsonl
       sbtools index --dataset ssv2 --annotations train.json videos/ > ssv2.jsonl
     """  # fmt: skip
@@ -81,7 +81,7 @@ def command(
         _refuse_without_dataset(annotations, labels, split)
         return run.filter_records(common, _stage(verify))
     messages.begin_command(common.verbose, common.quiet)
-    _look_at(common.inputs, annotations)
+    _look_at(common.inputs, annotations, dataset)
     asked = Asked(dataset, annotations, labels, split, fold, common.stills)
     index, count = common.shard
     listed = to_records(asked, common.inputs, common.root)
@@ -109,8 +109,8 @@ def _refuse_without_dataset(
             raise UsageError(f"--{flag} goes with --dataset: {', '.join(DATASETS)}")
 
 
-def _look_at(inputs: tuple[str, ...], annotations: tuple[str, ...]) -> None:
-    if not annotations:
+def _look_at(inputs: tuple[str, ...], annotations: tuple[str, ...], dataset: str) -> None:
+    if not annotations and dataset not in WITHOUT_ANNOTATIONS:
         raise UsageError("--dataset needs --annotations: the file that names its clips")
     if not inputs:
         raise UsageError("--dataset needs an INPUT: the folder that holds the videos")

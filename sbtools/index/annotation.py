@@ -33,8 +33,9 @@ class Annotated:
     `path` names the video as the annotation does; `others` are names without suffix that the file
     may have instead. Where `exact`, only a file at the end of whose path all of `path` stands is
     the clip; otherwise its name is enough, in whatever folder it lies. `split` is what the line
-    itself says, `origin` the file that it stands in, `fields` what else the record is to hold.
-    `lists` are the lists of one file that it stands in, where each of them is a choice of clips.
+    itself says, `origin` the file that it stands in, `fields` what else the record is to hold. An
+    image is found for it where it is `still`. `lists` are the lists of one file that it stands in,
+    where each of them is a choice of clips.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Annotated:
     others: tuple[str, ...] = ()
     recording: Recording | None = None
     exact: bool = False
+    still: bool = False
     fields: Mapping[str, Any] = field(default_factory=dict)
     lists: tuple[str, ...] = ()
 

@@ -33,8 +33,18 @@ DATASETS = {
     "aras": "sbtools.index.aras:read",
     "afd": "sbtools.index.afd:read",
     "utd": "sbtools.index.utd:read",
+    "stillmix": "sbtools.index.stillmix:read",
+    "devias": "sbtools.index.devias:read",
+    "albar": "sbtools.index.albar:read",
+    "hat": "sbtools.index.hat:read",
     "list": "sbtools.index.lists:read",
 }
+
+BENCHMARKS = {"stillmix", "devias", "albar", "hat"}
+"""Those whose clips depend on the INPUT: a reader of these gets its path in place of the fold."""
+
+WITHOUT_ANNOTATIONS = {"albar"}
+"""Those whose INPUT is its own list."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +63,10 @@ class Asked:
     stills: bool = False
 
 
-def annotated(asked: Asked) -> list[Annotated]:
+def annotated(asked: Asked, folder: str = "") -> list[Annotated]:
     """The clips that the annotation files name, in their order, with ids that are unique.
+
+    Of a benchmark, those of the INPUT `folder`.
 
     A line that repeats a clip is left out, with a warning. `split` selects where the lines say one,
     and is what all clips get where they do not; without it a file's name may tell. UsageError for
@@ -62,7 +74,8 @@ def annotated(asked: Asked) -> list[Annotated]:
     """
     names = label_files.read(asked.labels) if asked.labels else None
     read = load(DATASETS[asked.dataset])
-    clips = list(_distinct(read(asked.annotations, names, asked.fold)))
+    where = folder if asked.dataset in BENCHMARKS else asked.fold
+    clips = list(_distinct(read(asked.annotations, names, where)))
     if not clips:
         raise UsageError(f"{', '.join(asked.annotations)}: no clip is named there")
     if any(clip.lists for clip in clips):
@@ -91,15 +104,40 @@ def _of_list(clips: Iterable[Annotated], name: str | None) -> list[Annotated]:
 
 def to_records(asked: Asked, inputs: Sequence[str], root: os.PathLike[str]) -> list[Record]:
     """A record for every clip that is named; of those without a file, with the error missing."""
-    clips = annotated(asked)
-    files = Files(inputs, clips, asked.stills)
-    out = [_record(clip, files, asked.dataset, root) for clip in clips]
+    each = asked.dataset in BENCHMARKS
+    folders = [[folder] for folder in inputs] if each else [inputs]
+    parts = [_of_folders(asked, folder, root) for folder in folders]
+    _refuse_same(parts, inputs)
+    out = [record for part in parts for record in part]
     missing = sum("error" in record for record in out)
     if missing:
         log.warning("%d of %d clips have no file: %s", missing, len(out), _share(missing, out))
+    return out
+
+
+def _of_folders(asked: Asked, folders: Sequence[str], root: os.PathLike[str]) -> list[Record]:
+    clips = annotated(asked, folders[0])
+    behind = dict.fromkeys(filter(None, (clip.fields.get("background_id") for clip in clips)))
+    others = [Annotated(id, id, "") for id in behind]
+    stills = asked.stills or any(clip.still for clip in clips)
+    files = Files(folders, [*clips, *others], stills)
+    out = [_record(clip, files, asked.dataset, root) for clip in clips]
+    absent = [clip.id for clip in others if not files.holds(clip)]
+    if absent:
+        log.warning("%d backgrounds are not under %s: the first is %s",
+                    len(absent), folders[0], absent[0])  # fmt: skip
     if files.unnamed:
         log.info("%d videos are not named in the annotations, and left out", files.unnamed)
     return out
+
+
+def _refuse_same(parts: Sequence[Sequence[Record]], inputs: Sequence[str]) -> None:
+    """Two INPUTs of a benchmark that hold the same set."""
+    seen: dict[str, str] = {}
+    for part, folder in zip(parts, inputs, strict=False):
+        for id in {record["id"] for record in part}:
+            if seen.setdefault(id, folder) != folder:
+                raise UsageError(f"{seen[id]} and {folder} both have {id}: name one of them")
 
 
 def _share(missing: int, out: Sequence[Record]) -> str:

@@ -53,6 +53,10 @@ class Files:
         name = clip.path if clip.exact else stem_of(clip.path)
         raise ClipError("missing", f"there is no video '{name}' under {where}")
 
+    def holds(self, clip: Annotated) -> bool:
+        """Whether a file has the name of the clip, be it the only one or not."""
+        return bool(self._by_stem.get(stem_of(clip.path)))
+
     def _ending(self, name: str, parts: list[str]) -> list[Found]:
         """The files of this name whose path ends in these parts."""
         found = self._by_stem.get(name, [])

@@ -37,6 +37,12 @@ def read(places: Sequence[str], labels: Labels | None, fold: int) -> Iterator[An
             yield from _list(place, labels)
 
 
+def source_of(stem: str) -> str | None:
+    """The YouTube id in the name of a trimmed clip, ID_000006_000016; None for another name."""
+    parts = _TRIMMED.fullmatch(stem)
+    return parts[1] if parts else None
+
+
 def _table(place: str, labels: Labels | None) -> Iterator[Annotated]:
     rows = csv.DictReader(io.StringIO(text_of(place), newline=""))
     missing = set(_NEEDED) - set(rows.fieldnames or ())
@@ -70,7 +76,5 @@ def _list(place: str, labels: Labels | None) -> Iterator[Annotated]:
     lists.warn_of_other_labels(found, labels)
     for entry in found:
         stem = stem_of(entry.path)
-        parts = _TRIMMED.fullmatch(stem)
-        source = parts[1] if parts else None
         label = lists.label_of(entry, labels)
-        yield Annotated(stem, entry.path, place, label, source=source)
+        yield Annotated(stem, entry.path, place, label, source=source_of(stem))

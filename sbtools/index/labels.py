@@ -70,11 +70,11 @@ class Labels:
 def read(path: str) -> Labels:
     """The class names of a file, whichever form it has.
 
-    A name a line, numbered from 0; "1 ApplyEyeMakeup"; a table (.csv) with the columns id and name,
-    or with a column label, whose classes are numbered as they come; an object {name: number}
-    (.json), or a list of names, each a string or the words of one, numbered from 0; or records
-    (.jsonl), whose labels are taken in the order of the alphabet. UsageError for anything else, and
-    for a name or a number that stands twice.
+    A name a line, numbered from 0; "1 ApplyEyeMakeup" or "1,ApplyEyeMakeup"; a table (.csv) with
+    the columns id and name, or with a column label, whose classes are numbered as they come; an
+    object {name: number} (.json), or {"classes": such an object}, or a list of names, each a string
+    or the words of one, numbered from 0; or records (.jsonl), whose labels are taken in the order
+    of the alphabet. UsageError for anything else, and for a name or a number that stands twice.
     """
     if path.endswith(".jsonl"):
         return Labels(enumerate(sorted(_labels_of_records(path))), path)
@@ -109,6 +109,8 @@ def _pairs_of_json(path: str) -> Iterator[tuple[int, str]]:
     if isinstance(table, list):
         yield from enumerate(_joined(name, path) for name in table)
         return
+    if isinstance(table, dict) and isinstance(table.get("classes"), dict):
+        table = table["classes"]
     if not isinstance(table, dict):
         raise UsageError(f"{path} is neither an object {{name: number}} nor a list of names")
     for name, number in table.items():
@@ -131,7 +133,7 @@ def _pairs(lines: list[str], path: str) -> Pairs:
         return _pairs_of_table(lines, header, path)
     if lines and lines[0].startswith("#label"):
         return enumerate(line.split()[0] for line in lines[1:])
-    numbered = [re.fullmatch(r"(\d{1,9})[ \t]+(\S.*)", line) for line in lines]
+    numbered = [re.fullmatch(r"(\d{1,9})(?:[ \t]+|,)(\S.*)", line) for line in lines]
     if all(numbered):
         return [(int(found[1]), found[2]) for found in numbered if found]
     return enumerate(lines)

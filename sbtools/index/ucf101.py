@@ -34,6 +34,15 @@ def read(places: Sequence[str], labels: Labels | None, fold: int) -> Iterator[An
             yield from _list(place, labels)
 
 
+def parts_of(stem: str) -> tuple[str, str, str] | None:
+    """The id, the source and the class of a file's name; None for another name."""
+    parts = _NAME.fullmatch(stem)
+    if parts is None:
+        return None
+    official = stem.replace(_CLASS, _FILES)
+    return official, official.rpartition("_c")[0], parts[1].replace(_FILES, _CLASS)
+
+
 def _official(folder: str, fold: int) -> list[str]:
     paths = [os.path.join(folder, f"{part}list{fold:02}.txt") for part in ("train", "test")]
     for path in paths:
