@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from sbtools.errors import SbtoolsError, UsageError
 from sbtools.evaluate import counterparts, estimates, result, sections, statistics
 from sbtools.evaluate.answers import Answered
@@ -21,6 +23,7 @@ from sbtools.evaluate.warn import warnings
 P_VIEWS = ("bg", "bg+obj")
 CONTROLS = ("random", "other", "box-only", "scene", "static", "static-jitter", "shuffled",
             "reversed")  # fmt: skip
+SWAP = "swap"
 WEIGHT_FREE, MADE_LIMIT = "weights=none", 50
 
 
@@ -61,6 +64,8 @@ def from_scores(
     told["groups"] = _groups(main, own, group_by, run, level) if group_by else None
     rest = Sources(sources.codes[len(main) :], sources.count)
     told["pairs"], of_pairs = _pairs(found, rest, run, level)
+    if found and not (main.background >= 0).any():
+        _tell_swapped(told["views"], found.counterparts, rest, run, level)
     told |= {"variants": made} if (made := variants(parts, sources, level)) else {}
     told["clips"] = _clips(main, found, sources)
     told["dataset"] = {"name": _only(main.datasets), "split": _only(set(main.splits) - {""})}
@@ -121,6 +126,18 @@ def _measured(clips: Clips, sources: Sources, run: Any, level: float) -> dict[st
             if one.own
         },
     }
+
+
+def _tell_swapped(
+    views: dict[str, Any], clips: Clips, sources: Sources, run: Any, level: float
+) -> None:
+    """What is told of clips before the background of another class, of swapped counterparts."""
+    swapped = np.array([variant == SWAP for variant in clips.variants or [""] * len(clips)])
+    places = np.flatnonzero(swapped & (clips.background >= 0))
+    if len(places):
+        made = _measured(clips.take(places.tolist()), sources.take(places), run, level)
+        for name, view in made["views"].items():
+            views[name]["background"] = view["background"]
 
 
 def _groups(clips: Clips, sources: Sources, field: str, run: Any, level: float) -> dict[str, Any]:

@@ -275,3 +275,34 @@ def test_eval_and_report_print_what_came_in_what_was_left_out_and_n(
     assert heads.split("top1", 1)[1].split()[:3] == ["SCUBA", "SCUFO", "contrasted"]
     html = (tmp_path / "p.html").read_text()
     assert "Variant: scuba" in html and "places (4)" in html and "N = 7" in html
+
+
+def swapped(pairs: bool = True) -> dict[str, Any]:
+    """Six swaps, of which one has a background of its own class, beside other counterparts."""
+    backs = {"jump": (RIGHT, WRONG, WRONG, [0.0, 0.0, 1.0]), "sit": (RIGHT,), "run": (WRONG,)}
+    records = [clip(f"clip {n}", True) for n in range(6)]
+    scores = [(back, one) for back, given in backs.items() for one in given]
+    for n, (back, given) in enumerate(scores):
+        one = clip(f"clip {n}//swap-random-0", True, f"clip {n}", "swap", "random")
+        records.append({**one, "scores": {"plain": given}, "background_label": back})
+        records.append(clip(f"clip {n}//human-only", False, f"clip {n}", "human-only"))
+    return judged(records if pairs else records[6:], pairs=pairs)
+
+
+def test_swapped_clips_are_judged_beside_their_originals() -> None:
+    """Of five before another class two are right, and two are taken for the background's."""
+    made = swapped()
+    found = {name: made["metrics"][name] for name in ("shacc", "sberr", "bg_wins")}
+    assert [one["value"] for one in found.values()] == pytest.approx([2 / 5, 2 / 5, 2.5 / 5])
+    assert {one["count"] for one in found.values()} == {5}
+    ends = stats.binomtest(2, 5).proportion_ci(method="exact")
+    assert found["sberr"]["interval"] == pytest.approx([ends.low, ends.high])
+    assert made["metrics"]["top1"]["value"] == 1 and made["clips"]["used"] == 6
+
+
+def test_clips_before_other_backgrounds_go_before_counterparts() -> None:
+    """Where the clips themselves have backgrounds of other classes, these are meant."""
+    records = [{**clip(f"clip {n}", n < 3), "background_label": "jump"} for n in range(4)]
+    one = clip("clip 0//swap", False, "clip 0", "swap")
+    made = judged([*records, {**one, "background_label": "jump"}])
+    assert made["metrics"]["shacc"]["value"] == 3 / 4
