@@ -281,10 +281,10 @@ def swapped(pairs: bool = True) -> dict[str, Any]:
     """Six swaps, of which one has a background of its own class, beside other counterparts."""
     backs = {"jump": (RIGHT, WRONG, WRONG, [0.0, 0.0, 1.0]), "sit": (RIGHT,), "run": (WRONG,)}
     records = [clip(f"clip {n}", True) for n in range(6)]
-    scores = [(back, one) for back, given in backs.items() for one in given]
-    for n, (back, given) in enumerate(scores):
+    scores = [(back, one) for back, every in backs.items() for one in every]
+    for n, (back, told) in enumerate(scores):
         one = clip(f"clip {n}//swap-random-0", True, f"clip {n}", "swap", "random")
-        records.append({**one, "scores": {"plain": given}, "background_label": back})
+        records.append({**one, "scores": {"plain": told}, "background_label": back})
         records.append(clip(f"clip {n}//human-only", False, f"clip {n}", "human-only"))
     return judged(records if pairs else records[6:], pairs=pairs)
 
