@@ -71,7 +71,7 @@ def offset(front: Mask, back: Mask) -> tuple[int, int]:
     return int(other[0] - one[0]), int(other[1] - one[1])
 
 
-def pasted(front: Frame, mask: Mask, back: Frame, move: tuple[int, int] = (0, 0)) -> Frame:
+def pasted(front: Frame, mask: Mask, back: Frame, move: tuple[int, int]) -> Frame:
     """A person [h, w, 3] on a background [H, W, 3], moved down and right; what leaves is cut off.
 
     The sizes may differ: the frame that comes back is as large as the background.

@@ -32,6 +32,8 @@ FLOWS = [[2, 24, 40], [3, 17, 31], [2, 64, 64]]
 SWAPS: dict[str, dict[str, Any]] = {
     "as large": {"front": [5, 24, 32], "back": [5, 24, 32], "at": [0, 2, 4]},
     "larger, higher": {"front": [7, 30, 20], "back": [11, 40, 64], "at": [1, 3, 6, 6]},
+    "all frames": {"front": [4, 30, 20], "back": [7, 41, 64], "at": [0, 1, 2, 3]},
+    "all, smaller": {"front": [5, 40, 52], "back": [3, 31, 20], "at": [0, 1, 2, 3, 4]},
     "nobody behind": {"front": [4, 18, 26], "back": [9, 50, 37], "at": [0, 1], "nobody": True},
 }
 """Frames, height and width of both, and the frames of the first that are shown."""

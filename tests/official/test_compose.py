@@ -11,6 +11,7 @@ import pytest
 
 from sbtools.compose import composite, making
 from sbtools.compose.noise import bytes_of, warped
+from sbtools.compose.pairing import swap
 from sbtools.compose.people import People
 from sbtools.compose.rule import rule_of
 from sbtools.compose.stripes import stripes
@@ -72,6 +73,32 @@ def test_action_swap(name: str) -> None:
     found = [composite.pasted(people[n], shapes[n] > 128, back, move)
              for n, back in zip(at, backs, strict=True)]  # fmt: skip
     assert digest(np.stack(found)) == {key: told[key] for key in ("shape", "sha256")}
+
+
+class Clip:
+    """A clip with people, or the clip behind them, of arrays."""
+
+    def __init__(self, pixels: Any, masks: Any) -> None:
+        self.pixels, self.masks, self.size = pixels, masks > 128, pixels.shape[1:3]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def mask(self, place: int) -> Any:
+        return self.masks[place]
+
+    def frames(self, places: Any = None) -> Any:
+        return enumerate(self.pixels) if places is None else (self.pixels[at] for at in places)
+
+
+@pytest.mark.parametrize("name", [name for name in SWAPS if "all" in name])
+def test_action_swap_as_it_is_made(name: str) -> None:
+    front, back = (Clip(*clip(name, which)) for which in ("front", "back"))
+    people: Any = front
+    made = swap(people, back)
+    told = FIGURES["swap"][name]
+    assert digest(np.stack(list(made.frames))) == {key: told[key] for key in ("shape", "sha256")}
+    assert list(made.size) == told["shape"][1:3]
 
 
 @pytest.mark.parametrize("name", SCUBA)
