@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pytest
 
 from sbtools.rng import shard_of
@@ -138,6 +139,28 @@ def test_one_whose_other_fails_is_named(made: Path, tmp_path: Path) -> None:
     assert one["error"]["message"] == "its background run/7 is not among the clips with masks"
     one, *_ = run(made, *words[:-1], "--overwrite", "masks.jsonl", code=3)
     assert one["error"]["message"] == "--pairs records needs background_id in every record"
+
+
+def test_backgrounds_that_are_not_there_are_missed(made: Path, tmp_path: Path) -> None:
+    run(made, "--mode", "bg-only", "-o", tmp_path / "b", "--limit", "1", "masks.jsonl")
+    (tmp_path / "empty").mkdir()
+    for behind, told in (("b", "--behind has no clip of "), ("empty", "--behind has no video or ")):
+        words = ("--mode", "swap", "--behind", tmp_path / behind, "-o", tmp_path / f"{behind}-s")
+        found = run(made, *words, "masks.jsonl", code=3)
+        lost = [record["error"] for record in found if "error" in record][:-1]
+        assert {error["kind"] for error in lost} == {"missing"}
+        assert all(error["message"].startswith(told) for error in lost)
+
+
+def test_what_was_done_is_told_and_kept(made: Path, tmp_path: Path) -> None:
+    words = ("--mode", "appearance-free", "--frames", "2", "-o", tmp_path / "s", "masks.jsonl")
+    done = sbtools("mask", *words, cwd=made)
+    assert done.stderr == b"sbtools mask: appearance-free: 6 clips to make: N = 6\n"
+    (part,) = (tmp_path / "s").glob("*.h5")
+    with h5py.File(part) as file:
+        told = json.loads(file.attrs["made"])
+    assert "--mode appearance-free" in told["run"]["command"]
+    assert told["what"]["noise"] == "carried" and told["what"]["frames"] == "2"
 
 
 def test_pairs_as_the_records_say(made: Path, tmp_path: Path) -> None:
