@@ -13,7 +13,6 @@ from sbtools.compose.noise import Flow, bytes_of, carried, drawn, warped
 from sbtools.errors import ClipError
 from sbtools.video import Video
 
-NOISES = ("carried", "published")
 FLOW = "DIS, medium"
 LEAST = 12
 """Pixels on a side, below which OpenCV's DIS finds no flow."""

@@ -16,7 +16,6 @@ from sbtools.errors import ClipError, UsageError
 from sbtools.records import Record
 from sbtools.rng import generator
 
-PAIRS = ("random", "same", "close", "far", "records")
 MOST = 16
 """Other clips that are tried, where one after the other is left out by rule."""
 NEAREST = 5

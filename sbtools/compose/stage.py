@@ -26,6 +26,7 @@ OF_ANOTHER = (
     "mask_empty", "mode_effective", "fill",
 )  # fmt: skip
 """Fields that say something of the clip that is not true of what is made of it."""
+WITHOUT_OTHER = "without another clip"
 OTHER_SCENE = ("scuba", "scufo", "conflfg", "swap", "human-only", "appearance-free")
 """Variants that do not show the scene of the clip."""
 
@@ -135,17 +136,18 @@ class Plan:
         self.seen += 1
         kind, why = record.get("error", {}).get("kind"), record.get("error", {}).get("message", "")
         if kind == "dropped":
-            self.left_out["nobody" if why.startswith("nobody") else self._reason(why)] += 1
+            self.left_out[self._reason(why)] += 1
         self.failed += kind is not None and kind != "dropped"
 
     def _reason(self, why: str) -> str:
-        return f"--valid {self.composing.rule.name}" if "--valid" in why else "no other clip"
+        if why.startswith("nobody"):
+            return "without people"
+        return f"by --valid {self.composing.rule.name}" if "--valid" in why else WITHOUT_OTHER
 
     def tell(self) -> None:
         """Say how many clips came in, and what became of them."""
         lost = sum(self.left_out.values())
-        why = ", ".join(f"{count} by {name}" for name, count in sorted(self.left_out.items()))
-        why = why.replace("by nobody", "without people").replace("by no other", "without another")
+        why = ", ".join(f"{count} {reason}" for reason, count in sorted(self.left_out.items()))
         told = f", {lost} left out ({why})" if lost else ""
         told += f", {self.failed} failed" if self.failed else ""
         log.info("%s: %d clips to make%s: N = %d", self.composing.mode, self.seen, told,

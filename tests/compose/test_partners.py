@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from sbtools.compose.backgrounds import Images, Stripes, backgrounds_of
+from sbtools.compose.modes import Composing
 from sbtools.compose.partners import MOST, neighbours, partners_of
-from sbtools.compose.rule import rule_of
+from sbtools.compose.rule import Rule, rule_of
+from sbtools.compose.stage import Plan
 from sbtools.errors import ClipError, UsageError
 from sbtools.rng import generator
 
@@ -56,6 +58,13 @@ def test_every_other_clip_is_as_likely() -> None:
     for copy in range(800):
         counts[partners.of(every[0], every[0]["id"], 0, copy)[0]["id"]] += 1
     assert len(counts) == 8 and all(70 < count < 130 for count in counts.values())  # 100, sd 9.4
+
+
+def test_what_is_kept_of_a_clip_opens_it_again() -> None:
+    told = {"id": "a", "video": "a.mp4", "masks": "m", "label": "x", "source": "s", "start": 1.5,
+            "end": 2.5, "fps": 5.0, "digest": "d", "scene": "gym"}  # fmt: skip
+    (kept,) = partners_of("records", [{**told, "boxes": [], "text": "long"}]).clips
+    assert kept == told
 
 
 def test_no_other_clip_is_told() -> None:
@@ -157,6 +166,8 @@ def test_stripes_are_named_as_the_protocols_name_them() -> None:
         ("scuba-k400", None, None, [0.1] * 8 + [0, 0.2, 0.09], False),
         ("scuba-k400", None, None, [1.0] * 10, True),
         ("none", "0.2:0.4", None, [0.1, 0.3], True),
+        ("none", "0:0.4", None, [0.1, 0.3], True),
+        ("none", "0:0.4", None, [0.5, 0.4], False),
         ("none", "0.2:0.4", 0.5, [0.1, 0.3], True),
         ("none", "0.2:0.4", 0.6, [0.1, 0.3], False),
         ("scuba-k400", None, 0.0, [0.01, 0.3], True),
@@ -171,3 +182,32 @@ def test_rules(name: str, area: str | None, frames: float | None, shares: Any, g
     else:
         assert good
     assert rule.around == (1 if name == "scuba-k400" else 0)
+
+
+def test_a_rule_says_what_it_asks_for() -> None:
+    assert rule_of("none") == Rule()
+    told = {("scuba-k400", None): "10% or more, in 90% of the frames",
+            ("none", "0.2:0.4"): "20% to 40%"}  # fmt: skip
+    for (name, area), message in told.items():
+        with pytest.raises(ClipError) as caught:
+            rule_of(name, area).require(np.array([0.04, 0.06]))
+        filled = f"people fill 5.0% of the clip: --valid {name} asks for "
+        assert str(caught.value) == filled + message
+
+
+def test_what_is_known_of_the_clip_alone_is_left_behind() -> None:
+    known = {"id": "a", "video": "a.mp4", "label": "x", "scene": "gym", "clothes": "red",
+             "masks": "p.h5::clips/a", "background_label": "y", "background_id": "b"}  # fmt: skip
+    gone = {"boxes": [], "sampled": [1], "rle": [], "features": "f", "scene_scores": "s",
+            "frame_scores": "s", "alternatives": [], "mask_empty": 0, "mode_effective": "bg",
+            "fill": {}}  # fmt: skip
+    made = Plan(Composing("scuba", backgrounds=Stripes()), None).planned({**known, **gone}, 1)
+    kept = {name: known[name] for name in ("video", "label", "clothes", "masks")}
+    assert made == {
+        **kept, "id": "a//scuba-stripe-1", "variant": "scuba", "pair_of": "a", "source": "a",
+        "foreground_id": "a", "foreground_label": "x", "background_kind": "stripe",
+        "composed": {"copy": 1},
+    }  # fmt: skip
+    alone = Plan(Composing("bg-only"), None).planned({"id": "a", "source": "s", "scene": "gym"}, 0)
+    assert alone == {"id": "a//bg-only", "variant": "bg-only", "pair_of": "a", "source": "s",
+                     "scene": "gym", "foreground_id": "a", "composed": {}}  # fmt: skip

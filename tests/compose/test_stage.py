@@ -90,7 +90,7 @@ def test_the_same_command_continues(made: Path, tmp_path: Path) -> None:
     done = sbtools("mask", *words, "--dry-run", "masks.jsonl", cwd=made)
     assert b"1 clips would be worked on, 5 are done already" in done.stderr
     told = refused_in(made, tmp_path / "s", *SWAP[:-1], "3", "masks.jsonl")
-    assert "copies" in told and "--overwrite" in told
+    assert " copies 2, not 3" in told and "--overwrite" in told
 
 
 def refused_in(made: Path, store: Path, *words: Any) -> str:
@@ -118,7 +118,10 @@ def test_one_that_failed_before_fails_in_its_place(made: Path, tmp_path: Path) -
     error = {"stage": "segment", "kind": "missing", "message": "it is gone"}
     records[2]["error"] = error
     (tmp_path / "some.jsonl").write_text("".join(json.dumps(each) + "\n" for each in records))
-    found = run(made, *SWAP, "-o", tmp_path / "s", tmp_path / "some.jsonl", code=3)
+    done = sbtools("mask", *SWAP, "-o", tmp_path / "s", tmp_path / "some.jsonl", cwd=made)
+    assert done.returncode == 3
+    assert b"swap: 12 clips to make, 2 left out (2 without people), 2 failed: N = 8" in done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
     failed = [record for record in found if record.get("error") == error]
     assert [each["id"] for each in failed] == [f"run/2//swap-random-{copy}" for copy in range(2)]
     assert "run/2" not in {record.get("background_id") for record in found}
@@ -176,6 +179,16 @@ def test_pairs_as_the_records_say(made: Path, tmp_path: Path) -> None:
         assert record["background_id"] == id_of(int(record["pair_of"][-1]) + 1)
     why = [record["error"]["message"] for record in found[4:]]
     assert why == ["none of 1 other clips has people enough", "nobody was found in any frame"]
+
+
+def test_who_has_no_other_clip_is_left_out(made: Path, tmp_path: Path) -> None:
+    """The other one of the class wave shows nobody."""
+    words = ("--mode", "swap", "--pairs", "same", "-o", tmp_path / "s", "masks.jsonl")
+    done = sbtools("mask", *words, cwd=made)
+    told = b"swap: 6 clips to make, 2 left out (1 without another clip, 1 without people)"
+    assert done.returncode == 0 and told in done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert all(record["label"] == record["background_label"] for record in found[:4])
 
 
 def test_few_people_are_left_out_by_rule(made: Path, tmp_path: Path) -> None:
