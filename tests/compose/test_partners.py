@@ -141,7 +141,7 @@ def test_images_of_a_folder(tmp_path: Path) -> None:
 
 def test_a_folder_without_colours(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "grey.png"), np.zeros((5, 5), np.uint8))
-    with pytest.raises(ClipError, match=r"no image of --backgrounds .* has colours"):
+    with pytest.raises(ClipError, match=r"^no image of --backgrounds .* has colours$"):
         backgrounds_of(str(tmp_path)).image(generator(0, "a", "x"))
 
 
