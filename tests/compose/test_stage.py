@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 import pytest
 
+from sbtools import __version__
 from sbtools.rng import shard_of
 from tests.cli.running import sbtools, shell
 from tests.compose.conftest import LABELS, id_of
@@ -164,6 +165,7 @@ def test_what_was_done_is_told_and_kept(made: Path, tmp_path: Path) -> None:
         told = json.loads(file.attrs["made"])
     assert "--mode appearance-free" in told["run"]["command"]
     assert told["what"]["noise"] == "carried" and told["what"]["frames"] == "2"
+    assert told["what"]["version"] == __version__
 
 
 def test_pairs_as_the_records_say(made: Path, tmp_path: Path) -> None:
@@ -189,6 +191,24 @@ def test_who_has_no_other_clip_is_left_out(made: Path, tmp_path: Path) -> None:
     assert done.returncode == 0 and told in done.stderr
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert all(record["label"] == record["background_label"] for record in found[:4])
+
+
+def test_backgrounds_of_close_and_far_scenes(made: Path, tmp_path: Path) -> None:
+    """Means over gym, park, sea: jump 1 0 0, run .5 .5 0, wave 0 .5 .5; cosines .7, .5 and 0."""
+    records = [json.loads(line) for line in (made / "masks.jsonl").read_text().splitlines()]
+    for record, scene in zip(records, ("gym", "gym", "gym", "park", "park", "sea"), strict=True):
+        record["scene"] = scene
+    (tmp_path / "some.jsonl").write_text("".join(json.dumps(each) + "\n" for each in records))
+    scenes = sbtools("scenes", "--scorer", "record", "-o", tmp_path / "scenes",
+                     tmp_path / "some.jsonl", cwd=made)  # fmt: skip
+    assert scenes.returncode == 0
+    for pairs, wanted in {"close": {"jump": "run", "run": "jump", "wave": "run"},
+                          "far": {"jump": "wave", "run": "wave", "wave": "jump"}}.items():  # fmt: skip
+        words = ("--mode", "swap", "--pairs", pairs, "--scenes", tmp_path / "scenes")
+        found = run(made, *words, "-o", tmp_path / pairs, tmp_path / "some.jsonl")
+        for record in found[:5]:
+            assert record["background_label"] == wanted[record["label"]]
+            assert record["background_kind"] == pairs
 
 
 def test_few_people_are_left_out_by_rule(made: Path, tmp_path: Path) -> None:
