@@ -202,8 +202,9 @@ def test_backgrounds_of_close_and_far_scenes(made: Path, tmp_path: Path) -> None
     scenes = sbtools("scenes", "--scorer", "record", "-o", tmp_path / "scenes",
                      tmp_path / "some.jsonl", cwd=made)  # fmt: skip
     assert scenes.returncode == 0
-    for pairs, wanted in {"close": {"jump": "run", "run": "jump", "wave": "run"},
-                          "far": {"jump": "wave", "run": "wave", "wave": "jump"}}.items():  # fmt: skip
+    others = {"close": {"jump": "run", "run": "jump", "wave": "run"},
+              "far": {"jump": "wave", "run": "wave", "wave": "jump"}}  # fmt: skip
+    for pairs, wanted in others.items():
         words = ("--mode", "swap", "--pairs", pairs, "--scenes", tmp_path / "scenes")
         found = run(made, *words, "-o", tmp_path / pairs, tmp_path / "some.jsonl")
         for record in found[:5]:
