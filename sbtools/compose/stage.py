@@ -26,6 +26,8 @@ OF_ANOTHER = (
     "mask_empty", "mode_effective", "fill",
 )  # fmt: skip
 """Fields that say something of the clip that is not true of what is made of it."""
+MASKS = ("detect", "segment")
+"""Stages whose results are not looked at where no masks are needed."""
 WITHOUT_OTHER = "without another clip"
 OTHER_SCENE = ("scuba", "scufo", "conflfg", "swap", "human-only", "appearance-free")
 """Variants that do not show the scene of the clip."""
@@ -84,6 +86,8 @@ class Plan:
         drawn = {"copy": copy} if composing.needs.drawn else {}
         kept = {name: value for name, value in record.items()
                 if name == "masks" or name not in OF_ANOTHER}  # fmt: skip
+        if not composing.needs.masks and "made" in kept:
+            kept["made"] = {name: how for name, how in kept["made"].items() if name not in MASKS}
         if variant in OTHER_SCENE:
             kept.pop("scene", None)
         if composing.partners is None or composing.partners.pairs != "records":

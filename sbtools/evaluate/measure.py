@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -24,6 +25,8 @@ P_VIEWS = ("bg", "bg+obj")
 CONTROLS = ("random", "other", "box-only", "scene", "static", "static-jitter", "shuffled",
             "reversed")  # fmt: skip
 SWAP = "swap"
+BY_MASKS = re.compile("mask: mask; mode=(?!none;|appearance-free;)")
+"""Of `made`, clips whose pixels were hidden or composed by masks."""
 WEIGHT_FREE, MADE_LIMIT = "weights=none", 50
 
 
@@ -173,7 +176,7 @@ def _clips(main: Clips, found: Pairs | None, sources: Sources) -> dict[str, Any]
 
 
 def _masks(clips: Clips, p_view: str | None) -> dict[str, Any]:
-    masked = p_view is not None or B_VIEW in clips.views
+    masked = p_view is not None or B_VIEW in clips.views or any(map(BY_MASKS.match, clips.made))
     free = any(WEIGHT_FREE in made for made in clips.made)
     return {"weight_free": free if masked else None, "made": sorted(clips.made)[:MADE_LIMIT]}
 

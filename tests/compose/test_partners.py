@@ -211,3 +211,8 @@ def test_what_is_known_of_the_clip_alone_is_left_behind() -> None:
     alone = Plan(Composing("bg-only"), None).planned({"id": "a", "source": "s", "scene": "gym"}, 0)
     assert alone == {"id": "a//bg-only", "variant": "bg-only", "pair_of": "a", "source": "s",
                      "scene": "gym", "foreground_id": "a", "composed": {}}  # fmt: skip
+    made = {"index": "i", "detect": "d; weights=none", "segment": "s; weights=none"}
+    noise = Plan(Composing("appearance-free"), None).planned({"id": "a", "made": made}, 0)
+    assert noise["made"] == {"index": "i"} and noise["id"] == "a//appearance-free-0"
+    kept = Plan(Composing("bg-only"), None).planned({"id": "a", "made": made}, 0)
+    assert kept["made"] == made

@@ -306,3 +306,23 @@ def test_clips_before_other_backgrounds_go_before_counterparts() -> None:
     one = clip("clip 0//swap", False, "clip 0", "swap")
     made = judged([*records, {**one, "background_label": "jump"}])
     assert made["metrics"]["shacc"]["value"] == 3 / 4
+
+
+@pytest.mark.parametrize(
+    ("made", "free"),
+    [
+        ({"segment": "grabcut; weights=none", "mask": "mask; mode=scuba; seed=0"}, True),
+        ({"segment": "sam; weights=0123", "mask": "mask; mode=scuba; seed=0"}, False),
+        ({"segment": "grabcut; weights=none", "mask": "mask; mode=bg; fill=mean"}, True),
+        ({"segment": "grabcut; weights=none", "mask": "mask; mode=none; fill=mean"}, None),
+        ({"mask": "mask; mode=appearance-free; seed=0"}, None),
+        ({"segment": "grabcut; weights=none"}, None),
+        ({}, None),
+    ],
+)
+def test_clips_composed_by_masks_without_weights_say_so(
+    made: dict[str, str], free: bool | None
+) -> None:
+    records = [clip("a", True), {**clip("a//x", True, "a", "x"), "made": made}]
+    for some in (records, records[1:]):
+        assert judged(some)["masks"]["weight_free"] is free
