@@ -136,7 +136,7 @@ def test_every_command_ends_as_the_readme_says(ran: tuple[Path, list[Command]]) 
         assert command.done is not None
         assert command.done.returncode == command.status, (command, command.done.stdout.decode())
         assert b"Traceback" not in command.done.stdout, command
-    assert [command.status for command in found].count(3) == 6 and len(found) == 11
+    assert [command.status for command in found].count(3) == 7 and len(found) == 12
 
 
 def test_every_command_prints_what_the_readme_says(ran: tuple[Path, list[Command]]) -> None:

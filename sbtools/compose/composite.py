@@ -11,6 +11,7 @@ from sbtools.errors import ClipError
 
 Frame = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
+Grey = NDArray[np.uint8]
 
 
 def over(front: Frame, mask: Mask, back: Frame) -> Frame:
@@ -54,15 +55,20 @@ def place_behind(place: int, count: int, behind: int) -> int:
     return min(max(int(np.round(place / count * behind)), 0), behind - 1)
 
 
-def middle(mask: Mask) -> tuple[float, float]:
-    """The row and column of a mask's centre of mass; the middle of the frame for an empty one."""
-    rows, columns = np.nonzero(mask)
-    if not len(rows):
+def middle(mask: Mask | Grey) -> tuple[float, float]:
+    """The row and column of a mask's centre of mass; the middle of the frame for an empty one.
+
+    Of a grey mask, as one is at its edge once it is resized, each pixel weighs what it is.
+    """
+    total = mask.sum(dtype=np.int64)
+    if not total:
         return mask.shape[0] / 2, mask.shape[1] / 2
-    return float(rows.mean()), float(columns.mean())
+    each = (mask.sum(axis, dtype=np.int64) for axis in (1, 0))
+    rows, columns = (float(one @ np.arange(len(one)) / total) for one in each)
+    return rows, columns
 
 
-def offset(front: Mask, back: Mask) -> tuple[int, int]:
+def offset(front: Mask | Grey, back: Mask | Grey) -> tuple[int, int]:
     """How far down and right a person is moved to stand where that of the background stood.
 
     From the centres of mass in the first frames, cut towards 0, as HAT has it.

@@ -12,6 +12,7 @@ import numpy as np
 from sbtools.clip import open_clip
 from sbtools.compose.composite import (
     Frame,
+    Grey,
     Mask,
     fitted,
     offset,
@@ -140,14 +141,14 @@ def _size(frame: Frame) -> tuple[int, int]:
     return frame.shape[0], frame.shape[1]
 
 
-def _fitted_mask(mask: Mask | None, back: Frame, short: int) -> Mask:
-    """A mask in the size of the background that it belongs to."""
+def _fitted_mask(mask: Mask | None, back: Frame, short: int) -> Mask | Grey:
+    """A mask in the size of the background that it belongs to; where it is resized, grey."""
     if mask is None:
         return np.zeros(back.shape[:2], np.bool_)
     if mask.shape == back.shape[:2]:
         return mask
     grey = np.where(mask, np.uint8(255), np.uint8(0))
-    return np.asarray(fitted(grey, short) > 0)
+    return fitted(grey, short)
 
 
 def conflfg(
