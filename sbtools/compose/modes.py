@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sbtools.compose.backgrounds import Backgrounds
 from sbtools.compose.partners import Partners
 from sbtools.compose.rule import Rule
+from sbtools.store.made import read_made
 
 
 class Mode(NamedTuple):
@@ -32,6 +34,12 @@ MODES = {
     "appearance-free": Mode(masks=False, drawn=True),
 }
 """Names are the variants of the records that are made."""
+
+
+def _about(folder: str) -> Any:
+    """What a store was made of, or the name of another folder."""
+    made = read_made(folder)
+    return os.path.basename(os.path.abspath(folder)) if made is None else made["what"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ class Composing:
         if self.partners is not None:
             told |= self.partners.describe()
         if self.needs.partner and not self.needs.image:
-            told["behind"] = "made on the way" if self.behind is None else "given"
+            told["behind"] = "made on the way" if self.behind is None else _about(self.behind)
         if not self.needs.masks:
             told |= {"noise": self.noise, "frames": self.frames}
         return told

@@ -70,14 +70,19 @@ class People:
         raise ClipError("truncated", f"frame {self.numbers[place]} does not decode")
 
 
+def require_as_filmed(record: Record) -> None:
+    """ClipError for a clip that was masked or composed before."""
+    if "pixels" in record:
+        raise ClipError("mismatch", "the clip is masked or composed already: its pixels are it")
+
+
 @contextmanager
 def people_of(record: Record, root: str, stores: Stores, around: int = 0) -> Iterator[People]:
     """Open a record's video and masks.
 
     Raises ClipError where there are none, or the masks are not of this file.
     """
-    if "pixels" in record:
-        raise ClipError("mismatch", "the clip is masked or composed already: its pixels are it")
+    require_as_filmed(record)
     if "masks" not in record:
         raise ClipError("missing", "the record has no masks: run sbtools segment first")
     stored = stores.clip(record["masks"])

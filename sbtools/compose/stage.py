@@ -115,6 +115,9 @@ class Plan:
         alike = made == record.get("made", {}) and all(
             record.get(name) == stored.get(name) for name in ("video", "label", "start", "end")
         )
+        alike &= record.get("background_id", stored.get("background_id")) == stored.get(
+            "background_id"
+        )
         there = self.movies is None or os.path.lexists(movie_path(self.movies, record["id"]))
         return alike and there
 

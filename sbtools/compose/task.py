@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from sbtools import video
-from sbtools.clip import locate, open_clip
+from sbtools.clip import locate, open_clip, require_same_file
 from sbtools.compose import making, pairing
 from sbtools.compose.appearance_free import appearance_free
 from sbtools.compose.making import Made
 from sbtools.compose.modes import Composing
 from sbtools.compose.pairing import Behind, Filed, Stored, TakenOut
-from sbtools.compose.people import People, people_of
+from sbtools.compose.people import People, people_of, require_as_filmed
 from sbtools.errors import ClipError, DamagedError, UsageError
 from sbtools.mask.task import Chunk, grouped, movie_of, movie_rate, require_apart
 from sbtools.records import Record, file_name_of, key_of
@@ -85,10 +85,11 @@ class ComposeTask:
 
     @contextmanager
     def _noise(self, record: Record) -> Iterator[tuple[Video, Any, Any, dict[str, Any], Made]]:
-        if "pixels" in record:
-            raise ClipError("mismatch", "the clip is masked or composed already: its pixels are it")
+        require_as_filmed(record)
         path = locate(record, self.root)
         require_apart(path, self.movies)
+        digest = video.digest(path)
+        require_same_file(record, digest)
         rule = FrameRule.parse(self.composing.frames)
         with open_clip(record, path) as clip:
             if not clip.numbers:
@@ -97,7 +98,7 @@ class ComposeTask:
             numbers = rule.choose(list(clip.numbers), generator(self.composing.seed, id, "frames"))
             made = appearance_free(clip, numbers, self.composing.noise, self._draw(record, "noise"))
             times = [clip.time(number) for number in numbers]
-            attrs = {"packets": clip.count, "digest": video.digest(path)}
+            attrs = {"packets": clip.count, "digest": digest}
             yield clip, numbers, times, attrs, made
 
     def _made(self, record: Record, people: People, stack: ExitStack) -> Made:

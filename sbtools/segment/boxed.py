@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -19,22 +18,13 @@ from sbtools.detect.task import from_json
 from sbtools.errors import ClipError
 from sbtools.records import Record
 from sbtools.segment.base import FrameMasks, Mask
+from sbtools.segment.given import GivenMasks
 
 
-class BoxSegmenter:
+class BoxSegmenter(GivenMasks):
     """Fills the boxes of the records. Frames in `sampled` without a box are empty."""
 
     name = "boxes"
-    in_worker = True
-    wants: frozenset[str] = frozenset()
-
-    def describe(self) -> dict[str, Any]:
-        """The name; the boxes are the record's own."""
-        return {"name": self.name}
-
-    def context(self, wanted: Sequence[int], count: int, fps: float) -> Sequence[int]:
-        """No frames are needed."""
-        return []
 
     def frames(self, record: Record) -> list[int]:
         """The numbers of the frames that have a box or were looked at."""

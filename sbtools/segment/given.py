@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -14,23 +15,26 @@ from sbtools.segment.base import FrameMasks, Mask
 MOST_BOXES = 32
 
 
-class GivenMasks(Protocol):
+class GivenMasks(ABC):
     """A segmenter that looks up masks instead of working them out; it needs no boxes."""
 
     name: str
-    in_worker: bool
-    wants: frozenset[str]
-    """Empty."""
+    in_worker: bool = True
+    wants: frozenset[str] = frozenset()
 
     def describe(self) -> dict[str, Any]:
-        """What the masks depend on, JSON-ready."""
+        """What the masks depend on, JSON-ready: the name, where they are the record's own."""
+        return {"name": self.name}
 
     def context(self, wanted: Sequence[int], count: int, fps: float) -> Sequence[int]:
         """Frames that it needs besides `wanted`: none."""
+        return []
 
+    @abstractmethod
     def frames(self, record: Record) -> list[int]:
         """The numbers of the frames that have a mask, ascending; ClipError when it cannot tell."""
 
+    @abstractmethod
     def masks(self, record: Record, clip: Clip) -> Iterator[FrameMasks]:
         """The masks of every wanted frame, ascending.
 

@@ -8,7 +8,7 @@ cb32bca, benchmark_synthesis/replacebackground_with_mask_for_HMDB51_test.py).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,20 +19,19 @@ from sbtools.errors import ClipError, UsageError
 from sbtools.records import Record
 from sbtools.segment.base import FrameMasks
 from sbtools.segment.folders import of_clip
+from sbtools.segment.given import GivenMasks
 from sbtools.segment.matlab import read_numbers
 
 FILE, KEY = "puppet_mask.mat", "part_mask"
 
 
-class MatSegmenter:
+class MatSegmenter(GivenMasks):
     """Looks masks up in a folder of puppet_mask.mat, in folders named by the ids of the clips.
 
     Frames behind the last slice have no mask. UsageError when there is no such folder.
     """
 
     name = "mat"
-    in_worker = True
-    wants: frozenset[str] = frozenset()
 
     def __init__(self, folder: str) -> None:
         if not os.path.isdir(folder):
@@ -43,10 +42,6 @@ class MatSegmenter:
     def describe(self) -> dict[str, Any]:
         """Name and folder; what the files hold is not looked at."""
         return {"name": self.name, "folder": self.folder}
-
-    def context(self, wanted: Sequence[int], count: int, fps: float) -> Sequence[int]:
-        """No frames are needed."""
-        return []
 
     def frames(self, record: Record) -> list[int]:
         """The numbers of the slices."""

@@ -23,6 +23,7 @@ from sbtools.errors import ClipError, UsageError
 from sbtools.records import Record
 from sbtools.segment.base import FrameMasks
 from sbtools.segment.folders import of_clip
+from sbtools.segment.given import GivenMasks
 
 OBJECT_VALUE = 2
 NO_THRESHOLD = -1
@@ -34,7 +35,7 @@ _EXPANDED = {1: 255, 2: 85, 4: 17, 8: 1, 16: 1}
 """What OpenCV multiplies the samples of a grey image with, by their number of bits."""
 
 
-class PngSegmenter:
+class PngSegmenter(GivenMasks):
     """Looks masks up in a folder that has a folder of images for each clip, named by its id.
 
     The last run of digits in an image's name is the number of its frame, where the first frame has
@@ -44,8 +45,6 @@ class PngSegmenter:
     """
 
     name = "png"
-    in_worker = True
-    wants: frozenset[str] = frozenset()
 
     def __init__(self, folder: str, first: int = 0, threshold: int = NO_THRESHOLD) -> None:
         if not os.path.isdir(folder):
@@ -61,10 +60,6 @@ class PngSegmenter:
         if self.threshold != NO_THRESHOLD:
             told["threshold"] = self.threshold
         return told
-
-    def context(self, wanted: Sequence[int], count: int, fps: float) -> Sequence[int]:
-        """No frames are needed."""
-        return []
 
     def frames(self, record: Record) -> list[int]:
         """The numbers of the frames that have an image."""

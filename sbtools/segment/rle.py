@@ -18,26 +18,17 @@ from sbtools.detect.base import OBJECT, PERSON, Clip
 from sbtools.errors import ClipError
 from sbtools.records import Record
 from sbtools.segment.base import FrameMasks, Mask
+from sbtools.segment.given import GivenMasks
 
 _FIRST = ord("0")
 _MORE, _SIGN, _FIVE_BITS = 0x20, 0x10, 0x1F
 _MOST_CHARACTERS = 12
 
 
-class RleSegmenter:
+class RleSegmenter(GivenMasks):
     """Takes the masks out of the records. Frames in `sampled` without an entry are empty."""
 
     name = "rle"
-    in_worker = True
-    wants: frozenset[str] = frozenset()
-
-    def describe(self) -> dict[str, Any]:
-        """The name; the masks are the record's own."""
-        return {"name": self.name}
-
-    def context(self, wanted: Sequence[int], count: int, fps: float) -> Sequence[int]:
-        """No frames are needed."""
-        return []
 
     def frames(self, record: Record) -> list[int]:
         """The numbers of the frames that have a mask, be it an empty one."""

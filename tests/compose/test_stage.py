@@ -179,6 +179,14 @@ def test_pairs_as_the_records_say(made: Path, tmp_path: Path) -> None:
     assert [record["id"] for record in good] == [f"{id_of(n)}//swap-0" for n in range(4)]
     for record in good:
         assert record["background_id"] == id_of(int(record["pair_of"][-1]) + 1)
+    done = sbtools("mask", *words, cwd=made)
+    assert b"sbtools mask: 4 clips were done already" in done.stderr
+    one, *_ = records
+    one |= {"background_id": "run/2", "background_label": "run"}
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(each) + "\n" for each in records))
+    again = run(made, *words)
+    assert [each["background_id"] for each in again[:2]] == ["run/2", "run/2"]
+    assert again[0]["composed"] != good[0]["composed"] and again[1] == good[1]
     why = [record["error"]["message"] for record in found[4:]]
     assert why == ["none of 1 other clips has people enough", "nobody was found in any frame"]
 
@@ -248,6 +256,25 @@ def test_what_cannot_be_is_refused(made: Path, tmp_path: Path) -> None:
     }  # fmt: skip
     for words, told in wrong.items():
         assert told in refused(made, *words, masks), words
+
+
+def test_other_backgrounds_are_another_store(made: Path, tmp_path: Path) -> None:
+    """A store of bg-only, another of it, and a folder."""
+    for name, grown in (("a", ()), ("b", ("--area", "0.01:1"))):
+        run(made, "--mode", "bg-only", *grown, "-o", tmp_path / name, "masks.jsonl")
+    (tmp_path / "c").mkdir()
+    words = ("--mode", "swap", "-o", tmp_path / "s", "--limit", "1", "masks.jsonl")
+    run(made, *words, "--behind", tmp_path / "a")
+    for other in (("--behind", tmp_path / "b"), ("--behind", tmp_path / "c"), ()):
+        assert "behind" in refused_in(made, tmp_path / "s", *words[:2], *words[4:], *other)
+
+
+def test_noise_of_a_video_that_has_changed_is_refused(made: Path, tmp_path: Path) -> None:
+    record = json.loads((made / "rle.jsonl").read_text().splitlines()[0])
+    (tmp_path / "old.jsonl").write_text(json.dumps({**record, "digest": "0" * 40}) + "\n")
+    words = ("--mode", "appearance-free", "-o", tmp_path / "s", tmp_path / "old.jsonl")
+    (failed,) = run(made, *words, code=3)
+    assert failed["error"]["kind"] == "changed"
 
 
 def test_clips_without_masks_or_with_pixels_fail(made: Path, tmp_path: Path) -> None:
