@@ -66,13 +66,13 @@ def tell(found: Mapping[str, Any], where: str) -> None:
     for warning in found["warnings"]:
         log.warning("%s", warning["message"])
     from sbtools.evaluate.catalogue import row_of
-    from sbtools.evaluate.metric import SHARE
+    from sbtools.evaluate.metric import DIFFERENCE, SHARE
 
     told = []
     for name, measure in found["metrics"].items():
         row = row_of(name)
         unit = row.unit if row else measure.get("unit", SHARE)
-        if measure["value"] is not None and unit == SHARE:
+        if measure["value"] is not None and unit in (SHARE, DIFFERENCE):
             told.append(f"{name} {100 * measure['value']:.2f}")
     log.info("%s: %d clips, %s", where, found["clips"]["used"], ", ".join(told))
     for line in sizes(found):

@@ -18,8 +18,8 @@ from sbtools.store.output import read_regular
 
 BYTES_LIMIT = 1 << 30
 TOLD = ("answer", "answers", "rank")
-FIELDS = ("label", "background_label", "source", "pair_of", "variant", "background_kind", "split",
-          "dataset")  # fmt: skip
+FIELDS = ("label", "background_label", "still_label", "source", "pair_of", "variant",
+          "background_kind", "split", "dataset")  # fmt: skip
 """Of records, those that a row may bring."""
 ZHOU = {
     "action_swap_path": "id",

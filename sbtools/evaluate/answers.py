@@ -104,23 +104,23 @@ class Block:
         pairs = zip(self.said, labels.tolist(), background.tolist(), strict=True)
         told = [self._told(said or Said(), label, other) for said, label, other in pairs]
         first = np.array([one[0] for one in told], np.int64)
-        five, behind, wins = np.array([one[1:] for one in told], np.float64).T
+        five, behind, wins, rank = np.array([one[1:] for one in told], np.float64).T
         one, nothing = np.ones(len(told), np.int64), np.full(len(told), np.nan)
         answers = Answers(first, one, np.zeros(0, np.int64))
         hit = (first == labels).astype(np.float64)
-        return View(answers, hit, five, behind, wins, nothing, nothing)
+        return View(answers, hit, five, behind, wins, rank, nothing, nothing)
 
-    def _told(self, said: Said, label: int, other: int) -> tuple[int, float, float, float]:
-        """The answer's number, then top5, background and wins as in `View`."""
+    def _told(self, said: Said, label: int, other: int) -> tuple[int, float, float, float, float]:
+        """The answer's number, then top5, background, wins and rank as in `View`."""
         own = said.of(label, said.rank)
         its = said.of(other, said.background_rank) if other >= 0 else np.nan
         first = self._first(said, label if own == 1 else other if its == 1 else None)
         five = _among(said, own, min(TOP, self.choices or self.classes))
         if other < 0:
-            return first, five, 0.0, 0.0
+            return first, five, 0.0, 0.0, own
         known = first != self.classes + SILENT
         chosen = float(first == other if known else its == 1 if its == its else np.nan)
-        return first, five, chosen, _wins(said, own, its)
+        return first, five, chosen, _wins(said, own, its), own
 
     def _first(self, said: Said, best: int | None) -> int:
         """The answer: as it was named, or, of a class of rank 1, as the ranks tell it."""
@@ -209,9 +209,9 @@ def _classes_of(answers: Sequence[Answer], origin: str, choices: int | None) -> 
 
 
 def _spelled(record: Mapping[str, Any], table: Labels) -> Record:
-    """A record whose label and background_label are spelled as the classes are."""
+    """A record whose label, background_label and still_label are spelled as the classes are."""
     made = dict(record)
-    for name in ("label", "background_label"):
+    for name in ("label", "background_label", "still_label"):
         if isinstance(made.get(name), str):
             made[name] = table.get(made[name]) or made[name]
     return made

@@ -16,8 +16,10 @@ from sbtools.evaluate import values
 from sbtools.evaluate.clips import TOP, Clips
 from sbtools.evaluate.metric import (
     ALWAYS,
+    DIFFERENCE,
     HIGHER,
     LOWER,
+    NUMBER,
     P_VIEW,
     PAGE,
     RATIO,
@@ -25,13 +27,13 @@ from sbtools.evaluate.metric import (
     SHARE,
     Metric,
 )
-from sbtools.evaluate.metrics import top_k_chance
+from sbtools.evaluate.metrics import rank_chance, top_k_chance
 from sbtools.registry import load, merged
 
-B_VIEW, PLAIN = "person-box", "plain"
+B_VIEW, PLAIN, STATIC = "person-box", "plain", "static"
 ENTRIES = "sbtools.metrics"
 CLASS, KIND = "class", "background_kind"
-ACCURACY, COVERAGE, BACKGROUND = "accuracy", "coverage", "background"
+ACCURACY, COVERAGE, BACKGROUND, RANK = "accuracy", "coverage", "background", "rank"
 PAIRS = "pairs"
 MASKING = "Masking background and objects to reduce static bias in zero-shot action recognition"
 STILLMIX = "Li et al. 2023 (StillMix): SCUBA, SCUFO and ConflFG"
@@ -42,6 +44,7 @@ PARTS: dict[str, Callable[[Clips, str], bool]] = {
     ACCURACY: lambda clips, view: True,
     COVERAGE: lambda clips, view: bool(np.isfinite(clips.views[view].covered).any()),
     BACKGROUND: lambda clips, view: bool((clips.background >= 0).any()),
+    RANK: lambda clips, view: view == STATIC,
 }
 """The parts of a view in a result, and of which clips they are told."""
 
@@ -52,6 +55,18 @@ def _half(classes: int) -> float:
 
 def _top5_chance(classes: int) -> float:
     return top_k_chance(classes, TOP)
+
+
+def _ranks(classes: int) -> tuple[float, float]:
+    return 1.0, float(classes)
+
+
+def _gap(title: str, view: str, about: str) -> Metric:
+    """top1 of plain less that of a view."""
+    return Metric(
+        title, f"top1 of plain less that of {view}, {about}", of="differences",
+        views=(view, PLAIN), unit=DIFFERENCE, chance=lambda classes: 0.0, shown=PAGE,
+    )  # fmt: skip
 
 
 METRICS: dict[str, Metric] = {
@@ -128,6 +143,43 @@ METRICS: dict[str, Metric] = {
         "ConflFG", "top1 of the variant conflfg: mean over its background kinds.", of="variants",
         variant="conflfg", by=KIND, chance=top_k_chance, direction=HIGHER, source=STILLMIX,
     ),
+    "still_rate": Metric(
+        "still named", "Share of clips of the variant conflfg that are taken for the class of the "
+        "foreground that stands still, still_label: mean over background kinds.",
+        values.still_named, of="variants", reads="still_rate", variant="conflfg", by=KIND,
+        needs="answer", fields=(values.STILL_LABEL,), chance=top_k_chance, direction=LOWER,
+    ),
+    "appearance_free": Metric(
+        "appearance-free", "top1 of the variant appearance-free, whose single frames are noise: "
+        "mean over its background kinds.", of="variants", variant="appearance-free", by=KIND,
+        chance=top_k_chance, direction=HIGHER, source="Ilic et al. 2022 (AFD), arXiv 2207.06261",
+    ),
+    "static_gap": _gap(
+        "static gap", STATIC, "one frame shown all along. A wide gap says that motion is used, or "
+        "that clips which stand still are strange to the model."
+    ),
+    "jitter_gap": _gap(
+        "jitter gap", "static-jitter", "one frame that is shifted a little: what stands still "
+        "without being strange for it."
+    ),
+    "shuffle_gap": _gap(
+        "shuffle gap", "shuffled", "the same frames in another order: what the order tells."
+    ),
+    "reverse_gap": _gap(
+        "reverse gap", "reversed", "the same frames backwards: what the direction tells."
+    ),
+    "true_rank": Metric(
+        "rank, static", "Mean place of the clip's class among the scores of the view static, 1 for "
+        "the highest; classes that score the same share the mean of their places. Above chance, "
+        "(K + 1) / 2, the label is still there to be read, turned round, where top1 is near 0.",
+        values.rank, group=RANK, views=(STATIC,), unit=NUMBER, needs="rank", drawn=True,
+        chance=rank_chance, ends=_ranks, shown=PAGE,
+    ),
+    "true_rank_scufo": Metric(
+        "rank, SCUFO", "The same of the variant scufo: mean over its background kinds.",
+        values.rank, of="variants", reads="true_rank", variant="scufo", by=KIND, unit=NUMBER,
+        needs="rank", drawn=True, chance=rank_chance, ends=_ranks, shown=PAGE,
+    ),
     "hor": Metric(
         "HOR", "top1 of the variant human-only divided by that of its originals.", of="pairs",
         reads="ratio", variant="human-only", unit=RATIO, drawn=True, direction=HIGHER,
@@ -139,8 +191,8 @@ METRICS: dict[str, Metric] = {
         source=PORTIONS,
     ),
     "variant": Metric(
-        "top1", "top1 of any other variant: mean over its background kinds.", of="variants",
-        by=KIND, chance=top_k_chance,
+        "top1", "top1 of any other variant: mean over its background kinds.", values.hit,
+        of="variants", by=KIND, chance=top_k_chance,
     ),
     "flip": Metric(
         "answer flips", "Share of pairs that are answered differently.", values.flip, of="pairs",
@@ -235,6 +287,10 @@ def _can_be_added(row: Metric) -> bool:
     return bool(made and kinds and by_class)
 
 
+RENAMED = {"top1_appearance-free": "appearance_free"}
+"""What results of old call a metric -> what it is called since."""
+
+
 def name_of(name: str, row: Metric, variant: str) -> str:
     """What a row of pairs or of variants is called in `metrics`."""
     if row.variant:
@@ -261,12 +317,14 @@ def title_of(metric: str) -> str:
 
 
 def fields() -> tuple[str, ...]:
-    """The fields of records that metrics of packages read."""
-    return tuple(dict.fromkeys(field for row in added().values() for field in row.fields))
+    """The fields of records that are to be kept for metrics, those of packages among them."""
+    more = (field for row in added().values() for field in row.fields)
+    return tuple(dict.fromkeys((values.STILL_LABEL, *more)))
 
 
 ORDER = tuple(name for name, row in METRICS.items() if row.views and row.of != "results")
-RATIOS = tuple(name for name, row in METRICS.items() if row.unit == RATIO)
+RATIOS = tuple(name for name, row in METRICS.items() if row.unit in (RATIO, NUMBER))
+"""What is printed as it is, not in percent."""
 LEFT_OUT = tuple(name for name, row in METRICS.items() if row.shown != ALWAYS)
 SELDOM_SHOWN = tuple(name for name, row in METRICS.items() if row.shown == SELDOM)
 OF_PAIRS = tuple(name for name, row in rows("pairs", PAIRS) if row.values and not row.variant)

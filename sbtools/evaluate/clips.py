@@ -11,7 +11,7 @@ import numpy as np
 
 from sbtools.errors import SbtoolsError, UsageError
 from sbtools.evaluate.intervals import clusters
-from sbtools.evaluate.metrics import Answers, Floats, Ints, top_k
+from sbtools.evaluate.metrics import Answers, Floats, Ints, rank, top_k
 from sbtools.records import Record
 from sbtools.store.rows_reader import Block, unusable
 
@@ -26,8 +26,9 @@ class View:
 
     hit, top5: float64 [N], expected hits. background: float64 [N], the probability that the answer
     is the background's class. wins: float64 [N], 1 where the background's class scores above the
-    label, 1/2 where equal. covered, area: float64 [N], NaN where not known. background and wins are
-    0 where a clip has no background of another class. What `Clips.lacking` names is NaN throughout.
+    label, 1/2 where equal. rank: float64 [N], the label's place, 1 for the first. covered, area:
+    float64 [N], NaN where not known. background and wins are 0 where a clip has no background of
+    another class. What `Clips.lacking` names is NaN throughout.
     """
 
     answers: Answers
@@ -35,6 +36,7 @@ class View:
     top5: Floats
     background: Floats
     wins: Floats
+    rank: Floats
     covered: Floats
     area: Floats
 
@@ -44,7 +46,7 @@ class View:
         return View(self.answers.take(places), **rest)
 
 
-_PER_CLIP = ("hit", "top5", "background", "wins", "covered", "area")
+_PER_CLIP = ("hit", "top5", "background", "wins", "rank", "covered", "area")
 
 
 class Seen(Protocol):
@@ -273,6 +275,7 @@ class _Scored:
             top_k(scores, labels, TOP),
             np.where(there, answers.share(other), 0.0),
             np.where(there, (its > own) + 0.5 * (its == own), 0.0),
+            rank(scores, labels),
             self.block.covered.get(name, unknown).astype(np.float64),
             self.block.area.get(name, unknown).astype(np.float64),
         )
@@ -305,5 +308,5 @@ def _leave_out(clips: Clips) -> None:
         clips.views[name] = replace(view, **columns)
 
 
-_NEEDED = {"five": "top5", "background": "background", "order": "wins"}
+_NEEDED = {"five": "top5", "background": "background", "order": "wins", "rank": "rank"}
 """What metrics need beside the answer -> its column of a view."""

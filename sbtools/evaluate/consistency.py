@@ -10,16 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sbtools.errors import DamagedError
+from sbtools.evaluate import invariants
+from sbtools.evaluate.close import equal, numbers, same
 from sbtools.evaluate.digest import ids_digest
 from sbtools.evaluate.metrics import Floats, Ints
 from sbtools.evaluate.summary import summary
 
 Result = Mapping[str, Any]
-TOLERANCE = 1e-9
-"""Of shares: sums over clips in another order."""
 
 
 def check(result: Result, where: str) -> None:
@@ -52,7 +51,7 @@ def _wrong(result: Result) -> Iterator[str]:
     if result["groups"] is not None:
         yield from _groups(result["groups"], views, clips["used"])
     yield from _pairs(result["pairs"] or {})
-    yield from _variants(result.get("variants") or {})
+    yield from invariants.wrong(result, _among(result))
     yield from _own(result)
     if result["per_clip"] is not None:
         yield from _clips(result)
@@ -84,7 +83,7 @@ class _View:
         cells = {name: view["confusion"][name] for name in ("label", "predicted", "count")}
         label = _places(cells["label"], classes)
         predicted = _places(cells["predicted"], classes + 1)
-        count = _numbers(cells["count"])
+        count = numbers(cells["count"])
         right = label == predicted
         self.view, self.among = view, among
         self.by_label = np.bincount(label, count, classes)
@@ -94,23 +93,23 @@ class _View:
     def wrong(self, result: Result) -> Iterator[str]:
         """Fields of the view that its confusion contradicts."""
         used, view, k = result["clips"]["used"], self.view, self.among
-        counts = _numbers(view["per_class"]["count"])
-        if sum(view["per_class"]["count"]) != used or not _same(counts, self.by_label, used):
+        counts = numbers(view["per_class"]["count"])
+        if sum(view["per_class"]["count"]) != used or not same(counts, self.by_label, used):
             yield "per_class.count"
         with np.errstate(invalid="ignore"):
             shares = self.right / np.where(counts > 0, counts, np.nan)
-        if not _same(_numbers(view["per_class"]["value"]), shares):
+        if not same(numbers(view["per_class"]["value"]), shares):
             yield "per_class.value"
         means = {"top1": self.right.sum() / used, "mean_class": np.nanmean(shares)}
         for name, value in means.items():
-            if not _is(view[name]["value"], value) or not _is(view[name]["chance"], 1 / k):
+            if not equal(view[name]["value"], value) or not equal(view[name]["chance"], 1 / k):
                 yield name
         for name in ("top1", "top5", "mean_class"):
             if view[name]["count"] != (used if view[name]["value"] is not None else 0):
                 yield f"{name}.count"
         top = view["top_class"]
         share = self.answers[result["classes"].index(top["class"])] / used
-        if not (_is(top["share"], share) and _is(top["share"], self.answers.max() / used)):
+        if not (equal(top["share"], share) and equal(top["share"], self.answers.max() / used)):
             yield "top_class"
 
 
@@ -118,27 +117,27 @@ def _between(result: Result) -> Iterator[str]:
     """Differences and ratios that are not those of their views."""
     top1 = {name: view["top1"]["value"] for name, view in result["views"].items()}
     for one in result["differences"]:
-        if not _is(one["value"], top1[one["view"]] - top1[one["versus"]]):
+        if not equal(one["value"], top1[one["view"]] - top1[one["versus"]]):
             yield f"differences: {one['view']}"
     for one in result["ratios"]:
-        if one["value"] is not None and not _is(
+        if one["value"] is not None and not equal(
             one["value"] * top1[one["versus"]], top1[one["view"]]
         ):
             yield f"ratios: {one['view']}"
 
 
 def _groups(groups: Mapping[str, Any], views: Mapping[str, Any], used: int) -> Iterator[str]:
-    count = _numbers(groups["count"])
+    count = numbers(groups["count"])
     if sum(groups["count"]) != used:
         yield "groups.count"
     for name, told in groups["views"].items():
-        value = _numbers(told["value"])
-        if not _is(views[name]["top1"]["value"], (value * count).sum() / used):
+        value = numbers(told["value"])
+        if not equal(views[name]["top1"]["value"], (value * count).sum() / used):
             yield f"groups.views.{name}.value"
         worst = value[groups["names"].index(told["worst"]["name"])]
-        if not (_is(told["worst"]["value"], worst) and _is(worst, value.min())):
+        if not (equal(told["worst"]["value"], worst) and equal(worst, value.min())):
             yield f"groups.views.{name}.worst"
-        if not _is(told["gap"]["value"], value.max() - value.min()):
+        if not equal(told["gap"]["value"], value.max() - value.min()):
             yield f"groups.views.{name}.gap"
 
 
@@ -148,23 +147,10 @@ def _pairs(pairs: Mapping[str, Any]) -> Iterator[str]:
         for name, view in told["views"].items():
             if each is None:
                 continue
-            flips = _numbers(each["views"][name]["flip"])
+            flips = numbers(each["views"][name]["flip"])
             known = np.count_nonzero(np.isfinite(flips))
-            if view["flip"]["count"] != known or not _is(view["flip"]["value"], flips.mean()):
+            if view["flip"]["count"] != known or not equal(view["flip"]["value"], flips.mean()):
                 yield f"pairs.{split}.views.{name}.flip"
-
-
-def _variants(variants: Mapping[str, Any]) -> Iterator[str]:
-    for name, told in variants.items():
-        counts = told["kinds"]["count"]
-        asked = told["used"] + told["failed"] + told["left_out"]
-        if told["asked"] != asked or sum(counts) != told["used"]:
-            yield f"variants.{name}.used"
-        for view, seen in told["views"].items():
-            kinds, top1 = _numbers(seen["value"]), seen["top1"]
-            mean = float(kinds.mean()) if kinds.size else np.nan
-            if top1["count"] != told["used"] or not _is(top1["value"], mean):
-                yield f"variants.{name}.views.{view}.top1"
 
 
 def _own(result: Result) -> Iterator[str]:
@@ -173,12 +159,12 @@ def _own(result: Result) -> Iterator[str]:
     parts += [(f"_{name}", told.get("per_pair")) for name, told in (result["pairs"] or {}).items()]
     for ending, part in parts:
         for name, values in ((part or {}).get("metrics") or {}).items():
-            known = _numbers(values)
+            known = numbers(values)
             known = known[np.isfinite(known)]
             told = result["metrics"].get(name + ending)
             if (told["count"] if told else 0) != len(known):
                 yield f"metrics.{name}{ending}.count"
-            elif len(known) and not told["by"] and not _is(told["value"], float(known.mean())):
+            elif len(known) and not told["by"] and not equal(told["value"], float(known.mean())):
                 yield f"metrics.{name}{ending}.value"
 
 
@@ -195,18 +181,28 @@ def _clips(result: Result) -> Iterator[str]:
         view = result["views"][name]
         if view["per_class"]["count"] != counts.tolist():
             yield f"views.{name}.per_class.count"
-        top1, top5 = (_numbers(rows[hits]) for hits in ("top1", "top5"))
+        top1, top5 = (numbers(rows[hits]) for hits in ("top1", "top5"))
         by_class = np.bincount(label, top1, classes)
-        value = np.where(counts > 0, _numbers(view["per_class"]["value"]), 0.0)
-        if not _same(by_class, value * counts, used):
+        value = np.where(counts > 0, numbers(view["per_class"]["value"]), 0.0)
+        if not same(by_class, value * counts, used):
             yield f"views.{name}.per_class.value"
-        if not _is(view["top5"]["value"], top5.mean()):
+        if not equal(view["top5"]["value"], top5.mean()):
             yield f"views.{name}.top5"
         predicted, sure = _places(rows["predicted"], classes + 1), top1 == 1
         if (predicted[sure] != label[sure]).any():
             yield f"per_clip.views.{name}.predicted"
+        if "true_rank" in view and not _ranked(view["true_rank"], numbers(rows["rank"]), used):
+            yield f"views.{name}.true_rank"
         if view["ties"] == 0 and not _counted(view["confusion"], label, predicted, classes):
             yield f"views.{name}.confusion"
+
+
+def _ranked(told: Result, ranks: Floats, used: int) -> bool:
+    """Whether a mean rank is that of the clips, or null where theirs are."""
+    known = ranks if told["value"] is not None else ranks[np.isfinite(ranks)]
+    count = used if told["value"] is not None else 0
+    right = len(ranks) == used and told["count"] == count
+    return right and (equal(told["value"], float(known.mean())) if len(known) else True)
 
 
 def _counted(confusion: Result, label: Ints, predicted: Ints, classes: int) -> bool:
@@ -214,12 +210,7 @@ def _counted(confusion: Result, label: Ints, predicted: Ints, classes: int) -> b
     width = classes + 1
     cells, count = np.unique(label * width + predicted, return_counts=True)
     told = _places(confusion["label"], classes) * width + _places(confusion["predicted"], width)
-    return np.array_equal(cells, told) and np.array_equal(count, _numbers(confusion["count"]))
-
-
-def _numbers(values: Sequence[float | None]) -> Floats:
-    """float64; NaN for null."""
-    return np.array([np.nan if value is None else value for value in values], np.float64)
+    return np.array_equal(cells, told) and np.array_equal(count, numbers(confusion["count"]))
 
 
 def _places(values: Sequence[int], below: int) -> Ints:
@@ -228,12 +219,3 @@ def _places(values: Sequence[int], below: int) -> Ints:
     if found.size and not 0 <= found.min() <= found.max() < below:
         raise ValueError("not a class number")
     return found
-
-
-def _same(one: NDArray[Any], other: NDArray[Any], scale: float = 1.0) -> bool:
-    return bool(np.allclose(one, other, rtol=0, atol=TOLERANCE * scale, equal_nan=True))
-
-
-def _is(told: float | None, value: float) -> bool:
-    """Whether a number is there and is the value, or is null where the value is NaN."""
-    return _same(_numbers([told]), np.array([value]))

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sbtools.evaluate.clips import Clips
+from sbtools.evaluate.clips import NO_GROUP, Clips
 from sbtools.evaluate.metric import Pairs
 
 Fault = tuple[str, str]
@@ -19,7 +19,8 @@ def split(clips: Clips) -> tuple[Clips, Pairs | None]:
     A counterpart may have counterparts of its own. One whose original failed, was left out, is not
     there, stands twice or leads back to it goes among `excluded`, with the reason, and so do its
     own: none is paired with another. Where all clips are counterparts, those whose originals are
-    not there are nobody's: a benchmark without its originals.
+    not there are nobody's: a benchmark without its originals. A counterpart that tells no group is
+    of that of its original.
     """
     place = {id: at for at, id in enumerate(clips.ids)}
     partners = _partners(clips, place)
@@ -33,6 +34,7 @@ def split(clips: Clips) -> tuple[Clips, Pairs | None]:
         else:
             ours.append(at)
             theirs.append(place[partner])
+    _inherit(clips, partners, faults, place)
     found = Pairs(clips.take(theirs), clips.take(ours)) if ours else None
     return clips.take(main), found
 
@@ -73,6 +75,16 @@ def _faults(clips: Clips, partners: Sequence[str], place: Mapping[str, int]) -> 
                 fault = "missing", f"{name} was left out, its original"
             found[here], done[here] = fault, True
     return found
+
+
+def _inherit(
+    clips: Clips, partners: Sequence[str], faults: Sequence[Fault | None], place: Mapping[str, int]
+) -> None:
+    for start in range(len(clips.groups)):
+        at = start
+        while clips.groups[at] == NO_GROUP and partners[at] and faults[at] is None:
+            at = place[partners[at]]
+        clips.groups[start] = clips.groups[at]
 
 
 def _told(clips: Clips, at: int, fault: Fault) -> dict[str, Any]:

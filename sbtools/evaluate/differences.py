@@ -18,7 +18,7 @@ from sbtools.errors import UsageError
 from sbtools.evaluate import seeds
 from sbtools.evaluate.combine import unlike
 from sbtools.evaluate.intervals import LEVEL, Estimate, Sources
-from sbtools.evaluate.metric import NUMBER, RATIO, SHARE
+from sbtools.evaluate.metric import DIFFERENCE, NUMBER, RATIO, SHARE
 from sbtools.evaluate.metrics import Floats
 from sbtools.evaluate.outcomes import (
     Arm,
@@ -46,7 +46,12 @@ TWO: dict[str, tuple[float, ...]] = {"a": (1, 0), "b": (0, 1), "difference": (-1
 """What is told of the means of the arms, with the sign of each."""
 OF_THE_SEED = ("seed", "weights", "weights_sha256")
 """Of the settings of a training: what may differ from seed to seed."""
-ENDS = {SHARE: (0.0, 1.0), RATIO: (0.0, math.inf), NUMBER: (-math.inf, math.inf)}
+ENDS = {
+    SHARE: (0.0, 1.0),
+    DIFFERENCE: (-1.0, 1.0),
+    RATIO: (0.0, math.inf),
+    NUMBER: (-math.inf, math.inf),
+}
 """What a metric of a unit can be."""
 
 Four = Sequence[Result]

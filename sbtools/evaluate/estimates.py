@@ -16,13 +16,14 @@ from sbtools.evaluate.catalogue import CLASS, KIND
 from sbtools.evaluate.clips import Clips
 from sbtools.evaluate.intervals import Estimate, Sources, Statistics
 from sbtools.evaluate.metric import SHARE, Pairs
-from sbtools.evaluate.metrics import Floats, Ints
+from sbtools.evaluate.metrics import Ints
 from sbtools.evaluate.shares import EDGE, difference, shares
 from sbtools.evaluate.statistics import (
     PLAIN,
     ClipStatistics,
     Column,
     GroupStatistics,
+    KindStatistics,
     PairStatistics,
 )
 
@@ -45,6 +46,8 @@ def of_clips(
         if name in found and column.row.drawn and not _flat(found[name]):
             continue
         if column.row.unit != SHARE:
+            if name in found:
+                found[name] = of_ends(found[name], column, nobody, sources, clips.among, level)
             continue
         made = share_of(column, sources, nobody, 1, by.get(column.row.by), level).at(0)
         found[name] = replace(made, value=found[name].value) if name in found else made
@@ -151,9 +154,27 @@ def _flat(found: Estimate) -> bool:
     return bool(found.high - found.low <= EDGE)
 
 
-def means(values: Floats, kinds: Ints, sources: Sources, level: float) -> tuple[Estimate, Estimate]:
-    """The mean of each kind, float64 [kinds], and the mean of those means, a scalar."""
-    ones, count = np.ones(len(values)), int(kinds.max(initial=0)) + 1
-    each = shares(values, ones, sources, kinds, count, level)
-    weights = 1 / np.bincount(kinds, minlength=count)[kinds]
-    return each, shares(values, weights, sources, level=level).at(0)
+def of_kinds(
+    column: Column, kinds: Ints, sources: Sources, drawing: Drawing, level: float, classes: int = 0
+) -> Estimate:
+    """The mean of the means of each background kind, a scalar, of shares or of numbers of whose
+    ends the number of classes decides."""
+    nobody = np.zeros(len(kinds), np.int64)
+    if column.row.unit == SHARE:
+        return share_of(column, sources, nobody, 1, kinds, level).at(0)
+    found = drawing(KindStatistics(column, kinds, sources))["mean"]
+    return of_ends(found, column, kinds, sources, classes, level)
+
+
+def of_ends(
+    found: Estimate, column: Column, kinds: Ints, sources: Sources, classes: int, level: float
+) -> Estimate:
+    """A number of whose interval all draws agree: where it has ends, that of a share, stretched."""
+    least, most = column.row.ends(classes) if column.row.ends else (0.0, 0.0)
+    if most <= least or not _flat(found):
+        return found
+    nobody, span = np.zeros(len(kinds), np.int64), most - least
+    scaled = replace(column, values=np.clip((column.values - least) / span, 0.0, 1.0))
+    made = share_of(scaled, sources, nobody, 1, kinds, level).at(0)
+    low, high = (least + span * end for end in (made.low, made.high))
+    return replace(found, low=low, high=high, method=made.method)

@@ -10,12 +10,13 @@ import textwrap
 from pathlib import Path
 
 from sbtools.evaluate.catalogue import KIND, METRICS
-from sbtools.evaluate.metric import P_VIEW, RATIO, Metric
+from sbtools.evaluate.metric import DIFFERENCE, NUMBER, P_VIEW, RATIO, Metric
 from sbtools.files import write_whole
 from sbtools.protocols import BACKGROUNDS, PROTOCOLS, SHOWN, Protocol, find
 
 FIRST = '.\\" made by python -m sbtools.evaluate.manual:\n'
 LAST = '.\\" up to here\n'
+UNITS = {RATIO: "a ratio", NUMBER: "a number", DIFFERENCE: "a difference (-1 to 1)"}
 NAMES = {"flip": "flip_VARIANT", "variant": "top1_VARIANT"}
 
 
@@ -26,7 +27,7 @@ def listed() -> str:
 
 
 def _entry(name: str, row: Metric) -> str:
-    told = ["a ratio"] if row.unit == RATIO else []
+    told = [UNITS[row.unit]] if row.unit in UNITS else []
     told.append("the P view" if row.views[0] == P_VIEW else f"view {row.views[0]}")
     told += [f"where records have {field}" for field in row.fields]
     told += [f"{row.direction} is better"] if row.direction else []

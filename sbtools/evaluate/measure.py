@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 
 from sbtools.errors import SbtoolsError, UsageError
-from sbtools.evaluate import counterparts, estimates, result, sections, statistics
+from sbtools.evaluate import counterparts, estimates, invariants, result, sections, statistics
 from sbtools.evaluate.answers import Answered
 from sbtools.evaluate.catalogue import B_VIEW, PLAIN, fields
 from sbtools.evaluate.clips import Clips, gather
 from sbtools.evaluate.intervals import DRAWS, LEVEL, Sources, bootstrap
 from sbtools.evaluate.metric import NEEDS, Pairs
-from sbtools.evaluate.pair_sections import PairSections, variants
+from sbtools.evaluate.pair_sections import PairSections
 from sbtools.evaluate.scores import Scores
 from sbtools.evaluate.summary import summary
+from sbtools.evaluate.variant_sections import variants
 from sbtools.evaluate.warn import warnings
 
 P_VIEWS = ("bg", "bg+obj")
@@ -69,7 +70,7 @@ def from_scores(
     told["pairs"], of_pairs = _pairs(found, rest, run, level)
     if found and not (main.background >= 0).any():
         _tell_swapped(told["views"], found.counterparts, rest, run, level)
-    told |= {"variants": made} if (made := variants(parts, sources, level)) else {}
+    told |= {"variants": made} if (made := variants(parts, sources, run, level)) else {}
     told["clips"] = _clips(main, found, sources)
     told["dataset"] = {"name": _only(main.datasets), "split": _only(set(main.splits) - {""})}
     told["protocol"] = {
@@ -97,6 +98,8 @@ def _answers(said: Answered, metrics: Mapping[str, Any], clips: Clips) -> dict[s
 
 def _finished(told: dict[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
     made = result.make({**told, "warnings": []}, about)
+    for field in invariants.wrong(made, result.among(made)):
+        raise SbtoolsError(f"{field} is not what the rest says: an error of sbtools, report it")
     made["warnings"] = warnings(made)
     return made
 
@@ -160,7 +163,7 @@ def _pairs(
     splits, keys = sorted(set(names)), estimates.numbered(names, len(names))
     columns = statistics.of_pairs(found)
     made = estimates.of_pairs(found, columns, keys, len(splits), sources, run, level)
-    told = PairSections(splits, keys, columns, made)
+    told = PairSections(splits, keys, columns, made, sources, level)
     return told.pairs(found), told.own(two.among)
 
 

@@ -12,7 +12,7 @@ from sbtools.errors import UsageError
 from sbtools.evaluate.clips import Clips
 from sbtools.evaluate.metrics import Floats
 
-SHARE, RATIO, NUMBER = "share", "ratio", "number"
+SHARE, RATIO, NUMBER, DIFFERENCE = "share", "ratio", "number", "difference"
 ALWAYS, PAGE, SELDOM = "always", "page", "seldom"
 HIGHER, LOWER = "higher", "lower"
 P_VIEW = "p_view"
@@ -22,6 +22,7 @@ NEEDS = {
     "five": "whether the label is among the five best",
     "background": "whether the background's class is the answer",
     "order": "which of the label and the background's class stands higher",
+    "rank": "which place the label has among the classes",
 }
 """What a metric can be computed from: all of it is in scores, some of it in answers."""
 
@@ -54,18 +55,20 @@ class Metric:
     about      a sentence for the manual
     values     of (Clips, view) float64 [N], or of (Pairs, view) float64 [P]: what the number is the
                mean of; NaN where a clip does not count. None where it is made of other rows
-    of         clips, pairs; of our own rows also view (`reads` in another view), ratios, groups,
-               variants, results
+    of         clips, pairs; of our own rows also view (`reads` in another view), ratios,
+               differences, groups, variants, results
     group      the part of a result that holds it, where it is told of every view
     views      the view that it is read from ("p_view": that of P-top1), then those that it needs
                besides; none where it stands in `group` alone
     fields     of the records; `clips.fields[name]` is a list of their values, None where absent
     by         class, background_kind: the mean of the means of these, each of the same weight
     variant    of counterparts: the variant that it is of alone; "" for all
-    unit       share (0 to 1, printed in percent), ratio, or number (printed as it is)
+    unit       share (0 to 1, printed in percent), ratio, or number (printed as it is); of our own
+               rows also difference (-1 to 1, in percent)
     needs      what must be known of each clip: one of NEEDS
     drawn      whether its interval is the bootstrap's; that of a share is exact otherwise
     chance     of the number of classes: what a uniform guess has, or None
+    ends       of the number of classes: the least and the most of a number, where it has such
     direction  higher or lower: what is better; "" where neither is
     source     where it is from
     shown      always; page, not in tables of text; seldom, in csv and by name alone
@@ -85,6 +88,7 @@ class Metric:
     needs: str = "right"
     drawn: bool = False
     chance: Callable[[int], float | None] = no_chance
+    ends: Callable[[int], tuple[float, float]] | None = None
     direction: str = ""
     source: str = ""
     shown: str = ALWAYS

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,10 +85,23 @@ def top_k(scores: NDArray[np.floating], labels: Ints, k: int) -> Floats:
 
     With a scores above the label's and e equal to it, itself included: (k - a) / e, in 0 to 1.
     """
-    own = np.take_along_axis(scores, labels[:, None], 1)
-    above = np.count_nonzero(scores > own, 1)
-    equal = np.count_nonzero(scores == own, 1)
+    above, equal = _standing(scores, labels)
     return np.clip((min(k, scores.shape[1]) - above) / equal, 0.0, 1.0)
+
+
+def rank(scores: NDArray[np.floating], labels: Ints) -> Floats:
+    """float64 [N]: the place of the label among scores [N, K], 1 for the highest, K for the lowest.
+
+    Classes that score the same share the mean of their places: a + (e + 1) / 2, as in `top_k`.
+    """
+    above, equal = _standing(scores, labels)
+    return above + (equal + 1) / 2
+
+
+def _standing(scores: NDArray[np.floating], labels: Ints) -> tuple[NDArray[Any], NDArray[Any]]:
+    """How many scores are above the label's, and how many equal it, itself included."""
+    own = np.take_along_axis(scores, labels[:, None], 1)
+    return np.count_nonzero(scores > own, 1), np.count_nonzero(scores == own, 1)
 
 
 def agreement(a: Answers, b: Answers) -> Floats:
@@ -139,6 +153,11 @@ def harmonic_mean(a: Floats, b: Floats) -> Floats:
     """2ab / (a + b), as of base and novel classes; 0 where both are 0, NaN where one is."""
     total = np.asarray(a + b, np.float64)
     return np.divide(2 * a * b, total, out=np.zeros_like(total), where=total != 0)
+
+
+def rank_chance(classes: int) -> float:
+    """The mean rank of a uniform guess: (K + 1) / 2."""
+    return (classes + 1) / 2
 
 
 def top_k_chance(classes: int, k: int = 1) -> float:

@@ -1,26 +1,23 @@
-"""The sections of a result on counterparts: pairs, and variants with their background kinds."""
+"""The section of a result on pairs of clips and their counterparts."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from sbtools.evaluate.breakdown import Cells, by_cell
 from sbtools.evaluate.catalogue import METRICS, OF_PAIRS, OF_VARIANTS
-from sbtools.evaluate.clips import Clips
-from sbtools.evaluate.estimates import means, numbered
 from sbtools.evaluate.intervals import Estimate, Sources
 from sbtools.evaluate.metric import Pairs
-from sbtools.evaluate.metrics import Floats, Ints, top_k_chance
+from sbtools.evaluate.metrics import Ints
 from sbtools.evaluate.sections import (
     Measure,
     counterpart_fields,
     hits,
     measure,
     near_chance,
-    numbers,
     own,
     own_values,
     unknown,
@@ -28,7 +25,9 @@ from sbtools.evaluate.sections import (
 from sbtools.evaluate.statistics import Column
 
 Columns = Mapping[str, Column]
-NO_KIND = "(none)"
+OF_CELLS = ("original", "counterpart", "contrasted")
+"""What pairs of a variant are told of by background kind and by group: the shares between which
+contrasted lies, original - counterpart <= contrasted <= original, and itself."""
 
 
 class PairSections:
@@ -40,29 +39,52 @@ class PairSections:
         keys: Ints,
         columns: Columns,
         found: Mapping[str, Sequence[Estimate]],
+        sources: Sources,
+        level: float,
     ) -> None:
         self.splits, self.keys, self.columns, self.found = splits, keys, columns, found
+        self.sources, self.level = sources, level
         self.counts = {
             name: np.bincount(keys, column.counts, len(splits)) for name, column in columns.items()
         }
         self.places = _places([splits[key] for key in keys.tolist()])
 
     def pairs(self, pairs: Pairs) -> dict[str, Any]:
-        """Flips and hits, and ratios of those that have a variant, by kind of counterparts."""
+        """By kind of counterparts: flips and hits, and of those that have a variant ratios, and
+        OF_CELLS by background kind and by group."""
         named = {*pairs.counterparts.variants} - {""}
-        return {
-            split: {
-                "views": {
-                    view: {
-                        key: self._measure(view, key, place, pairs)
-                        for key in (*OF_PAIRS, *(OF_VARIANTS if split in named else ()))
-                    }
-                    for view in pairs.counterparts.views
-                },
-                "per_pair": self._each(pairs, self.places[split]),
+        made = {}
+        for place, split in enumerate(self.splits):
+            told = self._cells(pairs, self.places[split]) if split in named else {}
+            keys = (*OF_PAIRS, *(OF_VARIANTS if split in named else ()))
+            views = {
+                view: {
+                    **{key: self._measure(view, key, place, pairs) for key in keys},
+                    **{what: self._by(view, split, *cells) for what, cells in told.items()},
+                }
+                for view in pairs.counterparts.views
             }
-            for place, split in enumerate(self.splits)
-        }
+            names = {what: cells.told() for what, (cells, _) in told.items()}
+            each = self._each(pairs, self.places[split])
+            made[split] = {"views": views, **names, "per_pair": each}
+        return made
+
+    def _cells(self, pairs: Pairs, places: list[int]) -> dict[str, tuple[Cells, Ints | None]]:
+        """kinds, and groups where there are any, over each of which its kinds' means are taken."""
+        two = pairs.counterparts.take(places)
+        kinds = Cells.of(two.kinds or [""] * len(two))
+        groups = {"groups": (Cells.of(two.groups), kinds.codes)} if two.groups else {}
+        return {"kinds": (kinds, None), **groups}
+
+    def _by(self, view: str, split: str, cells: Cells, by: Ints | None) -> dict[str, Any]:
+        """OF_CELLS of each name; the last with its intervals."""
+        places, made = self.places[split], {}
+        sources = self.sources.take(np.array(places, np.int64))
+        for name in OF_CELLS:
+            made[name] = by_cell(
+                self.columns[f"{view}/{name}"].take(places), sources, cells, self.level, by
+            )
+        return {name: one if name == "contrasted" else one["value"] for name, one in made.items()}
 
     def own(self, classes: int) -> dict[str, Measure]:
         """The metrics of packages, NAME_SPLIT, where any pair counts."""
@@ -101,63 +123,9 @@ class PairSections:
         }
 
 
-def variants(clips: Sequence[Clips], sources: Sources, level: float) -> dict[str, Any] | None:
-    """{VARIANT: {asked, failed, left_out, used, kinds, views}} of all clips that have one; None
-    where none has.
-
-    kinds: names and counts of background kinds, those of clips that tell none under "(none)".
-    views: by name top1, the mean of the kinds' means, and value, low and high, a list each by
-    kind.
-    """
-    names, kinds = (
-        [text for part in clips for text in getattr(part, field) or [""] * len(part)]
-        for field in ("variants", "kinds")
-    )
-    hits = {
-        view: np.concatenate([part.views[view].hit for part in clips]) for view in clips[0].views
-    }
-    gone = {
-        what: Counter(told["variant"] for told in getattr(clips[0], what) if "variant" in told)
-        for what in ("failed", "excluded")
-    }
-    made, there = {}, _places(names)
-    for variant in sorted({*there, *gone["failed"], *gone["excluded"]} - {""}):
-        places = np.array(there.get(variant, []), np.int64)
-        failed, left_out = (gone[what][variant] for what in ("failed", "excluded"))
-        some = {view: values[places] for view, values in hits.items()} if len(places) else {}
-        own = [kinds[at] for at in places.tolist()]
-        chance = top_k_chance(clips[0].among)
-        made[variant] = {
-            "asked": len(places) + failed + left_out,
-            "failed": failed,
-            "left_out": left_out,
-            "used": len(places),
-            **_of_variant(some, own, sources.take(places), chance, level),
-        }
-    return made or None
-
-
 def _places(names: Sequence[str]) -> dict[str, list[int]]:
     """Where each of the names stands."""
     found: dict[str, list[int]] = {}
     for at, name in enumerate(names):
         found.setdefault(name, []).append(at)
     return found
-
-
-def _of_variant(
-    hits: Mapping[str, Floats], kinds: Sequence[str], sources: Sources, chance: float, level: float
-) -> dict[str, Any]:
-    codes, views = numbered(kinds, len(kinds)), {}
-    for view, values in hits.items():
-        each, mean = means(values, codes, sources, level)
-        views[view] = {
-            "top1": measure(mean, len(values), chance),
-            "value": numbers(each.value),
-            "low": numbers(each.low),
-            "high": numbers(each.high),
-            "method": each.method,
-        }
-    counts = Counter(kinds)
-    told = {"names": [name or NO_KIND for name in sorted(counts)]}
-    return {"kinds": {**told, "count": [counts[name] for name in sorted(counts)]}, "views": views}

@@ -19,18 +19,23 @@ is {"value", "interval": [low, high] | null, "chance", "count"}, with "reason" w
                 measured, and those of packages, with "title", "unit" and "direction"
     views      {NAME: {top1, top5, mean_class, per_class: {count, value, low, high},
                 confusion: {label, predicted, count}, coverage: null | {frames, area, empty,
-                covered, unknown}, background: null | {shacc, sberr, bg_wins}, ties, top_class}}
+                covered, unknown}, background: null | {shacc, sberr, bg_wins}, ties, top_class;
+                of static true_rank}}
     differences [{view, versus, metric, value, interval, count, discordant, exact, mid_p,
                   detectable}]
     ratios     [{view, versus, metric, value, interval, chance, count}]
     groups     null | {field, names, count, views: {NAME: {value, low, high, worst, gap}}}
     pairs      null | {VARIANT or SPLIT: {views: {NAME: {flip, both, original, counterpart; of a
-                variant ratio and contrasted}},
+                variant ratio, contrasted, and kinds and perhaps groups: {original, counterpart,
+                contrasted: {value, low, high, method}}}},
+                kinds, perhaps groups: {names, count},
                 per_pair: null | {id, source, views: {NAME: {flip}}}}}
-    per_clip   null | {id, source, label, views: {NAME: {top1, top5, predicted}}}; here and in
-                per_pair, perhaps, pair_of, variant, background_kind, metrics: {NAME: [values]}
-    variants   perhaps {VARIANT: {asked, failed, left_out, used, kinds: {names, count},
-                views: {NAME: {top1, value, low, high, method}}}}
+    per_clip   null | {id, source, label, views: {NAME: {top1, top5, predicted; of static rank}}};
+                here and in per_pair, perhaps, pair_of, variant, background_kind, metrics: {NAME:
+                [values]}
+    variants   perhaps {VARIANT: {asked, failed, left_out, used, kinds, perhaps groups: {names,
+                count}, views: {NAME: {top1, value, low, high, method, perhaps groups: {value, low,
+                high, method}; of conflfg still_rate, of scufo true_rank}}}}
     bootstrap  {draws, level, seed, unit}
     warnings   [{kind, message}]
     scores     null | {store, digest}
@@ -56,6 +61,7 @@ from typing import Any
 from sbtools import __version__, revision
 from sbtools.errors import DamagedError, SbtoolsError, UsageError
 from sbtools.evaluate import consistency
+from sbtools.evaluate.catalogue import RENAMED
 from sbtools.evaluate.digest import FIELD, as_written, digest, ids_digest
 from sbtools.store.output import read_regular, write_whole
 
@@ -185,10 +191,21 @@ def read(path: str) -> dict[str, Any]:
         raise UsageError(f"{path}: {fault.strerror or fault}") from None
     found, text = _parsed(data, path)
     check(found, path)
-    if FIELD in found or not unchecked(found):
+    held = FIELD in found or not unchecked(found)
+    if held:
         _require_digest(found, text, path)
+    found["metrics"] = _renamed(found["metrics"])
+    if held:
         consistency.check(found, path)
     return _with_usual({name: value for name, value in found.items() if name != FIELD})
+
+
+def _renamed(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Metrics by the names that they have today."""
+    return {
+        name if RENAMED.get(name, name) in metrics else RENAMED[name]: one
+        for name, one in metrics.items()
+    }
 
 
 _USUAL: dict[str, Any] = {

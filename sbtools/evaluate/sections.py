@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sbtools.evaluate.catalogue import ACCURACY, BACKGROUND, COVERAGE, PARTS, rows
+from sbtools.evaluate.catalogue import ACCURACY, BACKGROUND, COVERAGE, PARTS, RANK, rows
 from sbtools.evaluate.clips import TOP, Clips
 from sbtools.evaluate.intervals import Estimate
 from sbtools.evaluate.metric import NEEDS, SHARE, Metric
@@ -98,6 +98,7 @@ def view(name: str, clips: Clips, columns: Columns, found: Estimates) -> dict[st
         if COVERAGE in parts
         else None,
         "background": parts.get(BACKGROUND),
+        **parts.get(RANK, {}),
         "ties": float(np.mean(seen.answers.ties > 1)),
         "top_class": {
             "class": clips.classes[int(answered.argmax())],
@@ -178,6 +179,7 @@ def per_clip(clips: Clips, columns: Columns) -> dict[str, Any]:
                 "top1": hits(view.hit),
                 "top5": hits(view.top5),
                 "predicted": np.minimum(view.answers.first, len(clips.classes)).tolist(),
+                **({"rank": numbers(view.rank)} if f"{name}/true_rank" in columns else {}),
             }
             for name, view in clips.views.items()
         },

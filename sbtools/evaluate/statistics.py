@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,15 @@ from sbtools.evaluate.intervals import Sources, Sums, ratio
 from sbtools.evaluate.metric import Metric, Pairs
 from sbtools.evaluate.metrics import Floats, Ints
 
-__all__ = ["PLAIN", "ClipStatistics", "Column", "GroupStatistics", "PairStatistics"]
+__all__ = [
+    "PLAIN",
+    "ClipStatistics",
+    "Column",
+    "GroupStatistics",
+    "KindStatistics",
+    "PairStatistics",
+    "joined",
+]
 
 
 @dataclass(frozen=True)
@@ -40,10 +48,21 @@ class Column:
         known = np.isfinite(found) & (row.needs not in lacking)
         return cls(row, np.where(known, found, 0.0), known.astype(np.float64), own)
 
+    def take(self, places: Sequence[int]) -> Column:
+        """Of some of the clips or pairs."""
+        some = list(places)
+        return replace(self, values=self.values[some], counts=self.counts[some])
+
     @property
     def number(self) -> int:
         """Of those that count."""
         return int(self.counts.sum())
+
+
+def joined(parts: Sequence[Column]) -> Column:
+    """Columns of one row on several clips, one after another."""
+    values = np.concatenate([part.values for part in parts])
+    return replace(parts[0], values=values, counts=np.concatenate([p.counts for p in parts]))
 
 
 def of_clips(clips: Clips) -> dict[str, Column]:
@@ -140,6 +159,21 @@ def mean_of_defined(values: Floats) -> Floats:
     """The mean over the last axis of what is not NaN; NaN where nothing is."""
     known = np.isfinite(values)
     return ratio(np.where(known, values, 0.0).sum(-1), known.sum(-1).astype(np.float64))
+
+
+class KindStatistics:
+    """Of weights [B, G]: mean [B], of the means of each background kind that has clips."""
+
+    def __init__(self, column: Column, kinds: Ints, sources: Sources) -> None:
+        count = int(kinds.max(initial=0)) + 1
+        self.width = 2 * count
+        table = np.stack([column.values, column.counts], 1)
+        self._sums = Sums(table, sources, kinds, count)
+
+    def __call__(self, weights: Floats) -> dict[str, Floats]:
+        """The statistic of each row of weights."""
+        sums = self._sums(weights)
+        return {"mean": mean_of_defined(ratio(sums[..., 0], sums[..., 1]))}
 
 
 class GroupStatistics:

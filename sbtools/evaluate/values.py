@@ -9,6 +9,9 @@ from sbtools.evaluate.clips import Clips
 from sbtools.evaluate.metric import Pairs
 from sbtools.evaluate.metrics import Floats, agreement, both
 
+STILL_LABEL = "still_label"
+"""Of records: the class of the foreground that stands still, see sbtools-records(5)."""
+
 
 def hit(clips: Clips, view: str) -> Floats:
     """Whether the answer is right."""
@@ -37,6 +40,22 @@ def background_wins(clips: Clips, view: str) -> Floats:
 
 def _other(clips: Clips, values: Floats) -> Floats:
     return np.where(clips.background >= 0, values, np.nan)
+
+
+def still_named(clips: Clips, view: str) -> Floats:
+    """Whether the answer is the class of the foreground that stands still, where that is another
+    than the clip's own."""
+    numbers = {name: at for at, name in enumerate(clips.classes)}
+    told = clips.fields.get(STILL_LABEL) or [None] * len(clips)
+    known = [numbers.get(name, -1) if isinstance(name, str) else -1 for name in told]
+    still = np.array(known, np.int64)
+    share = clips.views[view].answers.share(np.maximum(still, 0))
+    return np.where((still >= 0) & (still != clips.labels), share, np.nan)
+
+
+def rank(clips: Clips, view: str) -> Floats:
+    """The place of the label among the classes, 1 for the first."""
+    return clips.views[view].rank
 
 
 def covered_frames(clips: Clips, view: str) -> Floats:

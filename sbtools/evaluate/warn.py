@@ -9,12 +9,13 @@ import numpy as np
 
 FEW_SOURCES = 50
 MANY_TIES = 0.01
+SCUFO = "scufo"
 
 
 def warnings(found: Mapping[str, Any]) -> list[dict[str, str]]:
     """Each as {"kind", "message"}, of a result without them."""
     told = [*_of_shards(found), *_of_clips(found), *_of_masks(found), *_of_views(found)]
-    told += [*_of_backgrounds(found), *_of_answers(found)]
+    told += [*_of_variants(found), *_of_backgrounds(found), *_of_answers(found)]
     training = found.get("training") or {}
     if training.get("select") == "eval-as-published":
         told.append(("selected-on-test", "the epoch was chosen on the clips that are judged here"))
@@ -113,6 +114,23 @@ def _of_views(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                     "is still there to be read, turned round"
                 ),
             )
+
+
+def _of_variants(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """SCUFO of which the label can be read, turned round: below half of chance."""
+    for view, seen in found.get("variants", {}).get(SCUFO, {}).get("views", {}).items():
+        top1, rank = seen["top1"], seen.get("true_rank", {})
+        ends = top1["interval"]
+        if not ends or top1["value"] >= top1["chance"] / 2 or ends[1] >= top1["chance"]:
+            continue
+        told = ""
+        if rank.get("value") is not None:
+            told = f"; its class is in place {rank['value']:.1f}, {rank['chance']:g} by chance"
+        yield (
+            "below-chance",
+            f"variant {SCUFO}, view {view}: top1 {top1['value']:.2%} is below half of chance "
+            f"({top1['chance']:.2%}): what stands still names what the clip is not{told}",
+        )
 
 
 def _below_chance(view: Mapping[str, Any]) -> bool:
