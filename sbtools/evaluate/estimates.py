@@ -155,15 +155,24 @@ def _flat(found: Estimate) -> bool:
 
 
 def of_kinds(
-    column: Column, kinds: Ints, sources: Sources, drawing: Drawing, level: float, classes: int = 0
-) -> Estimate:
-    """The mean of the means of each background kind, a scalar, of shares or of numbers of whose
-    ends the number of classes decides."""
+    columns: Mapping[str, Column],
+    kinds: Ints,
+    sources: Sources,
+    drawing: Drawing,
+    level: float,
+    classes: int,
+) -> dict[str, Estimate]:
+    """The mean of the means of each background kind, scalars: of shares, and of numbers, which may
+    have ends that the number of classes decides."""
     nobody = np.zeros(len(kinds), np.int64)
-    if column.row.unit == SHARE:
-        return share_of(column, sources, nobody, 1, kinds, level).at(0)
-    found = drawing(KindStatistics(column, kinds, sources))["mean"]
-    return of_ends(found, column, kinds, sources, classes, level)
+    numbers = {name: one for name, one in columns.items() if one.row.unit != SHARE}
+    drawn = drawing(KindStatistics(numbers, kinds, sources)) if numbers else {}
+    return {
+        name: of_ends(drawn[name], one, kinds, sources, classes, level)
+        if name in drawn
+        else share_of(one, sources, nobody, 1, kinds, level).at(0)
+        for name, one in columns.items()
+    }
 
 
 def of_ends(

@@ -162,18 +162,24 @@ def mean_of_defined(values: Floats) -> Floats:
 
 
 class KindStatistics:
-    """Of weights [B, G]: mean [B], of the means of each background kind that has clips."""
+    """Of weights [B, G]: what `columns` name [B], each the mean of the means of the background
+    kinds that have clips."""
 
-    def __init__(self, column: Column, kinds: Ints, sources: Sources) -> None:
-        count = int(kinds.max(initial=0)) + 1
-        self.width = 2 * count
-        table = np.stack([column.values, column.counts], 1)
-        self._sums = Sums(table, sources, kinds, count)
+    def __init__(self, columns: Mapping[str, Column], kinds: Ints, sources: Sources) -> None:
+        table, count = Table(), int(kinds.max(initial=0)) + 1
+        self._parts = {
+            name: (table.put(one.values), table.put(one.counts)) for name, one in columns.items()
+        }
+        self.width = len(table) * count
+        self._sums = table.sums(sources, kinds, count)
 
     def __call__(self, weights: Floats) -> dict[str, Floats]:
-        """The statistic of each row of weights."""
+        """The statistics of each row of weights."""
         sums = self._sums(weights)
-        return {"mean": mean_of_defined(ratio(sums[..., 0], sums[..., 1]))}
+        return {
+            name: mean_of_defined(ratio(sums[..., value], sums[..., count]))
+            for name, (value, count) in self._parts.items()
+        }
 
 
 class GroupStatistics:

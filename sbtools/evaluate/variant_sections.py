@@ -16,7 +16,7 @@ from sbtools.evaluate.clips import Clips
 from sbtools.evaluate.estimates import Drawing
 from sbtools.evaluate.intervals import Sources, ratio
 from sbtools.evaluate.metric import Metric
-from sbtools.evaluate.metrics import Ints, top_k_chance
+from sbtools.evaluate.metrics import Ints
 from sbtools.evaluate.sections import Measure, measure, numbers, unknown
 from sbtools.evaluate.statistics import Column, joined
 
@@ -74,39 +74,41 @@ class _Variant:
     def told(self, drawing: Drawing, level: float) -> dict[str, Any]:
         """kinds, groups and views."""
         groups = {"groups": self.groups.told()} if self.groups.names else {}
-        views = {view: self._view(view, drawing, level) for view in self.first.views if self.parts}
-        return {"kinds": self.kinds.told(), **groups, "views": views}
+        views = list(self.first.views) if self.parts else []
+        columns = {(view, key): one for view in views for key, one in self._columns(view)}
+        named = {f"{view}/{key}": one for (view, key), one in columns.items()}
+        codes, among = self.kinds.codes, self.first.among
+        found = estimates.of_kinds(named, codes, self.sources, drawing, level, among)
+        told: dict[str, Any] = {view: {} for view in views}
+        for (view, key), column in columns.items():
+            reason = unknown(column.row, self.first)
+            made = measure(found[f"{view}/{key}"], column.number, column.row.chance(among), reason)
+            told[view] |= self._measured(key, column, made, level)
+        return {"kinds": self.kinds.told(), **groups, "views": told}
 
-    def _view(self, view: str, drawing: Drawing, level: float) -> dict[str, Any]:
-        hits = self._column("variant", METRICS["variant"], view)
-        found = estimates.of_kinds(hits, self.kinds.codes, self.sources, drawing, level)
-        seen = {
-            "top1": measure(found, hits.number, top_k_chance(self.first.among)),
-            **by_cell(hits, self.sources, self.kinds, level),
-        }
-        if self.groups.names:
-            seen["groups"] = by_cell(hits, self.sources, self.groups, level, self.kinds.codes)
-        return {**seen, **dict(self._more(view, drawing, level))}
+    def _columns(self, view: str) -> Iterator[tuple[str, Column]]:
+        """top1, and what METRICS has of this variant besides, where any clip counts, or might."""
+        yield "top1", self._column("variant", METRICS["variant"], view)
+        for name, row in rows("variants"):
+            if row.variant == self.name and row.reads:
+                column = self._column(name, row, view)
+                if column.number or (unknown(row, self.first) and self._could(row)):
+                    yield row.reads, column
 
     def _column(self, name: str, row: Metric, view: str) -> Column:
         return joined([Column.of(name, row, part, view) for part in self.parts])
-
-    def _more(self, view: str, drawing: Drawing, level: float) -> Iterator[tuple[str, Measure]]:
-        """What METRICS has of this variant beside top1, where any clip counts or it is unknown."""
-        for name, row in rows("variants"):
-            if row.variant != self.name or not row.reads:
-                continue
-            column, reason = self._column(name, row, view), unknown(row, self.first)
-            if not (column.number or (reason and self._could(row))):
-                continue
-            found = estimates.of_kinds(
-                column, self.kinds.codes, self.sources, drawing, level, self.first.among
-            )
-            told = measure(found, column.number, row.chance(self.first.among), reason)
-            sums, counts = self.kinds.sums(column.values), self.kinds.sums(column.counts)
-            yield row.reads, {**told, "kinds": numbers(ratio(sums, counts))}
 
     def _could(self, row: Metric) -> bool:
         """Whether any clip has the fields that it reads."""
         fields: list[Mapping[str, list[Any]]] = [part.fields for part in self.parts]
         return all(any(any(one.get(name, ())) for one in fields) for name in row.fields)
+
+    def _measured(self, key: str, column: Column, made: Measure, level: float) -> dict[str, Any]:
+        """A measure, and its values by kind; of top1 with their intervals, and those of groups."""
+        if key != "top1":
+            sums, counts = self.kinds.sums(column.values), self.kinds.sums(column.counts)
+            return {key: {**made, "kinds": numbers(ratio(sums, counts))}}
+        told = {key: made, **by_cell(column, self.sources, self.kinds, level)}
+        if self.groups.names:
+            told["groups"] = by_cell(column, self.sources, self.groups, level, self.kinds.codes)
+        return told

@@ -1,9 +1,10 @@
-"""Every metric of 240,000 clips from a store of scores, and of 10,000 clips of pairs: seconds and
-peak memory.
+"""Every metric of 240,000 clips from a store of scores, and of 10,000 clips with counterparts:
+seconds and peak memory.
 
-One JSON line per figure. K = 400 classes, 3 views, 1,000 draws, in a process of its own, so that
-what made the store does not count. `--clips N` for a quick look. The pairs are originals, and of
-each two composites on backgrounds of three kinds with their still frames: below 10 s.
+One JSON line per figure. K = 400 classes, 1,000 draws, groups, in a process of its own, so that
+what made the store does not count. The first are in 3 views; the others in 6, each with a composite
+and its still frame on backgrounds of three kinds, and a swap, 80,000 in all: below 10 s. `--clips
+N` and `--pairs N` for a quick look.
 """
 
 from __future__ import annotations
@@ -23,17 +24,22 @@ from sbtools.store import ScoresWriter
 
 CLASSES = [f"class {number}" for number in range(400)]
 VIEWS = {"plain": 4.0, "bg": 2.5, "person-box": 1.5}
+CONTROLS = {"static": 2.0, "shuffled": 3.0, "reversed": 3.5}
+KINDS = ("places", "vqgan", "stripe")
+WITH = 2 + 2 * len(KINDS)
+"""Clips of one original: itself, a swap, and two of each kind."""
 
 
 def make(folder: str, clips: int, pairs: bool = False) -> float:
     """A store of made-up scores: a source of three clips, some masks empty; or pairs."""
     rng = np.random.default_rng(0)
-    began = time.perf_counter()
-    with ScoresWriter(folder, CLASSES, "logits", list(VIEWS), {}, {}, part_seconds=1e9) as out:
-        for number in range(clips):
+    began, views = time.perf_counter(), {**VIEWS, **(CONTROLS if pairs else {})}
+    many = clips * WITH if pairs else clips
+    with ScoresWriter(folder, CLASSES, "logits", list(views), {}, {}, part_seconds=1e9) as out:
+        for number in range(many):
             label = int(rng.integers(400))
             scores = {}
-            for view, gain in VIEWS.items():
+            for view, gain in views.items():
                 row = rng.standard_normal(400, np.float32)
                 row[label] += gain
                 scores[view] = row
@@ -54,13 +60,17 @@ def make(folder: str, clips: int, pairs: bool = False) -> float:
 
 
 def counterpart(number: int) -> dict[str, str]:
-    """Of every five clips the first is an original, two are composites, two their still frames."""
-    first, place = number // 5 * 5, number % 5
-    fields = {"id": f"{number:09}", "source": f"video {first}"}
-    if place:
-        fields["pair_of"] = f"{first if place < 3 else number - 2:09}"
-        fields["variant"] = "scuba" if place < 3 else "scufo"
-        fields["background_kind"] = ("places", "vqgan", "stripe")[(number // 5 + place % 2) % 3]
+    """Of every WITH clips the first is an original, the last a swap, the others of each kind a
+    composite and its still frame."""
+    first, place = number // WITH * WITH, number % WITH
+    fields = {"id": f"{number:09}", "source": f"video {first}", "scene": f"scene {first % 12}"}
+    if place == WITH - 1:
+        fields |= {"pair_of": f"{first:09}", "variant": "swap", "background_kind": "random"}
+    elif place:
+        still = place % 2 == 0
+        fields["pair_of"] = f"{number - 1 if still else first:09}"
+        fields["variant"] = "scufo" if still else "scuba"
+        fields["background_kind"] = KINDS[(place - 1) // 2]
     return fields
 
 
