@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from sbtools.evaluate.catalogue import BACKGROUND, COVERAGE, METRICS, OF_PAIRS, OF_VARIANTS
 from sbtools.evaluate.catalogue import rows as rows_of
-from sbtools.report import portraits, probe
+from sbtools.report import cells, portraits, probe
 from sbtools.report.grid import NOTHING, texts
 from sbtools.report.runs import Measure, Run, Variant
 from sbtools.report.tables import Cell
@@ -51,6 +51,7 @@ def _grids(run: Run) -> Iterator[Context]:
         yield _by_group(run)
     for split, views in run.pairs.items():
         yield _pairs(split, views)
+    yield from cells.grids(run.cells)
     for name, variant in run.variants.items():
         yield _variant(name, variant)
     own = {name: one for name, one in run.metrics.items() if one.title}

@@ -10,7 +10,7 @@ from typing import Any
 from sbtools.evaluate import result
 from sbtools.evaluate.catalogue import BACKGROUND, COVERAGE, OF_PAIRS, OF_VARIANTS, rows
 from sbtools.evaluate.digest import ids_digest
-from sbtools.report import probe
+from sbtools.report import cells, probe
 from sbtools.report.examples import Example, examples
 from sbtools.report.node import Node
 
@@ -119,6 +119,7 @@ class Run:
     ids: str
     metrics: dict[str, Measure]
     views: dict[str, View]
+    cells: list[cells.Cells]
     differences: list[Difference]
     groups: Groups | None
     pairs: dict[str, dict[str, dict[str, Measure]]]
@@ -192,6 +193,7 @@ def of(found: Mapping[str, Any], path: str = "the result") -> Run:
         ids=_ids(top),
         metrics={name: _measure(node) for name, node in top["metrics"].items()},
         views={name: _view(node, len(classes)) for name, node in top["views"].items()},
+        cells=cells.of(top["pairs"]),
         differences=[_difference(node) for node in top["differences"].nodes()],
         groups=_groups(top["groups"]) if top["groups"] else None,
         pairs=_pairs(top["pairs"]),

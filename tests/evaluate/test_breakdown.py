@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from sbtools.cli.process import call
 from sbtools.errors import DamagedError, SbtoolsError
 from sbtools.evaluate import from_scores, result, values
 from sbtools.evaluate.scores import from_records
@@ -67,6 +69,21 @@ def test_of_each_group_every_kind_weighs_the_same() -> None:
     scuba = found["variants"]["scuba"]["views"]["plain"]["groups"]
     assert (scuba["low"][1], scuba["high"][1]) == pytest.approx((ends.low, ends.high))
     assert found["groups"]["count"] == [1, 2, 2], "those of the originals are as ever"
+
+
+def test_the_page_shows_them(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    result.write(str(path), judged(grouped(), group_by="scene"))
+    assert call(["report", str(path), "-o", str(tmp_path / "p.html")]) == 0
+    cells = re.sub("<[^>]*>", " ", (tmp_path / "p.html").read_text()).split()
+    text = " ".join(cells)
+    assert "Pairs: scufo, by background kind" in text and "Pairs: scufo, by group" in text
+    assert "places (4) 75.00 50.00 50.00 [6.8, 93.2] stripe (2) 50.00 50.00 0.00" in text
+    assert "gym (2) 50.00 100.00 0.00" in text and "park (4) 75.00 25.00 50.00" in text
+    result.write(str(path), judged([one for one in benchmark() if "stripe" not in one["id"]
+                                    and "vqgan" not in one["id"]]))  # fmt: skip
+    assert call(["report", str(path), "-o", str(tmp_path / "p.html")]) == 0
+    assert "by background kind" not in (tmp_path / "p.html").read_text(), "of one there is no need"
 
 
 def test_a_counterpart_that_tells_its_group_goes_by_that_and_so_does_what_is_made_of_it() -> None:
