@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 CELLS, GAINS = ("a0", "b0", "a1", "b1"), ("gain0", "gain1", "difference")
+NUMBER = "number"
 NOT_SHOWN = "not shown"
 """Beside an interval that includes 0, and where there is none."""
 ADDED = {
@@ -60,10 +61,12 @@ def arms(found: Mapping[str, Any]) -> Iterator[str]:
         f"{'p':>8}{'detectable':>11}"
     )
     for name, one in found["outcomes"].items():
-        cells = "".join(f"{percent(one[cell]['value']):>7}" for cell in ("a", "b"))
+        by = _scale(one)
+        cells = "".join(f"{percent(one[cell]['value'], by):>7}" for cell in ("a", "b"))
         yield (
-            f"{name:<{wide}}{cells}{signed(one['difference']['value']):>8}  "
-            f"{_interval(one['difference'])}{_p(one['p']):>8}{percent(one['detectable']):>11}"
+            f"{name:<{wide}}{cells}{signed(one['difference']['value'], by):>8}  "
+            f"{_interval(one['difference'], by)}{_p(one['p']):>8}"
+            f"{percent(one['detectable'], by):>11}"
         )
 
 
@@ -79,11 +82,12 @@ def contrasts(found: Mapping[str, Any]) -> Iterator[str]:
             f"{'differ':>8}  {_head(found):<18}{'':<11}{'Holm p':>8}{'detectable':>11}"
         )
         for name, outcome in one["outcomes"].items():
-            cells = "".join(f"{percent(outcome[cell]['value']):>7}" for cell in CELLS)
-            gains = "".join(f"{signed(outcome[gain]['value']):>8}" for gain in GAINS)
+            by = _scale(outcome)
+            cells = "".join(f"{percent(outcome[cell]['value'], by):>7}" for cell in CELLS)
+            gains = "".join(f"{signed(outcome[gain]['value'], by):>8}" for gain in GAINS)
             yield (
-                f"{name:<{wide}}{cells}{gains}  {_interval(outcome['difference'])}"
-                f"{_p(outcome['holm']):>8}{percent(outcome['detectable']):>11}"
+                f"{name:<{wide}}{cells}{gains}  {_interval(outcome['difference'], by)}"
+                f"{_p(outcome['holm']):>8}{percent(outcome['detectable'], by):>11}"
             )
 
 
@@ -104,22 +108,27 @@ def _head(found: Mapping[str, Any]) -> str:
     return f"{100 * found['level']:g} % interval"
 
 
-def _interval(measure: Mapping[str, Any]) -> str:
+def _scale(outcome: Mapping[str, Any]) -> float:
+    """A number, such as a rank, is printed as it is; all else in percent."""
+    return 1.0 if outcome["unit"] == NUMBER else 100.0
+
+
+def _interval(measure: Mapping[str, Any], by: float = 100.0) -> str:
     """29 columns: the ends, and whether they leave out 0."""
     low, high = measure["interval"] or (None, None)
     shown = low is not None and high is not None and (low > 0 or high < 0)
-    return f"{f'[{signed(low)}, {signed(high)}]':<18} {'' if shown else NOT_SHOWN:<10}"
+    return f"{f'[{signed(low, by)}, {signed(high, by)}]':<18} {'' if shown else NOT_SHOWN:<10}"
 
 
 def _p(value: float | None) -> str:
     return "-" if value is None else f"{value:.2g}"
 
 
-def percent(share: float | None) -> str:
+def percent(share: float | None, by: float = 100.0) -> str:
     """With two decimals; a dash where there is none."""
-    return "-" if share is None else f"{100 * share:.2f}"
+    return "-" if share is None else f"{by * share:.2f}"
 
 
-def signed(share: float | None) -> str:
+def signed(share: float | None, by: float = 100.0) -> str:
     """The same with its sign."""
-    return "-" if share is None else f"{100 * share:+.2f}"
+    return "-" if share is None else f"{by * share:+.2f}"

@@ -108,9 +108,9 @@ def compared(
 ) -> dict[str, Any]:
     """{over, paired, test_clips, why, outcomes} of arms of one or more seeds.
 
-    told: by name the signs of the arms; the last is what is tested. outcomes: by name {count,
-    sources, a measure for each of told, detectable, p, df, holm: null}. over is "seeds", with
-    Student's t, or "clips" where every arm has one seed, which says nothing about training.
+    told: by name the signs of the arms; the last is what is tested. outcomes: by name {unit,
+    count, sources, a measure for each of told, detectable, p, df, holm: null}. over is "seeds",
+    with Student's t, or "clips" where every arm has one seed, which says nothing about training.
     test_clips is "own" or "shared": the clips' own variance comes on top where seeds share them.
     """
     for arm in arms:
@@ -188,8 +188,9 @@ def _over_seeds(
         found = Estimate(value, low, high, error, method)
         cells[key] = measure(found, count[0], chance if cell else 0.0)
     return {
-        "count": count[0], "sources": count[1], **cells, "detectable": number(last.detectable),
-        "p": number(last.p), "df": number(last.df), "holm": None,
+        "unit": unit, "count": count[0], "sources": count[1], **cells,
+        "detectable": number(last.detectable), "p": number(last.p), "df": number(last.df),
+        "holm": None,
     }  # fmt: skip
 
 
@@ -212,7 +213,7 @@ def _of_clips(
         cells[key] = measure(found, count, chance if span < 1 else 0.0)
     error = number(found.error)
     return {
-        "count": count, "sources": sources.count, **cells,
+        "unit": SHARE, "count": count, "sources": sources.count, **cells,
         "detectable": None if error is None else detectable(error),
         "p": difference_p(values, sources), "df": None, "holm": None,
     }  # fmt: skip

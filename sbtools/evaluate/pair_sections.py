@@ -72,7 +72,7 @@ class PairSections:
     def _cells(self, pairs: Pairs, places: list[int]) -> dict[str, tuple[Cells, Ints | None]]:
         """kinds, and groups where there are any, over each of which its kinds' means are taken."""
         two = pairs.counterparts.take(places)
-        kinds = Cells.of(two.kinds or [""] * len(two))
+        kinds = Cells.of(two.kinds)
         groups = {"groups": (Cells.of(two.groups), kinds.codes)} if two.groups else {}
         return {"kinds": (kinds, None), **groups}
 

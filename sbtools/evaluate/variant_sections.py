@@ -32,7 +32,7 @@ def variants(
     means; value, low and high, a list each by kind; groups, the same by group, each the mean of its
     kinds' means; and what METRICS has of that variant besides, with `kinds`, its value by kind.
     """
-    names = [name for part in parts for name in part.variants or [""] * len(part)]
+    names = [name for part in parts for name in part.variants]
     gone = {
         what: Counter(told["variant"] for told in getattr(parts[0], what) if "variant" in told)
         for what in ("failed", "excluded")
@@ -67,8 +67,7 @@ class _Variant:
     def __init__(self, name: str, parts: Sequence[Clips], sources: Sources) -> None:
         self.name, self.sources = name, sources
         self.first, self.parts = parts[0], [part for part in parts if len(part)]
-        texts = (part.kinds or [""] * len(part) for part in self.parts)
-        self.kinds = Cells.of(list(chain.from_iterable(texts)))
+        self.kinds = Cells.of(list(chain.from_iterable(part.kinds for part in self.parts)))
         self.groups = Cells.of(list(chain.from_iterable(part.groups for part in self.parts)))
 
     def told(self, drawing: Drawing, level: float) -> dict[str, Any]:

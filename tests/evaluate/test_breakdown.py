@@ -21,6 +21,7 @@ from tests.evaluate.test_result_digest import changed, sealed
 
 SCENES = {"0": "park", "1": "park", "2": "gym", "3": "gym"}
 KINDS = ("places", "stripe", "vqgan")
+SIDES = ("original", "counterpart")
 
 
 def grouped() -> list[Record]:
@@ -180,20 +181,26 @@ def test_every_number_of_kinds_is_held_against_others(tmp_path: Path) -> None:
     ):
         path.write_text(sealed(found))
         assert result.read(str(path)) == found
-        ways: list[tuple[Any, ...]] = []
+        seen = ("pairs", "scufo", "views", "plain")
+        ways: dict[tuple[Any, ...], str] = {
+            (*seen, "kinds", "contrasted", "value", 0): "pairs.scufo.views.plain.kinds.contrasted",
+            ("variants", "scuba", "groups", "count", 0): "variants.scuba.groups.count",
+        }
         for what in parts:
-            seen = ("pairs", "scufo", "views", "plain", what)
-            ways += [(*seen, side, 0) for side in ("original", "counterpart")]
-            ways += [("pairs", "scufo", what, "count", 0)]
-        ways += [("pairs", "scufo", "views", "plain", "kinds", "contrasted", "value", 0)]
-        ways += [("variants", "scuba", "groups", "count", 0)]
-        ways += [("variants", "scufo", "views", "plain", "groups", "value", 0) for _ in parts[1:]]
-        for way in ways:
-            path.write_text(
-                sealed(changed(found, way, lambda v: v + 1 if isinstance(v, int) else v - 1e-6))
-            )
-            with pytest.raises(DamagedError, match="is not what the rest of the result says"):
+            place = f"pairs.scufo.views.plain.{what}"
+            ways |= {(*seen, what, side, 0): f"{place}.{side}" for side in SIDES}
+            ways[("pairs", "scufo", what, "count", 0)] = f"{place}.count"
+        for _ in parts[1:]:
+            own = ("variants", "scufo", "views", "plain", "groups", "value")
+            ways[(*own, 0)] = ".".join(own)
+        for way, field in ways.items():
+            made = changed(found, way, lambda v: v + 1 if isinstance(v, int) else v - 1e-6)
+            path.write_text(sealed(made))
+            with pytest.raises(DamagedError) as told:
                 result.read(str(path))
+            wanted = {field, field.replace(field.rpartition(".")[2], "contrasted")}
+            said = str(told.value).removeprefix(f"{path}: ").partition(" is not what the rest")[0]
+            assert said in wanted, way
 
 
 def test_counterparts_of_another_run_are_found(tmp_path: Path) -> None:

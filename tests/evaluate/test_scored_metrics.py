@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from sbtools.cli import compare_table
 from sbtools.cli.process import call
 from sbtools.errors import DamagedError
 from sbtools.evaluate import catalogue, differences, from_scores, result
@@ -85,6 +86,24 @@ def test_gaps_are_compared_over_seeds_and_may_be_below_0() -> None:
     half = stats.t.ppf(0.975, 2) * 0.02 / 3**0.5
     assert gap["a"]["interval"] == pytest.approx([-0.1 - half, -0.1 + half])
     assert gap["a"]["chance"] == 0.0
+
+
+def test_ranks_are_compared_as_they_are_and_all_else_in_percent() -> None:
+    """Places 2.08 and 2.08 over two seeds each, beside a gap of 70 points."""
+    arms = []
+    for n in range(4):
+        one = ranked() if n < 2 else {**ranked()}
+        arms.append({**one, "name": f"r{n}", "model": {"weights_sha256": str(n)}})
+        arms[-1]["metrics"] = {**one["metrics"], "true_rank": {
+            **one["metrics"]["true_rank"], "value": 2.0 + n / 4}}  # fmt: skip
+    made = differences.arms(arms[:2], arms[2:], test_clips="own")
+    assert made["outcomes"]["true_rank static"]["unit"] == "number"
+    rows = {line.split("  ")[0]: line.split()[2:5] for line in compare_table.arms(made)}
+    assert rows["true_rank static"] == ["2.12", "2.62", "+0.50"]
+    assert rows["top1 plain"][:2] == ["100.00", "100.00"]
+    four = [[arms[0], arms[2], arms[1], arms[3]]]
+    (one,) = differences.contrasts(four, "own")["contrasts"]
+    assert one["outcomes"]["top1 plain"]["unit"] == "share"
 
 
 RANKS = [
