@@ -205,3 +205,40 @@ def test_one_answer_to_all_is_at_chance_but_never_right_in_scuba_alone() -> None
     told = dict(zip(COLUMNS, cells(lambda clip: None, 0.9, 0.0, called), strict=True))
     assert told.pop("contrasted") == 0
     assert told == pytest.approx(dict.fromkeys(told, 1 / 12))
+
+
+def shuffled(clip: Shown) -> Shown:
+    return replace(clip, turned=0)
+
+
+def backwards(clip: Shown) -> Shown:
+    return replace(clip, turned=-clip.turned)
+
+
+GAPS: dict[str, tuple[Learner, tuple[float, float, float]]] = {
+    "scene shortcut": (lambda clip: clip.scene, (0, 0, 0)),
+    "best single frame": (by_frame, (0, 0, 0)),
+    "best unordered": (unordered(by_frame), (10 / 12 - 7.5 / 12, 0, 0)),
+    "full oracle": (oracle(by_frame), (1 - 7.5 / 12, 2 / 12, 4 / 12)),
+}
+"""What each loses by one frame, another order, the reverse. Two of four actions of the order group
+are first with their frames, and backwards each of the four is another."""
+
+
+@pytest.mark.parametrize("name", GAPS)
+def test_gaps_tell_frames_order_and_direction_apart(name: str) -> None:
+    """A gap is 0 for whoever does not go by what the control takes away."""
+    learner, wanted = GAPS[name]
+    views = {"plain": lambda clip: clip, "static": lambda clip: still(clip, 0),
+             "shuffled": shuffled, "reversed": backwards}  # fmt: skip
+    records = [
+        {"id": id, "label": NAMES[clip.action],
+         "scores": {view: scored(learner, change(clip)) for view, change in views.items()}}
+        for id, clip in iid(0.9, 0.0)
+    ]  # fmt: skip
+    found = from_scores(from_records(records, NAMES), draws=0)
+    told = [found["metrics"][gap]["value"] for gap in ("static_gap", "shuffle_gap", "reverse_gap")]
+    assert told == pytest.approx(wanted, abs=1e-12)
+    right = found["views"]["static"]["top1"]["value"]
+    others = (2 + K) / 2
+    assert found["metrics"]["true_rank"]["value"] == pytest.approx(right + others * (1 - right))
