@@ -26,6 +26,7 @@ from sbtools.evaluate.metric import (
     Metric,
 )
 from sbtools.evaluate.metrics import top_k_chance
+from sbtools.evaluate.of_features import OF_FEATURES
 from sbtools.registry import load, merged
 
 B_VIEW, PLAIN = "person-box", "plain"
@@ -188,6 +189,7 @@ METRICS: dict[str, Metric] = {
         "p_harmonic", "The same of P-top1.", of="results", reads="top1", views=(P_VIEW,),
         drawn=True, direction=HIGHER,
     ),
+    **OF_FEATURES,
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sbtools.evaluate.catalogue import KIND, METRICS
 from sbtools.evaluate.metric import P_VIEW, RATIO, Metric
+from sbtools.evaluate.of_features import OF_FEATURES
 from sbtools.files import write_whole
 from sbtools.protocols import BACKGROUNDS, PROTOCOLS, SHOWN, Protocol, find
 
@@ -22,7 +23,17 @@ NAMES = {"flip": "flip_VARIANT", "variant": "top1_VARIANT"}
 def listed() -> str:
     """Every metric that may stand in `metrics`, as the manual has it: roff."""
     named = [(NAMES.get(name, name), row) for name, row in METRICS.items() if row.views]
-    return "".join(_entry(name, row) for name, row in named)
+    return "".join(_entry(name, row) for name, row in named) + _of_features()
+
+
+def _of_features() -> str:
+    """Those of features, which stand in what the command that is named prints: roff."""
+    told = ""
+    for name, row in OF_FEATURES.items():
+        better = f"; {row.direction} is better" if row.direction else ""
+        where = f"Printed by sbtools {row.group}{better}. Source: {row.source}."
+        told += f".TP\n.B {name}\n{_roff(_filled(f'{row.about} {where}'))}\n"
+    return told
 
 
 def _entry(name: str, row: Metric) -> str:
