@@ -45,7 +45,7 @@ def command(
     Examples:
       sbtools similarity unbiased.jsonl biased.jsonl
       sbtools similarity none.jsonl bg50.jsonl > alike.json
-      sbtools features runs/two --stream biased -o b/ val.jsonl | sbtools similarity a.jsonl -
+      sbtools features runs/two --stream b -o b/ val.jsonl | sbtools similarity u.jsonl -
     """
     messages.begin_command(quiet=quiet, verbose=verbose)
     from sbtools.probe.similarity import similarity
