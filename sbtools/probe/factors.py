@@ -175,9 +175,10 @@ def factors(
 
 
 def _matched(name: str, two: Sequence[tuple[Stream, Stream]]) -> list[Matched]:
+    found = [matched(a, b) for a, b in two]
     for a, b in two:
         require_two_views(f"--{name}", a, b)
-    return [matched(a, b) for a, b in two]
+    return found
 
 
 def _require_spread(pairs: Mapping[str, Pairs]) -> None:

@@ -15,7 +15,7 @@ from sbtools.evaluate.of_features import FACTORS, OF_FEATURES, SIMILARITY
 from sbtools.records.parse import strict_json
 from sbtools.report.grid import NOTHING, Grid, Line
 from sbtools.report.node import Node
-from sbtools.report.text import CSV_HEAD, _cell_of_sheet
+from sbtools.report.text import CSV_HEAD, cell_of_sheet
 from sbtools.store.output import read_regular
 
 BYTES_LIMIT, HEAD_BYTES, VERSION = 64 << 20, 256, 1
@@ -165,6 +165,6 @@ def csv_lines(found: Sequence[Told], columns: int) -> str:
             told = {"result": one.name, "origin": "ours", "metric": metric, "value": number.value,
                     "low": number.low, "high": number.high, "clips": number.count,
                     "files": one.path}  # fmt: skip
-            cells = [_cell_of_sheet(told.get(name)) for name in CSV_HEAD]
+            cells = [cell_of_sheet(told.get(name)) for name in CSV_HEAD]
             writer.writerow([*cells, *[None] * (columns - len(cells))])
     return out.getvalue()

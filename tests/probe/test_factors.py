@@ -137,6 +137,9 @@ def test_pairs_that_are_none_are_refused() -> None:
     thin = [stream(name, made["s1"][:, :3]) for name in ("a", "b")]
     with pytest.raises(SbtoolsError, match="pairs have 3 and 8 features: give those of one model"):
         factors({"dynamic": [(one, two)], "static": [(thin[0], thin[1])]})
+    empty = stream("s2", [])
+    with pytest.raises(SbtoolsError, match="no clip of s1 is in s2, and clips are matched by id"):
+        factors({"dynamic": [(one, empty)], "static": [(one, order)]})
     flat = [stream(name, np.full((20, 2), 0.1)) for name in ("a", "b", "c")]
     with pytest.raises(SbtoolsError, match="every clip has the same features"):
         factors({"dynamic": [(flat[0], flat[1])], "static": [(flat[0], flat[2])]})
