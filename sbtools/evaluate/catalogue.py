@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 
 from sbtools.errors import UsageError
-from sbtools.evaluate import values
+from sbtools.evaluate import of_features, values
 from sbtools.evaluate.clips import TOP, Clips
 from sbtools.evaluate.metric import (
     ALWAYS,
@@ -26,7 +26,6 @@ from sbtools.evaluate.metric import (
     Metric,
 )
 from sbtools.evaluate.metrics import top_k_chance
-from sbtools.evaluate.of_features import OF_FEATURES
 from sbtools.registry import load, merged
 
 B_VIEW, PLAIN = "person-box", "plain"
@@ -189,7 +188,7 @@ METRICS: dict[str, Metric] = {
         "p_harmonic", "The same of P-top1.", of="results", reads="top1", views=(P_VIEW,),
         drawn=True, direction=HIGHER,
     ),
-    **OF_FEATURES,
+    **of_features.ROWS,
 }  # fmt: skip
 
 

@@ -55,9 +55,8 @@ class Metric:
     values     of (Clips, view) float64 [N], or of (Pairs, view) float64 [P]: what the number is the
                mean of; NaN where a clip does not count. None where it is made of other rows
     of         clips, pairs; of our own rows also view (`reads` in another view), ratios, groups,
-               variants, results, features
-    group      the part of a result that holds it, where it is told of every view; of features the
-               command that prints it
+               variants, results
+    group      the part of a result that holds it, where it is told of every view
     views      the view that it is read from ("p_view": that of P-top1), then those that it needs
                besides; none where it stands in `group` alone
     fields     of the records; `clips.fields[name]` is a list of their values, None where absent

@@ -1,4 +1,7 @@
-"""Rows of METRICS that are of features: what `sbtools similarity` and `sbtools factors` print."""
+"""Rows of METRICS that are of features: what `sbtools similarity` and `sbtools factors` print.
+
+They are `of` features, and their `group` is the command. No result holds them: they have no view.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ def _row(
     )  # fmt: skip
 
 
-OF_FEATURES: dict[str, Metric] = {
+ROWS: dict[str, Metric] = {
     "cka": _row(
         "CKA", "How alike two sets of features of the same clips are, up to a turn and a scale: "
         "debiased linear CKA. 1 for a copy, 0 on average for independent features.",

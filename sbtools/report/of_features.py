@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sbtools.errors import DamagedError
 from sbtools.evaluate.metric import SHARE
-from sbtools.evaluate.of_features import FACTORS, OF_FEATURES, SIMILARITY
+from sbtools.evaluate.of_features import FACTORS, ROWS, SIMILARITY
 from sbtools.records.parse import strict_json
 from sbtools.report.grid import NOTHING, Grid, Line
 from sbtools.report.node import Node
@@ -106,7 +106,7 @@ def _told(path: str, name: str, top: Node) -> Told:
         raise DamagedError(f"{top['format'].place} is not sbtools-similarity or sbtools-factors")
     if top["version"].whole() > VERSION:
         raise DamagedError(f"{path}: made by a newer sbtools ({top['sbtools'].text()}): install it")
-    known = [metric for metric, row in OF_FEATURES.items() if row.group == kind]
+    known = [metric for metric, row in ROWS.items() if row.group == kind]
     metrics = {metric: _number(top["metrics"][metric]) for metric in known}
     if kind == SIMILARITY:
         of, clips = " and ".join(top["names"].texts()), top["n"].whole()
@@ -129,7 +129,7 @@ def grids(found: Sequence[Told]) -> list[Grid]:
 
 
 def _grid(kind: str, found: Sequence[Told]) -> Grid:
-    titles = {name: row.title for name, row in OF_FEATURES.items() if row.group == kind}
+    titles = {name: row.title for name, row in ROWS.items() if row.group == kind}
     p = ["p"] if kind == SIMILARITY else []
     head = ["features", "of", *titles.values(), *p, "clips"]
     lines = [
@@ -148,7 +148,7 @@ def texts(metric: str, number: Number) -> tuple[str, str]:
         return NOTHING, ""
 
     def shown(value: float) -> str:
-        share = OF_FEATURES[metric].unit == SHARE
+        share = ROWS[metric].unit == SHARE
         return f"{100 * value:.1f}" if share else f"{value:#.3g}"
 
     if number.low is None or number.high is None:

@@ -13,7 +13,7 @@ import pytest
 
 from sbtools.cli.process import call
 from sbtools.evaluate.catalogue import METRICS, ORDER, row_of
-from sbtools.evaluate.of_features import OF_FEATURES
+from sbtools.evaluate.of_features import ROWS
 from sbtools.report import of_features
 from tests.report import made
 
@@ -112,7 +112,7 @@ def test_nothing_that_can_be_read_is_said(tmp_path: Path, capfd: Any) -> None:
 
 
 def test_rows_of_features_are_in_the_table_and_in_no_result() -> None:
-    assert OF_FEATURES.keys() <= METRICS.keys() and not OF_FEATURES.keys() & {*ORDER}
-    for name, row in OF_FEATURES.items():
+    assert ROWS.keys() <= METRICS.keys() and not ROWS.keys() & {*ORDER}
+    for name, row in ROWS.items():
         assert row.of == "features" and row.about.endswith(".") and row.source
         assert row_of(name) is None
