@@ -89,8 +89,9 @@ def command(
         from sbtools.report import page
 
         text = page.page(
-            found, told, with_published=published, floor=floor, details=details, measured=measured
-        )
+            found, told, with_published=published, floor=floor, details=details,
+            more=of_features.grids(measured),
+        )  # fmt: skip
         make_folder_of(output)
         page.write(output, text)
     return UNREAD if faults else 0

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from sbtools import __version__
 from sbtools.evaluate.catalogue import SELDOM_SHOWN
 from sbtools.evaluate.metric import SELDOM
-from sbtools.report import figures, novel, of_features, published, published_notes
+from sbtools.report import figures, novel, published, published_notes
 from sbtools.report.detail import detail
 from sbtools.report.grid import FREE, NOTHING, flags, sizes, texts
 from sbtools.report.notices import Notice, marks, notes
@@ -58,21 +58,22 @@ def page(
     with_published: bool = False,
     floor: str | None = None,
     details: int = DETAILS,
-    measured: Sequence[of_features.Told] = (),
+    more: Sequence[Any] = (),
 ) -> str:
     """HTML of all tables, and of the first `details` results each by itself.
 
     floor: the path of the result that is drawn as the floor, a model trained without bias.
-    measured: of features, in tables of their own.
+    more: tables besides (`sbtools.report.grid.Grid`), which stand before the results.
     """
     runs = [run for table in tables for run in table.runs]
     shown = runs[:details]
     with styled():
         made = {
-            "novel": [*novel.grids(tables), *of_features.grids(measured)],
+            "novel": novel.grids(tables),
             "tables": [_table(table, with_published, floor, len(runs)) for table in tables],
             "details": [detail(run, len(runs) == 1) for run in shown],
         }
+    made["novel"] = [*made["novel"], *more]
     return _template().render(
         made,
         version=__version__,
