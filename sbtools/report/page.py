@@ -68,7 +68,7 @@ def page(
     runs = [run for table in tables for run in table.runs]
     shown = runs[:details]
     with styled():
-        made = {
+        made: Context = {
             "novel": novel.grids(tables),
             "tables": [_table(table, with_published, floor, len(runs)) for table in tables],
             "details": [detail(run, len(runs) == 1) for run in shown],

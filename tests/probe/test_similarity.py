@@ -184,6 +184,26 @@ def test_the_test_is_of_a_clip_of_each_source() -> None:
     assert loose["independence"]["p"] < 0.02
 
 
+def test_of_each_source_it_is_the_first_clip_by_id() -> None:
+    """The second ones are the same in both."""
+    x, y = population(40, 3, 0)
+    y[1::2] = x[1::2]
+    sources = [f"s{at // 2}" for at in range(40)]
+    told = similarity(*(stream("a", each, sources) for each in (x, y)), permutations=200)
+    assert told["independence"]["p"] > 0.1
+    x[::2], y[::2] = x[1::2], y[1::2]
+    told = similarity(*(stream("a", each, sources) for each in (x, y)), permutations=200)
+    assert told["independence"]["p"] < 0.01
+
+
+def test_features_far_from_0_are_as_those_about_it() -> None:
+    x, y = features(30, 5, 5)
+    near = similarity(stream("a", x), stream("b", y), 50)
+    far = similarity(stream("a", x + 1e7), stream("b", y - 1e7), 50)
+    for name, one in near["metrics"].items():
+        assert far["metrics"][name]["value"] == pytest.approx(one["value"], rel=1e-6)
+
+
 def test_more_clips_than_the_test_takes_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(similarities, "TESTED", 15)
     x, y = population(60, 1, 3.0)
