@@ -72,6 +72,14 @@ def test_what_both_tell_is_joint_and_noise_is_none() -> None:
     assert sum(told["dims"].values()) == 3
 
 
+def test_a_unit_that_is_the_same_in_the_pairs_of_one_factor_is_constant() -> None:
+    made = known(50)
+    made["s1"][:, 2] = made["o1"][:, 2] = 0.1
+    told = factors(given(made), draws=0)
+    assert told["constant"] == 1 and told["per_unit"]["static"][2] is None
+    assert told["per_unit"]["dynamic"][2] is not None
+
+
 def test_a_unit_at_the_threshold_is_of_no_kind() -> None:
     found = kinds(np.array([0.5, 0.6, np.nan]), np.array([0.2, 0.5, 0.9]), 0.5)
     assert found == {"dynamic": 0, "static": 0, "joint": 0, "none": 0}
@@ -90,20 +98,25 @@ def test_rho_by_hand() -> None:
     assert per_unit(two["dynamic"]) == pytest.approx([dynamic / np.var([0, 4, 2, 6])])
 
 
+def of_sources(pairs: Pairs, taken: list[str]) -> Pairs:
+    rows = [at for name in taken for at, own in enumerate(pairs.groups) if own == name]
+    return Pairs(pairs.a[rows], pairs.b[rows], [])
+
+
 def test_intervals_are_those_of_a_slow_bootstrap_over_sources() -> None:
     sources = [f"s{int(at)}" for at in np.random.default_rng(5).integers(0, 12, 40)]
     asked = given(known(40, seed=3), sources)
-    found = factors(asked, draws=200, seed=9)["metrics"]
+    for at in range(0, 40, 7):  # clips of which there are no static pairs
+        del asked["static"][0][1].features[f"c{at:04}"]
+    told = factors(asked, draws=200, seed=9)
+    assert (told["left_out"], told["pairs"]) == (6, {"dynamic": 40, "static": 34})
+    found = told["metrics"]
     pairs = {name: Pairs.of([matched(*two[0])]) for name, two in asked.items()}
     names = list(dict.fromkeys(pairs["dynamic"].groups))
     rng, slow = generator(9, "sources", "bootstrap"), []
     for _ in range(200):
         taken = [names[at] for at in rng.integers(0, len(names), len(names))]
-        rows = [at for name in taken for at, own in enumerate(pairs["dynamic"].groups)
-                if own == name]  # fmt: skip
-        slow.append(rho({
-            name: Pairs(each.a[rows], each.b[rows], []) for name, each in pairs.items()
-        }))  # fmt: skip
+        slow.append(rho({name: of_sources(each, taken) for name, each in pairs.items()}))
     tail = (1 - expanded(0.95, len(names))) / 2
     for name in ("dynamic", "static"):
         expected = np.quantile([each[name] for each in slow], [tail, 1 - tail])
