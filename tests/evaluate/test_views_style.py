@@ -68,6 +68,14 @@ def test_a_style_by_hand() -> None:
     np.testing.assert_allclose(found.flatten().numpy(), expected, atol=1e-12)
 
 
+def test_black_and_white_and_what_is_beyond_them_become_the_ends_of_the_curves() -> None:
+    made = style.draw_style(np.random.default_rng(2))
+    for value, end in ((0.0, 0), (1.0, -1), (-0.5, 0), (1.5, -1)):
+        frames = torch.full((2, 3, 4, 4), value, dtype=torch.float64)
+        found = style.restyle(frames, made)[0, :, 0, 0].numpy()
+        np.testing.assert_allclose(found, made.curves[:, end], atol=1e-12)
+
+
 def test_what_moves_moves_as_before() -> None:
     """Frames that were equal are equal, in every pixel, and others are not: one style a clip."""
     batch = clips(4, 6)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from sbtools.cli import streams
 from sbtools.cli.process import call
 from tests.probe.test_factors import known
 from tests.probe.test_probe import stored
@@ -87,6 +90,8 @@ def test_features_may_come_from_a_pipe(files: Path, capfd: Any) -> None:
         (["similarity", "s1.jsonl", "bare.jsonl"], 1, "bare.jsonl: clip 'x' has no features: run"),
         (["similarity", "s1.jsonl", "other.jsonl"], 1, "no clip of s1.jsonl is in other.jsonl"),
         (["similarity", "s1.jsonl", "nan.jsonl"], 1, "nan.jsonl: clip 'c01': its features are not"),
+        (["similarity", "s1.jsonl", "long.jsonl"], 1,
+         "long.jsonl: clip 'c01' has 3 features, others 2"),
         (["similarity", "s1.jsonl", "cut.jsonl"], 1, "cut.jsonl: clip 'c00': "),
         (["factors", "--dynamic", "s1.jsonl", "s2.jsonl"], 2, "Missing option '--static'"),
         (["factors", "--dynamic", "s1.jsonl", "s1.jsonl", "--static", "s1.jsonl", "o1.jsonl"], 2,
@@ -101,6 +106,7 @@ def test_what_is_wrong_is_told_in_one_line(
     (files / "bare.jsonl").write_text('{"id": "x"}\n')
     (files / "cut.jsonl").write_text('{"id": "c00", "features": "gone/0.h5::clips/c00"}\n')
     written(files, "nan", [[1.0] * 8, [np.nan] * 8, [2.0] * 8], view="nan")
+    written(files, "long", [[1.0, 2], [1, 2, 3]], view="long")
     where = stored(files, {"elsewhere": [1.0, 2]}, "o")
     (files / "other.jsonl").write_text(
         json.dumps({"id": "elsewhere", "features": where["elsewhere"]}) + "\n"
@@ -109,3 +115,20 @@ def test_what_is_wrong_is_told_in_one_line(
     out, err = capfd.readouterr()
     assert told in err and out == "" and "Traceback" not in err
     assert len(err.strip().splitlines()) <= (1 if status == 1 else 4)
+
+
+@pytest.mark.parametrize("command", ["similarity", "factors"])
+def test_a_signal_ends_it_without_a_number(
+    files: Path, capfd: Any, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    read = streams.Inputs.__iter__
+
+    def signalled(inputs: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return read(inputs)
+
+    monkeypatch.setattr(streams.Inputs, "__iter__", signalled)
+    pair = ["s1.jsonl", "s2.jsonl"]
+    words = pair if command == "similarity" else ["--dynamic", *pair, "--static", *pair]
+    assert call([command, *words]) == 143
+    assert capfd.readouterr().out == ""
