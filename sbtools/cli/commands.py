@@ -15,6 +15,8 @@ COMMANDS = {
     "card": "sbtools.cli.card:command",
     "features": "sbtools.cli.features:command",
     "probe": "sbtools.cli.probe:command",
+    "similarity": "sbtools.cli.similarity:command",
+    "factors": "sbtools.cli.factors:command",
     "compare": "sbtools.cli.compare:command",
     "report": "sbtools.cli.report:command",
     "status": "sbtools.cli.status:command",

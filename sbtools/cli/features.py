@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from sbtools import threads
+from sbtools import records, threads
 from sbtools.cli import messages, options, run
 from sbtools.cli.eval import split_paths
 from sbtools.cli.eval_options import features_options
@@ -32,10 +32,22 @@ SAME = ("which", "model", "weights", "frames", "classes", "p_view", "fill", "cli
               "layer]")  # fmt: skip
 @click.option("--per-frame", is_flag=True, help="Features of each frame, of models that see single "
               "frames.")  # fmt: skip
+@click.option(
+    "--style-dir",
+    metavar="DIR",
+    type=click.Path(path_type=str),
+    help="Show the videos of the same ids in this folder, made in another style.",
+)
 @options.store_options
 @options.stage_of_a_model
 def command(
-    common: Common, parts: dict[str, Any], output: str, stream: str, per_frame: bool, **flags: Any
+    common: Common,
+    parts: dict[str, Any],
+    output: str,
+    stream: str,
+    per_frame: bool,
+    style_dir: str | None,
+    **flags: Any,
 ) -> int:
     """Keep the features of every clip, what enters the last linear layer, in a store.
 
@@ -48,6 +60,7 @@ def command(
       sbtools features runs/bg50 --view bg -o people/ val-masks.jsonl > people.jsonl
       sbtools features runs/bg50 -o features/ val.jsonl | sbtools probe --target scene
       sbtools features --model torchvision:r3d_18 --weights r3d_18.pth clips/ > features.jsonl
+      sbtools features runs/bg50 --view restyled --seed 2 -o s2/ val.jsonl > s2.jsonl
     """
     messages.begin_command(common.verbose, common.quiet)
     if flags["model"] is None and not common.inputs:
@@ -60,7 +73,7 @@ def command(
         from sbtools.features.stage import features
 
         keep_memory()
-        making = _making(common, judged, stream, per_frame, flags)
+        making = _making(common, judged, flags, stream, per_frame, style_dir)
         return features(incoming, job, making, output, run=run.provenance(job), **parts)
 
     return run.filter_records(common, stage, done=lambda: run.ids_in(
@@ -69,7 +82,12 @@ def command(
 
 
 def _making(
-    common: Common, judged: str | None, stream: str, per_frame: bool, flags: dict[str, Any]
+    common: Common,
+    judged: str | None,
+    flags: dict[str, Any],
+    stream: str,
+    per_frame: bool,
+    style_dir: str | None,
 ) -> Any:
     """The flags as the stage knows them."""
     from sbtools.backends import parse_settings
@@ -88,4 +106,5 @@ def _making(
         timeout=common.clip_timeout,
         **{name: flags[name] for name in SAME},
     )
-    return Making(request, flags["view"], stream, per_frame)
+    styles = records.relative(style_dir, str(common.root)) if style_dir else ""
+    return Making(request, flags["view"], stream, per_frame, styles)

@@ -54,6 +54,8 @@ def command(
     one view of P-top1, masks of one kind. Runs that differ in the seed alone are one row, with mean
     and standard deviation. Percent, but for ratios; csv holds shares, all metrics, nothing rounded.
 
+    What sbtools similarity and sbtools factors printed stands in tables of its own.
+
     A file that is empty, cut, newer or no result is named, and the rest goes on: exit status 3.
 
     \b
@@ -62,26 +64,34 @@ def command(
       sbtools report -o page.html --published results/*.json
       sbtools report --format latex --columns top1,p_top1,b_top1 results/none.json results/bg50.json
       sbtools report --floor results/rho0.json -o page.html results/rho9.json
+      sbtools report -o page.html results/*.json factors.json alike.json
     """
     messages.begin_command(verbose, quiet)
     _check(inputs, output)
     from sbtools import report
+    from sbtools.report import of_features
 
-    runs, faults = report.read_all([*inputs, *([floor] if floor else [])])
+    results, measured, unread = of_features.parted(inputs)
+    runs, faults = report.read_all([*results, *([floor] if floor else [])])
+    faults += unread
     for fault in faults:
         log.warning("%s", fault)
-    if not runs:
+    if not runs and not measured:
         log.error("none of %d files can be read: there is nothing to report", len(faults))
         return UNREAD
     found = report.tables(runs)
     told = report.notices(found, faults, floor, published)
     for notice in told[len(faults) :]:
         log.warning("%s", notice)
-    _print(found, told, kind, columns.split(",") if columns else [], published)
+    _print(found, told, kind, columns.split(",") if columns else [], published,
+           measured)  # fmt: skip
     if output:
         from sbtools.report import page
 
-        text = page.page(found, told, with_published=published, floor=floor, details=details)
+        text = page.page(
+            found, told, with_published=published, floor=floor, details=details,
+            more=of_features.grids(measured),
+        )  # fmt: skip
         make_folder_of(output)
         page.write(output, text)
     return UNREAD if faults else 0
@@ -97,14 +107,17 @@ def _check(inputs: Sequence[str], output: str | None) -> None:
 
 
 def _print(
-    found: Sequence[Any], told: Sequence[Any], kind: str, columns: Sequence[str], published: bool
-) -> None:
-    from sbtools.report import grid, novel, terminal, text
+    found: Sequence[Any], told: Sequence[Any], kind: str, columns: Sequence[str], published: bool,
+    measured: Sequence[Any],
+) -> None:  # fmt: skip
+    from sbtools.report import grid, novel, of_features, terminal, text
 
     grid.check_columns(found, columns)
     grids = [*(grid.grid(table, columns, published) for table in found), *novel.grids(found)]
+    grids += of_features.grids(measured)
     if kind == "csv":
         made = text.as_csv(found, columns, published)
+        made += of_features.csv_lines(measured, made.partition("\n")[0].count(",") + 1)
     elif kind in text.FORMATS:
         made = "\n".join(text.FORMATS[kind](grids, told)) + "\n"
     elif sys.stdout.isatty():

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 
 from sbtools.errors import UsageError
-from sbtools.evaluate import values
+from sbtools.evaluate import of_features, values
 from sbtools.evaluate.clips import TOP, Clips
 from sbtools.evaluate.metric import (
     ALWAYS,
@@ -240,6 +240,7 @@ METRICS: dict[str, Metric] = {
         "p_harmonic", "The same of P-top1.", of="results", reads="top1", views=(P_VIEW,),
         drawn=True, direction=HIGHER,
     ),
+    **of_features.ROWS,
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+from sbtools.evaluate import of_features
 from sbtools.evaluate.catalogue import KIND, METRICS
 from sbtools.evaluate.metric import DIFFERENCE, NUMBER, P_VIEW, RATIO, Metric
 from sbtools.files import write_whole
@@ -23,7 +24,7 @@ NAMES = {"flip": "flip_VARIANT", "variant": "top1_VARIANT"}
 def listed() -> str:
     """Every metric that may stand in `metrics`, as the manual has it: roff."""
     named = [(NAMES.get(name, name), row) for name, row in METRICS.items() if row.views]
-    return "".join(_entry(name, row) for name, row in named)
+    return "".join(_entry(name, row) for name, row in named) + _of_features()
 
 
 def _entry(name: str, row: Metric) -> str:
@@ -46,6 +47,16 @@ def _filled(text: str) -> str:
 
 def _roff(text: str) -> str:
     return text.replace("\\", "\\e").replace("-", "\\-")
+
+
+def _of_features() -> str:
+    """Those of features, which stand in what the command that is named prints: roff."""
+    told = ""
+    for name, row in of_features.ROWS.items():
+        better = f"; {row.direction} is better" if row.direction else ""
+        where = f"Printed by sbtools {row.group}{better}. Source: {row.source}."
+        told += f".TP\n.B {name}\n{_roff(_filled(f'{row.about} {where}'))}\n"
+    return told
 
 
 def protocols() -> str:

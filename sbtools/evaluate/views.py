@@ -31,13 +31,15 @@ VIEWS = {
     "static-jitter": "sbtools.evaluate.timing:StaticJitter",
     "shuffled": "sbtools.evaluate.timing:Shuffled",
     "reversed": "sbtools.evaluate.timing:Reversed",
+    "restyled": "sbtools.evaluate.style:Restyled",
+    "restyled-shuffled": "sbtools.evaluate.style:RestyledShuffled",
 }
 """Name -> class, in the order in which they are shown."""
 
 P_VIEWS = ("bg", "bg+obj")
 """The views that P-top1 may be read from, and that the controls random and other imitate."""
 
-CONTROLS = tuple(VIEWS)[6:]
+CONTROLS = tuple(VIEWS)[6 : list(VIEWS).index("restyled")]
 PLATE, PLATED = "plate", "plated"
 """Names in a batch: the clean plates, and which clips have one; see the view scene."""
 

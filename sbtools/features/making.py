@@ -24,16 +24,24 @@ ANY_CLASS = ["clip"]
 @dataclass(frozen=True)
 class Making:
     """What is asked for: a model and how it is shown clips, as in an evaluation; one view; the
-    stream, of a run's method; and whether each frame has features of its own."""
+    stream, of a run's method; whether each frame has features of its own; and the folder of the
+    same clips in another style, relative to the root, "" for their own videos."""
 
     request: Request
     view_name: str = "plain"
     stream: str = ""
     per_frame: bool = False
+    style_dir: str = ""
 
     def __post_init__(self) -> None:
-        """UsageError for a view that there is not, and for frames of several clips."""
-        views.build(self.view_name, self._p_view, self.request.fill)
+        """UsageError for a view that there is not or that hides what is in another style, and for
+        frames of several clips."""
+        view = views.build(self.view_name, self._p_view, self.request.fill)
+        if self.style_dir and view.masked:
+            raise UsageError(
+                f"--view {view.name} hides parts by masks, which are of the clips' own videos: "
+                "leave --view or --style-dir out"
+            )
         if self.per_frame and self.request.clips > 1:
             raise UsageError("frames of several clips cannot be averaged: --per-frame or --clips")
 
@@ -94,6 +102,7 @@ class Making:
             "crops": request.crops,
             "seed": request.seed,
             "precision": str(device.precision(self.maker.device, request.precision)),
+            **({"style_dir": self.style_dir} if self.style_dir else {}),
             "version": __version__,
         }
 
@@ -103,4 +112,5 @@ class Making:
         told = {name: self.what[name] for name in ("weights", "view", "frames", "clips", "crops")}
         told |= {"stream": self.stream} if self.stream else {}
         told |= {"per_frame": True} if self.per_frame else {}
+        told |= {"style_dir": self.style_dir} if self.style_dir else {}
         return work.told(self.subject.about["name"], {**told, "sbtools": __version__})

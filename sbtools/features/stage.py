@@ -12,8 +12,9 @@ from sbtools.evaluate.chains import Chain
 from sbtools.evaluate.run import Answer, answers, clips_of
 from sbtools.evaluate.views import View, needs, refuse_masked
 from sbtools.features.making import Making
+from sbtools.features.styled import styled
 from sbtools.job import Job
-from sbtools.records import Lines, Record, fail
+from sbtools.records import Lines, Record, fail, resolve
 from sbtools.stage import digest_or_none, items_of, keeping
 from sbtools.store import StoreWriter
 from sbtools.store.layout import KINDS, without_parts
@@ -40,6 +41,8 @@ def features(
     making.maker.require()
     if not parts.get("overwrite"):
         require_continuable(store, KINDS["features"], making.what)
+    if making.style_dir:
+        incoming = styled(incoming, resolve(making.style_dir, str(job.root)), str(job.root))
     known = Lines(incoming)
     _require_brought(known, making.view, str(job.root))
     out = StoreWriter(

@@ -1,1 +1,1 @@
-"""What a linear probe reads from features."""
+"""What features tell: a linear probe, how alike two sets are, what is static in them."""

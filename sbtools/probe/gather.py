@@ -76,8 +76,8 @@ def gather(
         if "error" in record:
             found.failed += 1
             continue
-        features = _features(record, stores, pool)
-        _require_one_model(record, stores, told)
+        features = features_of(record, stores, pool)
+        require_one_model(record, stores, told)
         one = target_of(record, target, stores)
         if one is None:
             found.left_out += 1
@@ -107,7 +107,8 @@ def target_of(record: Record, target: str, stores: Stores) -> tuple[str, str] | 
     return (value if isinstance(value, str) else json.dumps(value)), target
 
 
-def _features(record: Record, stores: Stores, pool: str) -> NDArray[Any]:
+def features_of(record: Record, stores: Stores, pool: str) -> NDArray[Any]:
+    """The features of a clip, [D], those of frames pooled; SbtoolsError where it has none."""
     if "features" not in record:
         raise SbtoolsError(f"clip {record['id']!a} has no features: run `sbtools features` first")
     try:
@@ -124,8 +125,8 @@ def _arguments(fault: ClipError | DamagedError, record: Record) -> tuple[str, ..
     return (fault.kind, text) if isinstance(fault, ClipError) else (text,)
 
 
-def _require_one_model(record: Record, stores: Stores, told: dict[str, Any]) -> None:
-    """UsageError where the features of two clips were made otherwise."""
+def require_one_model(record: Record, stores: Stores, told: dict[str, Any]) -> None:
+    """UsageError where the features of two clips were made otherwise; told: by the part's path."""
     path, _ = split_address(record["features"])
     if path in told:
         return

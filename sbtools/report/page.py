@@ -58,19 +58,22 @@ def page(
     with_published: bool = False,
     floor: str | None = None,
     details: int = DETAILS,
+    more: Sequence[Any] = (),
 ) -> str:
     """HTML of all tables, and of the first `details` results each by itself.
 
     floor: the path of the result that is drawn as the floor, a model trained without bias.
+    more: tables besides (`sbtools.report.grid.Grid`), which stand before the results.
     """
     runs = [run for table in tables for run in table.runs]
     shown = runs[:details]
     with styled():
-        made = {
+        made: Context = {
             "novel": novel.grids(tables),
             "tables": [_table(table, with_published, floor, len(runs)) for table in tables],
             "details": [detail(run, len(runs) == 1) for run in shown],
         }
+    made["novel"] = [*made["novel"], *more]
     return _template().render(
         made,
         version=__version__,

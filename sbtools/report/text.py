@@ -114,11 +114,11 @@ def as_csv(
         rows = [[*row, table.first.tested] for row in rows] if named else rows
         metric = CSV_HEAD.index("metric")
         chosen = (row for row in rows if not columns or row[metric] in columns)
-        writer.writerows([_cell_of_sheet(cell) for cell in row] for row in chosen)
+        writer.writerows([cell_of_sheet(cell) for cell in row] for row in chosen)
     return out.getvalue()
 
 
-def _cell_of_sheet(cell: object) -> object:
+def cell_of_sheet(cell: object) -> object:
     """Text that a spreadsheet takes for text: one that looks like a formula gets an apostrophe."""
     if not isinstance(cell, str):
         return cell

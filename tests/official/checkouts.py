@@ -24,6 +24,7 @@ REPOSITORIES = {
     "ALBAR": "UCF-CRCV/ALBAR",
     "HAT": "princetonvisualai/HAT",
     "afd": "f-ilic/afd",
+    "Static-Dynamic-Interpretability": "YorkUCVIL/Static-Dynamic-Interpretability",
 }
 """Folder of the checkout -> repository at GitHub."""
 

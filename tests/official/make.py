@@ -1,4 +1,4 @@
-"""Runs official code on seeded inputs and writes what it finds beside this file, as JSON.
+r"""Runs official code on seeded inputs and writes what it finds beside this file, as JSON.
 
     git clone https://github.com/openai/CLIP FETCHED/CLIP
     git clone https://github.com/muzairkhattak/ViFi-CLIP FETCHED/ViFi-CLIP
@@ -7,6 +7,8 @@
     git clone https://github.com/UCF-CRCV/ALBAR FETCHED/ALBAR
     git clone https://github.com/princetonvisualai/HAT FETCHED/HAT
     git clone https://github.com/f-ilic/afd FETCHED/afd
+    git clone https://github.com/YorkUCVIL/Static-Dynamic-Interpretability \
+        FETCHED/Static-Dynamic-Interpretability
     pip install --no-deps kornia==0.6.6 mmcv-lite==2.2.0
     python -I tests/official/make.py FETCHED
 
@@ -40,6 +42,7 @@ FILES = {
     "stillmix": "StillMix",
     "blending": "StillMix",
     "compose": "StillMix HAT afd",
+    "factors": "Static-Dynamic-Interpretability",
 }
 """File -> the checkouts that it is made of; its module is make_FILE."""
 
