@@ -13,6 +13,7 @@ import click
 from sbtools.cli import eval, messages, options
 from sbtools.cli.eval_options import card_options
 from sbtools.cli.eval_output import make_folder_of, require_writable, tell
+from sbtools.cli.mask_band import MaskBandCommand
 from sbtools.cli.process import StopFlag
 from sbtools.errors import UsageError
 
@@ -25,7 +26,7 @@ ABSENT = {"base": None, "novel": None, "scores": None, "overwrite": False, "take
 
 
 @click.command("card", short_help="Every view and control of any model, on one page.",
-               context_settings=options.CONTEXT)  # fmt: skip
+               cls=MaskBandCommand, context_settings=options.CONTEXT)  # fmt: skip
 @card_options
 def command(**flags: Any) -> int:
     """Show what a model goes by: every view and control on one page, without any training.
