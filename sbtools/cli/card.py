@@ -90,16 +90,21 @@ def _write(found: Mapping[str, Any], output: str) -> None:
 
 
 def table(found: Mapping[str, Any]) -> Sequence[str]:
-    """Every view, a line each: top1 with its interval, and what is left of that of plain; then how
-    well a probe tells the scene, where it was told."""
+    """Every view, a line each: top1 with its interval, what is left of that of plain and, where it
+    was shown under other masks, its band; then how well a probe tells the scene, where it was told.
+    """
     plain = found["views"]["plain"]["top1"]["value"]
     chance = found["views"]["plain"]["top1"]["chance"]
-    lines = [f"{'view':<14}{'top1':>7}  {'95 % interval':<16}{'less plain':>11}"]
+    banded = any("band" in view["top1"] for view in found["views"].values())
+    head = "  other masks" if banded else ""
+    lines = [f"{'view':<14}{'top1':>7}  {'95 % interval':<16}{'less plain':>11}{head}"]
     for name, view in found["views"].items():
         value = view["top1"]["value"]
         less = "" if name == "plain" else f"{100 * (value - plain):+.2f}"
         shown = _interval(view["top1"]["interval"])
-        lines.append(f"{name:<14}{100 * value:>7.2f}  {shown:<16}{less:>11}".rstrip())
+        band = view["top1"].get("band")
+        more = f"  ~{_interval([band['low'], band['high']])}" if band else ""
+        lines.append(f"{name:<14}{100 * value:>7.2f}  {shown:<16}{less:>11}{more}".rstrip())
     lines.append(f"{'chance':<14}{100 * chance:>7.2f}")
     probe = found.get("scene_probe")
     if probe:

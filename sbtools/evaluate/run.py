@@ -24,6 +24,8 @@ from sbtools.records import Record
 from sbtools.store.band_views import split
 
 log = logging.getLogger("sbtools")
+NAMED = 20
+"""Clips that are named as they are in no band; then their number is told."""
 
 
 @dataclass(frozen=True)
@@ -90,14 +92,18 @@ def score(
     `seen` is told each answer, too. `done` ids are left out. False where `stop` turned true before
     the end.
     """
+    left_out = 0
     given = answers(clips, judge, batch, done, workers, timeout, stop, worked, look)
     with closing(given):
         for answer in given:
             sink.add_scores(answer.record, answer.scores, answer.covered, answer.area)
-            for why in answer.lacks:
+            left_out += bool(answer.lacks)
+            for why in answer.lacks if left_out <= NAMED else ():
                 log.warning("%s: not in the band of --mask-band: %s", answer.record["id"], why)
             if seen is not None:
                 seen(answer)
+    if left_out > NAMED:
+        log.warning("%d more clips are not in the band of --mask-band", left_out - NAMED)
     return not stop()
 
 
