@@ -31,8 +31,8 @@ class Judged:
     """What the model said of some records: by view, a row or a number each.
 
     scores: float32 [R, K], or [R, ...] of a judge that gives something else. covered, area: of
-    masked views, 0 to 1. lacks: by view, of rows that are not shown in it, which are NaN, why.
-    features: float32 [R, D], of the view whose features are kept.
+    masked views, 0 to 1. lacks: by view, of rows that cannot be shown in it, why; what else is said
+    of them there means nothing. features: float32 [R, D], of the view whose features are kept.
     """
 
     scores: dict[str, NDArray[np.float32]] = field(default_factory=dict)
@@ -103,17 +103,11 @@ class Judge:
                 for name, values in view.coverage(batch).items():
                     rows = values.float().view(-1, each).mean(1).cpu().numpy()
                     getattr(found, name)[view.name] = rows
-                self._leave_out(view, batch, each, found)
+                lacks = enumerate(view.lacks(batch))
+                found.lacks[view.name] = {item // each: why for item, why in lacks if why}
                 if look is not None and view.name in self._themselves:
                     look(view.name, batch, shown)
         return found
-
-    def _leave_out(self, view: View, batch: Batch, each: int, found: Judged) -> None:
-        """NaN for records of which the view lacks any item, and why."""
-        gone = {item // each: text for item, text in enumerate(view.lacks(batch)) if text}
-        if gone:
-            found.scores[view.name][[*gone]] = np.nan
-            found.lacks[view.name] = gone
 
     def _predicted(self, shown: Batch, view: str) -> Tensor:
         def part(at: Sequence[int]) -> Tensor:

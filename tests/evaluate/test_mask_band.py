@@ -7,6 +7,7 @@ the numbers and the band follow.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ import pytest
 
 from sbtools.cli.process import call
 from sbtools.evaluate import result
+from sbtools.loader.excerpt import Reader
 from sbtools.records import Record, dump
 from sbtools.store import StoreWriter, check_store, digest, read_rows
+from tests.evaluate import scorers
 from tests.making import write_video
 
 SIDE, MIDDLE, PIXELS = 128, 64, 3
@@ -50,12 +53,12 @@ def pixels_of(radius: int, by: int) -> int:
 
 def put(
     folder: Path, name: str, radii: dict[str, int], size: int = SIDE, boxes: bool = True,
-    numbers: Sequence[int] = range(FRAMES),
+    numbers: Sequence[int] = range(FRAMES), by: str = "",
 ) -> list[Record]:  # fmt: skip
     """A store of discs, and records with it; an id is r and the radius of the clip's own disc."""
     made: list[Record] = []
     kept = list(numbers)
-    with StoreWriter(str(folder / name), "masks", {"by": name}, {}, root=str(folder)) as out:
+    with StoreWriter(str(folder / name), "masks", {"by": by or name}, {}, root=str(folder)) as out:
         for id, radius in radii.items():
             mask = np.stack([disc(radius)[:size, :size]] * len(kept))
             corner = [float(v) for v in (MIDDLE - radius, MIDDLE + radius + 1) for _ in range(2)]
@@ -298,6 +301,36 @@ def test_a_store_of_scores_is_not_continued_under_other_masks(
         judge("--scores", "a", *words, status=2)
         told = capfdbinary.readouterr().err
         assert told.count(b"ERROR") == 1 and b"--overwrite" in told
+    judge("--scores", "b", "--mask-band=other")
+    shutil.rmtree("other")
+    put(discs, "other", {f"r{radius}": 15 for radius in RADII}, by="another segmenter")
+    judge("--scores", "b", "--mask-band=other", status=2)
+    assert b"other_masks" in capfdbinary.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "views"), [([], 3), (["--mask-band"], 7), (["--mask-band=masks"], 9)]
+)
+def test_what_it_costs(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch, words: list[str], views: int
+) -> None:
+    """Passes of six clips through the model, in batches of four; each clip is decoded once."""
+    passes, decoded = [], []
+    count, take = scorers.Counting.__call__, Reader.take_views
+
+    def passing(self: Any, video: Any) -> Any:
+        passes.append(len(video))
+        return count(self, video)
+
+    def taking(self: Any, record: Any, *rest: Any) -> Any:
+        decoded.append(record["id"])
+        return take(self, record, *rest)
+
+    monkeypatch.setattr(scorers.Counting, "__call__", passing)
+    monkeypatch.setattr(Reader, "take_views", taking)
+    judge(*words, "--batch", "4")
+    assert passes == [4] * views + [2] * views
+    assert sorted(decoded) == [f"r{radius}" for radius in RADII]
 
 
 def test_clips_and_crops_are_averaged_under_other_masks_too(judge: Judge) -> None:
@@ -352,3 +385,21 @@ def test_a_configuration_file_may_ask_for_it(judge: Judge, discs: Path) -> None:
         (discs / "c.toml").write_text(f"[eval]\nmask-band = {text}\n")
         told = judge("--config", "c.toml")["protocol"].get("mask_band", {"store": "nothing"})
         assert told["store"] == store
+
+
+def test_a_masked_view_may_stand_alone(judge: Judge) -> None:
+    found = judge("--mask-band", "--views", "bg")
+    assert list(found["views"]) == ["bg"] and found["differences"] == found["ratios"] == []
+    assert band(found, "p_top1")["of"] == {"dilated": 4 / 6, "eroded": 4 / 6}
+
+
+def test_many_clips_that_the_other_store_lacks_are_not_all_named(
+    judge: Judge, discs: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("sbtools.evaluate.run.NAMED", 2)
+    put(discs, "other", {"r10": 10})
+    judge("--mask-band=other")
+    told = capfdbinary.readouterr().err.decode()
+    assert told.count("the other store has no masks of it") == 2
+    assert "3 more clips are not in the band of --mask-band" in told
+    assert "view bg: 5 of 6 clips are not in the band" in told
