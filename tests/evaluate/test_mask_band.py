@@ -403,3 +403,15 @@ def test_many_clips_that_the_other_store_lacks_are_not_all_named(
     assert told.count("the other store has no masks of it") == 2
     assert "3 more clips are not in the band of --mask-band" in told
     assert "view bg: 5 of 6 clips are not in the band" in told
+
+
+def test_a_card_has_the_bands(discs: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Of the views that mask and are no controls, on the page and on stdout."""
+    model = ["tests.evaluate.scorers:counting", "--set-model", "least=700", "--fill", "mean"]
+    words = ["--classes", "small,large", "--workers", "0", "--device", "cpu", "--bootstrap", "0"]
+    assert call(["card", *model, *words, "--mask-band", "-o", "c.html", "clips.jsonl"]) == 0
+    lines = [line.split() for line in capfdbinary.readouterr().out.decode().splitlines()]
+    told = {line[0]: line[-2:] for line in lines if line[-2].startswith("~")}
+    assert told == {"bg": ["~[66.67,", "100.00]"], "person-box": ["~[50.00,", "50.00]"]}
+    assert "~[66.7, 100.0]" in (discs / "c.html").read_text()
+    assert band(result.read("c.json"), "p_top1")["low"] == 4 / 6
