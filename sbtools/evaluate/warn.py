@@ -93,7 +93,8 @@ def _of_masks(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _of_bands(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Bands that are of fewer clips than their numbers, or without the masks of the other store."""
     used = found["clips"]["used"]
-    store = (found["protocol"].get("mask_band") or {}).get("store")
+    told = found["protocol"].get("mask_band")
+    store = told.get("store") if isinstance(told, dict) else None
     for name, view in found["views"].items():
         band = view["top1"].get("band")
         if band and band["count"] < used:

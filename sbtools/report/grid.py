@@ -116,8 +116,9 @@ def bands(table: Table) -> list[str]:
     measures = (one for run in table.runs for one in run.metrics.values())
     if not any(one.band for one in measures):
         return []
-    of = (run.protocol.get("mask_band") or {} for run in table.runs)
-    stores = dict.fromkeys(str(told["store"]) for told in of if told.get("store"))
+    of = (run.protocol.get("mask_band") for run in table.runs)
+    named = (told.get("store") for told in of if isinstance(told, dict))
+    stores = dict.fromkeys(str(store) for store in named if store)
     more = f", and of {', '.join(stores)}" if stores else ""
     return [
         f"~[least, most]: the number itself and under other masks, dilated and eroded ones{more}; "

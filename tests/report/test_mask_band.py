@@ -11,6 +11,7 @@ import pytest
 
 from sbtools.cli import card, eval_output
 from sbtools.cli.process import call
+from sbtools.errors import DamagedError
 from sbtools.evaluate.result import write
 from sbtools.report import grid, page, tables, text
 from sbtools.report.runs import Measure, of
@@ -64,6 +65,18 @@ def test_a_table_tells_what_it_is(
     write(str(tmp_path / "r.json"), result_of())
     assert call(["report", "-q", str(tmp_path / "r.json")]) == 0
     assert b"~" not in capfdbinary.readouterr().out
+
+
+@pytest.mark.parametrize("told", ["wide", ["sam/"], {"store": ["sam/"]}, None])
+def test_what_a_result_tells_of_the_masks_may_be_anything(told: Any) -> None:
+    found = banded()
+    found["protocol"]["mask_band"] = told
+    (table,) = tables([of(found)])
+    assert len(grid.bands(table)) == 1 and "~[12.3, 98.8]" in page.page([table])
+    if told is not None:
+        found["metrics"]["p_top1"]["band"] = {"low": told, "high": 1.0}
+        with pytest.raises(DamagedError, match="band"):
+            of(found)
 
 
 def test_csv_has_two_columns_more_where_any_result_has_a_band() -> None:
