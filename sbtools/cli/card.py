@@ -13,6 +13,7 @@ import click
 from sbtools.cli import eval, messages, options
 from sbtools.cli.eval_options import card_options
 from sbtools.cli.eval_output import make_folder_of, require_writable, tell
+from sbtools.cli.mask_band import MaskBandCommand
 from sbtools.cli.process import StopFlag
 from sbtools.errors import UsageError
 
@@ -25,7 +26,7 @@ ABSENT = {"base": None, "novel": None, "scores": None, "overwrite": False, "take
 
 
 @click.command("card", short_help="Every view and control of any model, on one page.",
-               context_settings=options.CONTEXT)  # fmt: skip
+               cls=MaskBandCommand, context_settings=options.CONTEXT)  # fmt: skip
 @card_options
 def command(**flags: Any) -> int:
     """Show what a model goes by: every view and control on one page, without any training.
@@ -89,16 +90,21 @@ def _write(found: Mapping[str, Any], output: str) -> None:
 
 
 def table(found: Mapping[str, Any]) -> Sequence[str]:
-    """Every view, a line each: top1 with its interval, and what is left of that of plain; then how
-    well a probe tells the scene, where it was told."""
+    """Every view, a line each: top1 with its interval, what is left of that of plain and, where it
+    was shown under other masks, its band; then how well a probe tells the scene, where it was told.
+    """
     plain = found["views"]["plain"]["top1"]["value"]
     chance = found["views"]["plain"]["top1"]["chance"]
-    lines = [f"{'view':<14}{'top1':>7}  {'95 % interval':<16}{'less plain':>11}"]
+    banded = any("band" in view["top1"] for view in found["views"].values())
+    head = "  other masks" if banded else ""
+    lines = [f"{'view':<14}{'top1':>7}  {'95 % interval':<16}{'less plain':>11}{head}"]
     for name, view in found["views"].items():
         value = view["top1"]["value"]
         less = "" if name == "plain" else f"{100 * (value - plain):+.2f}"
         shown = _interval(view["top1"]["interval"])
-        lines.append(f"{name:<14}{100 * value:>7.2f}  {shown:<16}{less:>11}".rstrip())
+        band = view["top1"].get("band")
+        more = f"  ~{_interval([band['low'], band['high']])}" if band else ""
+        lines.append(f"{name:<14}{100 * value:>7.2f}  {shown:<16}{less:>11}{more}".rstrip())
     lines.append(f"{'chance':<14}{100 * chance:>7.2f}")
     probe = found.get("scene_probe")
     if probe:

@@ -22,6 +22,7 @@ from sbtools.cli.eval_options import eval_options
 from sbtools.cli.eval_output import require_writable, write
 from sbtools.cli.eval_protocol import refuse_fixed
 from sbtools.cli.eval_scores import from_scores
+from sbtools.cli.mask_band import MaskBandCommand
 from sbtools.cli.options import Tolerance
 from sbtools.cli.process import StopFlag
 from sbtools.cli.progress import Progress
@@ -34,14 +35,14 @@ from sbtools.rng import shard_of
 log = logging.getLogger("sbtools")
 
 SAME = ("which", "model", "weights", "frames", "classes", "base", "novel", "controls", "p_view",
-        "fill", "clips", "protocol", "batch", "group_by", "pairs", "draws", "seed", "limit",
-        "device", "precision", "cache", "scores", "overwrite", "take_over", "retry_failed",
-        "examples")  # fmt: skip
+        "mask_band", "fill", "clips", "protocol", "batch", "group_by", "pairs", "draws", "seed",
+        "limit", "device", "precision", "cache", "scores", "overwrite", "take_over",
+        "retry_failed", "examples")  # fmt: skip
 TOP = 5
 
 
 @click.command("eval", short_help="Judge a model: accuracy with and without what is static.",
-               context_settings=options.CONTEXT)  # fmt: skip
+               cls=MaskBandCommand, context_settings=options.CONTEXT)  # fmt: skip
 @eval_options
 def command(**flags: Any) -> int:
     """Judge a model on clips: as they are, with the background hidden, with the person hidden.
@@ -52,6 +53,7 @@ def command(**flags: Any) -> int:
     Examples:
       sbtools eval runs/bg50 -o results/bg50.json < val-masks.jsonl
       sbtools eval runs/bg50 --controls -o results/bg50.json val-masks.jsonl
+      sbtools eval runs/bg50 --mask-band=sam-masks/ -o results/bg50.json val-masks.jsonl
       sbtools eval runs/albar --protocol albar --pairs -o results/albar.json scuba.jsonl
       sbtools eval runs/bg50 juggling.mp4 --classes juggling,archery,golf
       sbtools eval --model torchvision:r3d_18 --weights r3d_18.pth -o r3d.json val-masks.jsonl
@@ -107,6 +109,8 @@ def _require_places(flags: Mapping[str, Any]) -> None:
         raise UsageError(
             "a shard only keeps scores: give --scores DIR without -o, then eval --from-scores DIR"
         )
+    if flags["top"] and flags["mask_band"] is not None:
+        raise UsageError("--top prints what clips are taken for: it goes without --mask-band")
     if flags["top"] and (flags["output"] or flags["scores"]):
         raise UsageError("--top prints what clips are taken for: it goes without -o and --scores")
 

@@ -21,6 +21,7 @@ NOT_WITH = ("model", "from_scores", "protocol", "scores", "base", "novel", "top"
 def from_answers(flags: Mapping[str, Any]) -> int:
     """Every metric that chosen names or ranks allow."""
     wrong = [name.replace("_", "-") for name in NOT_WITH if flags[name]]
+    wrong += ["mask-band"] if flags["mask_band"] is not None else []
     if wrong:
         raise UsageError(
             f"--answers needs neither a model nor scores nor views: leave --{wrong[0]} out"

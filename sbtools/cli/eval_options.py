@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sbtools.cli import eval_protocol, options
+from sbtools.cli import eval_protocol, mask_band, options
 
 PATHS = click.argument("paths", metavar="[RUN] [INPUT]...", nargs=-1,
                        type=click.Path(path_type=str))  # fmt: skip
@@ -36,6 +36,7 @@ CROPS = click.option("--crops", type=click.Choice(["1", "3"]), default="1", show
 SHOWN = (
     click.option("--p-view", type=click.Choice(["bg", "bg+obj"]),
                  help="The view of P-top1.  [default: bg]"),
+    mask_band.OPTION,
     FILL,
     click.option("--clips", type=click.IntRange(1), default=1, show_default=True, metavar="N",
                  help="Clips of each record, whose probabilities are averaged."),

@@ -73,10 +73,16 @@ def tell(found: Mapping[str, Any], where: str) -> None:
         row = row_of(name)
         unit = row.unit if row else measure.get("unit", SHARE)
         if measure["value"] is not None and unit in (SHARE, DIFFERENCE):
-            told.append(f"{name} {100 * measure['value']:.2f}")
+            told.append(f"{name} {100 * measure['value']:.2f}{_band(measure)}")
     log.info("%s: %d clips, %s", where, found["clips"]["used"], ", ".join(told))
     for line in sizes(found):
         log.info("%s: %s", where, line)
+
+
+def _band(measure: Mapping[str, Any]) -> str:
+    """Least and most under other masks, in percent, where there are any."""
+    band = measure.get("band")
+    return f" ~[{100 * band['low']:.2f}, {100 * band['high']:.2f}]" if band else ""
 
 
 def sizes(found: Mapping[str, Any]) -> list[str]:

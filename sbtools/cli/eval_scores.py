@@ -25,6 +25,8 @@ def from_scores(flags: Mapping[str, Any]) -> int:
     wrong = [name for name in ("model", "protocol", "scores", "base", "novel", "top", "views",
                                "controls")
              if flags[name]]  # fmt: skip
+    if flags["mask_band"] is not None:
+        raise UsageError("--from-scores has the band that its scores hold: leave --mask-band out")
     if wrong or flags["paths"]:
         what = f"--{wrong[0]}" if wrong else flags["paths"][0]
         raise UsageError(f"--from-scores needs neither a model nor clips: leave {what} out")

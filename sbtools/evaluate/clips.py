@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sbtools.errors import SbtoolsError, UsageError
 from sbtools.evaluate.intervals import clusters
 from sbtools.evaluate.metrics import Answers, Floats, Ints, rank, top_k
 from sbtools.records import Record
+from sbtools.store.band_views import split
 from sbtools.store.rows_reader import Block, unusable
 
 TOP = 5
@@ -62,7 +64,8 @@ class Seen(Protocol):
         """Why a clip with a label cannot be judged, as {stage, kind, message}."""
 
     def view(self, name: str, labels: Ints, background: Ints) -> View:
-        """All its clips in a view, none of which has a fault; labels, background as in `Clips`."""
+        """All its clips in a view, none of which has a fault; labels, background as in `Clips`.
+        Of a view under other masks NaN where there are no scores."""
 
 
 class Source(Protocol):
@@ -90,7 +93,8 @@ class Clips:
     there is none to group by. pair_of, variants, kinds: the fields pair_of, variant and
     background_kind of each, "" where it has none. fields: of others, by name, those asked for.
     choices: as in `Source`. lacking: of `sbtools.evaluate.metric.NEEDS` what not all clips tell,
-    with how many do not.
+    with how many do not. beside: of views in `views`, by view and kind, the same under other masks;
+    NaN of the clips without scores there.
     """
 
     classes: list[str]
@@ -112,6 +116,7 @@ class Clips:
     variants: list[str] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     fields: dict[str, list[Any]] = field(default_factory=dict)
+    beside: dict[str, dict[str, View]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -139,6 +144,10 @@ class Clips:
             choices=self.choices,
             lacking=self.lacking,
             fields={name: _some(values, places) for name, values in self.fields.items()},
+            beside={
+                name: {kind: view.take(rows) for kind, view in found.items()}
+                for name, found in self.beside.items()
+            },
         )
 
 
@@ -176,6 +185,8 @@ def gather(scores: Source, group_by: str | None = None, fields: Sequence[str] = 
         raise SbtoolsError("there is no clip to evaluate")
     if parts:
         _join(clips, parts, scores.views)
+        for view, names in split(scores.views)[1].items():
+            clips.beside[view] = {kind: clips.views.pop(name) for kind, name in names.items()}
         _leave_out(clips)
     clips.sources = clusters(clips.ids, clips.sources, clips.pair_of)
     return _by_id(clips)
@@ -250,12 +261,14 @@ class _Scored:
     def __init__(self, block: Block) -> None:
         self.block, self.records = block, block.records
         self.bad = {view: unusable(rows) for view, rows in block.scores.items()}
+        self.wanted, _ = split([*block.scores])
 
     def take(self, places: Sequence[int]) -> Seen:
         return _Scored(self.block.take(places))
 
     def fault(self, place: int) -> dict[str, str] | None:
-        for view, rows in self.block.scores.items():
+        for view in self.wanted:
+            rows = self.block.scores[view]
             if self.bad[view][place]:
                 none = np.isnan(rows[place]).all()
                 what = "there are no scores" if none else "scores are not numbers"
@@ -263,6 +276,9 @@ class _Scored:
         return None
 
     def view(self, name: str, labels: Ints, background: Ints) -> View:
+        gone = self.bad[name]
+        if gone.any():
+            return self._known(name, gone, labels, background)
         scores = self.block.scores[name]
         answers = Answers.of(scores)
         other = np.maximum(background, 0)
@@ -279,6 +295,13 @@ class _Scored:
             self.block.covered.get(name, unknown).astype(np.float64),
             self.block.area.get(name, unknown).astype(np.float64),
         )
+
+    def _known(self, name: str, gone: NDArray[np.bool_], labels: Ints, background: Ints) -> View:
+        """As if clips that are `gone` had scores of 0, and NaN in the place of what they give."""
+        scores = np.where(gone[:, None], np.float32(0), self.block.scores[name])
+        found = _Scored(replace(self.block, scores={name: scores})).view(name, labels, background)
+        rest = {part: np.where(gone, np.nan, getattr(found, part)) for part in _PER_CLIP}
+        return View(found.answers, **rest)
 
 
 def _join(

@@ -53,6 +53,7 @@ def _wrong(result: Result) -> Iterator[str]:
     yield from _pairs(result["pairs"] or {})
     yield from invariants.wrong(result, _among(result))
     yield from _own(result)
+    yield from _bands(result)
     if result["per_clip"] is not None:
         yield from _clips(result)
 
@@ -124,6 +125,32 @@ def _between(result: Result) -> Iterator[str]:
             one["value"] * top1[one["versus"]], top1[one["view"]]
         ):
             yield f"ratios: {one['view']}"
+
+
+def _bands(result: Result) -> Iterator[str]:
+    """Bands that are not what they are of, or of all clips and not around their number."""
+    for name, one in _with_band(result):
+        band = one["band"]
+        known = [value for value in (band["value"], *band["of"].values()) if value is not None]
+        swapped = "background" in name  # of counterparts perhaps, however many there are
+        count, used = band["count"], result["clips"]["used"]
+        if type(count) is not int or not 0 < count or (count > used and not swapped):
+            yield f"{name}.band.count"
+        elif not (_is(band["low"], min(known)) and _is(band["high"], max(known))):
+            yield f"{name}.band"
+        elif count == used and not swapped and not _is(band["value"], one["value"]):
+            yield f"{name}.band.value"
+
+
+def _with_band(result: Result) -> Iterator[tuple[str, Result]]:
+    told = [(kind, one["view"], one) for kind in ("differences", "ratios") for one in result[kind]]
+    for view, seen in result["views"].items():
+        for part in ("", "coverage", "background"):
+            found = (seen[part] or {}) if part else seen
+            told += [("views", f"{view}.{part}.{name}", one) for name, one in found.items()]
+    for where, name, one in told:
+        if isinstance(one, dict) and one.get("band") is not None:
+            yield f"{where}.{name.replace('..', '.')}", one
 
 
 def _groups(groups: Mapping[str, Any], views: Mapping[str, Any], used: int) -> Iterator[str]:

@@ -24,8 +24,10 @@ from sbtools.evaluate.request import Outcome, Request
 from sbtools.evaluate.run import Sink, clips_of, score
 from sbtools.evaluate.scores import Collected, Scores, from_stores
 from sbtools.loader import Clips
+from sbtools.loader.needs.other_store import folder_of
+from sbtools.mask.morphology import SHARE, pixels_of
 from sbtools.records import Record, counts_as_failure
-from sbtools.store import ScoresWriter
+from sbtools.store import ScoresWriter, read_made
 from sbtools.store.rows_reader import Block
 from sbtools.train.tally import peak_memory
 
@@ -145,11 +147,19 @@ class Evaluation:
             "crops": self.chains.usual.crops,
             "fill": request.fill,
             "shown": [view.setup.p_view for view in self.judge.views][:1],
+            **self._masks_made(),
             "seed": request.seed,
             "precision": str(device.precision(self.judge.device, request.precision)),
             "about": self._lasting(),
             "version": __version__,
         }
+
+    def _masks_made(self) -> dict[str, Any]:
+        """What made the masks of the other store, if there is one."""
+        if not self.request.mask_band:
+            return {}
+        made = read_made(folder_of(self.request.mask_band, self.request.root))
+        return {"other_masks": made and made["what"]}
 
     def _lasting(self) -> dict[str, Any]:
         """Of what the result says, that which neither moves nor grows."""
@@ -188,6 +198,12 @@ class Evaluation:
             "fill": request.fill,
             "seed": request.seed,
         }
+        if request.mask_band is not None:
+            told["protocol"]["mask_band"] = {
+                "share": SHARE,
+                "pixels": pixels_of(subject.model.recipe.size),
+                "store": request.mask_band or None,
+            }
         told["run"] = {
             "command": request.told.get("command"),
             "host": socket.gethostname(),

@@ -19,6 +19,7 @@ from sbtools.models.base import full
 from sbtools.models.outputs import Batch, represented
 from sbtools.protocols import AVERAGES
 from sbtools.rng import Draws
+from sbtools.store.band_views import split
 from sbtools.store.rows_reader import unusable
 
 LOG_PROBABILITIES = "log-probabilities"
@@ -30,12 +31,14 @@ class Judged:
     """What the model said of some records: by view, a row or a number each.
 
     scores: float32 [R, K], or [R, ...] of a judge that gives something else. covered, area: of
-    masked views, 0 to 1. features: float32 [R, D], of the view whose features are kept.
+    masked views, 0 to 1. lacks: by view, of rows that cannot be shown in it, why; what else is said
+    of them there means nothing. features: float32 [R, D], of the view whose features are kept.
     """
 
     scores: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     covered: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     area: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    lacks: dict[str, dict[int, str]] = field(default_factory=dict)
     features: NDArray[np.float32] | None = None
 
 
@@ -64,6 +67,7 @@ class Judge:
     ) -> None:
         self.subject, self.views, self.device = subject, views, device
         self.precision, self.clips, self.keep = precision, clips, keep
+        self._themselves, _ = split([view.name for view in views])
         self._shares = clips > 1 and average == AVERAGES[0]
         self.draws = Draws(seed)
         for module in subject.modules:
@@ -85,7 +89,8 @@ class Judge:
         """The scores of a batch's records in every view.
 
         `batch` holds whole records, `each` items of one after another, by default `clips`. `look`
-        is called with each view's name, the batch, and the batch as it is shown.
+        is called with each view's name, the batch, and the batch as it is shown; not of views under
+        other masks.
         """
         found, each = Judged(), each or self.clips
         with torch.no_grad():
@@ -98,7 +103,9 @@ class Judge:
                 for name, values in view.coverage(batch).items():
                     rows = values.float().view(-1, each).mean(1).cpu().numpy()
                     getattr(found, name)[view.name] = rows
-                if look is not None:
+                lacks = enumerate(view.lacks(batch))
+                found.lacks[view.name] = {item // each: why for item, why in lacks if why}
+                if look is not None and view.name in self._themselves:
                     look(view.name, batch, shown)
         return found
 

@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 
 from sbtools.errors import SbtoolsError, UsageError
-from sbtools.evaluate import counterparts, estimates, invariants, result, sections, statistics
+from sbtools.evaluate import (
+    band,
+    counterparts,
+    estimates,
+    invariants,
+    result,
+    sections,
+    statistics,
+)
 from sbtools.evaluate.answers import Answered
 from sbtools.evaluate.catalogue import B_VIEW, PLAIN, fields
 from sbtools.evaluate.clips import Clips, gather
@@ -75,8 +83,8 @@ def from_scores(
     told["dataset"] = {"name": _only(main.datasets), "split": _only(set(main.splits) - {""})}
     told["protocol"] = {
         "p_view": view,
-        "views": list(scores.views),
-        "controls": [name for name in scores.views if name in CONTROLS],
+        "views": list(main.views),
+        "controls": [name for name in main.views if name in CONTROLS],
     }
     chief = {name: {**one, "view": seen} for name, seen, one in summary(told)}
     told["metrics"] = {**chief, **told.pop("own"), **of_pairs}
@@ -120,7 +128,7 @@ def _measured(clips: Clips, sources: Sources, run: Any, level: float) -> dict[st
     columns = statistics.of_clips(clips)
     found = estimates.of_clips(clips, columns, sources, run, level)
     others = [name for name in clips.views if name != PLAIN and PLAIN in clips.views]
-    return {
+    told = {
         "classes": clips.classes,
         "views": {name: sections.view(name, clips, columns, found) for name in clips.views},
         "differences": [sections.difference(name, clips, found) for name in others],
@@ -132,6 +140,8 @@ def _measured(clips: Clips, sources: Sources, run: Any, level: float) -> dict[st
             if one.own
         },
     }
+    band.tell(told, clips, sources)
+    return told
 
 
 def _tell_swapped(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sbtools.errors import SbtoolsError
+from sbtools.errors import SbtoolsError, UsageError
 from sbtools.evaluate import asked, choice
 from sbtools.evaluate.asked import Part
 from sbtools.evaluate.chains import chains_of, require_met
@@ -29,6 +29,8 @@ def top(request: Request, incoming: Iterable[Record], count: int) -> Iterator[di
     `sbtools.evaluate.stage.evaluate`.
     """
     require_met(request)
+    if request.mask_band is not None:
+        raise UsageError("--mask-band is a band of results: leave it out where classes are printed")
     kept = asked.read(incoming, request.shard, request.limit)
     subject = open_subject(request, kept.texts)
     chains = chains_of(request, subject.model)

@@ -1,7 +1,9 @@
 """The result object: made, checked, written and read (sbtools-result(5)).
 
 One JSON object; shares are 0 to 1, what is not defined is null, NaN never stands in it. A measure
-is {"value", "interval": [low, high] | null, "chance", "count"}, with "reason" where value is null.
+is {"value", "interval": [low, high] | null, "chance", "count"}, with "reason" where value is null;
+of views that were shown under other masks with "band": {"low", "high", "value", "count", "of":
+{dilated, eroded, other: a number | null}}.
 
     format, version, digest (of the rest; `sbtools.evaluate.digest`), sbtools, sbtools_commit, name,
     time
@@ -10,7 +12,8 @@ is {"value", "interval": [low, high] | null, "chance", "count"}, with "reason" w
     training   null | {run, checkpoint, which, select, epoch, seed, settings, records_sha256, clips,
                        frame_source, classes, log: [epoch lines]}
     dataset    {name, split, records, records_sha256}
-    protocol   {p_view, views, controls, frames, clips, crops, frame_source, fill, seed}
+    protocol   {p_view, views, controls, frames, clips, crops, frame_source, fill, seed; perhaps
+                mask_band: {share, pixels, store}}
     masks      {weight_free: bool | null, made: [str]}
     classes    [K names]
     clips      {asked, used, counterparts, sources, ids_sha256, failed, excluded: [{id, stage, kind,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -15,11 +16,16 @@ from torch import Tensor
 from sbtools.evaluate.chains import Chain
 from sbtools.evaluate.judge import Judge, Judged, Look
 from sbtools.evaluate.plates import Plates
-from sbtools.evaluate.views import needs
+from sbtools.evaluate.views import settled_needs
 from sbtools.job import never, untold
 from sbtools.loader import Clips, Failure, load
 from sbtools.methods.base import Batch
 from sbtools.records import Record
+from sbtools.store.band_views import split
+
+log = logging.getLogger("sbtools")
+NAMED = 20
+"""Clips that are named as they are in no band; then their number is told."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class Answer:
     """What a judge gave of one record: by view, a row of scores, and of masked views two shares.
 
     record: with `error` where the clip failed; then there may be no scores. features: [D] of the
-    view whose features the judge keeps.
+    view whose features the judge keeps. lacks: why other masks of it give no scores, a text each.
     """
 
     record: Record
@@ -35,6 +41,7 @@ class Answer:
     covered: Mapping[str, float] = field(default_factory=dict)
     area: Mapping[str, float] = field(default_factory=dict)
     features: NDArray[np.float32] | None = None
+    lacks: Sequence[str] = ()
 
 
 class Sink(Protocol):
@@ -57,11 +64,14 @@ def clips_of(
 
     No classes: labels are -1.
     """
-    return Clips(
+    clips = Clips(
         records, classes, chain.recipe, frames=judge.subject.model.frames, train=False,
-        needs=needs(judge.views), clips=chain.clips, crops=chain.crops,
+        needs=settled_needs(judge.views), clips=chain.clips, crops=chain.crops,
         whole=chain.whole, **options,
     )  # fmt: skip
+    for need in clips.needs.values():
+        need.require(clips.root)
+    return clips
 
 
 def score(
@@ -82,12 +92,18 @@ def score(
     `seen` is told each answer, too. `done` ids are left out. False where `stop` turned true before
     the end.
     """
+    left_out = 0
     given = answers(clips, judge, batch, done, workers, timeout, stop, worked, look)
     with closing(given):
         for answer in given:
             sink.add_scores(answer.record, answer.scores, answer.covered, answer.area)
+            left_out += bool(answer.lacks)
+            for why in answer.lacks if left_out <= NAMED else ():
+                log.warning("%s: not in the band of --mask-band: %s", answer.record["id"], why)
             if seen is not None:
                 seen(answer)
+    if left_out > NAMED:
+        log.warning("%d more clips are not in the band of --mask-band", left_out - NAMED)
     return not stop()
 
 
@@ -146,16 +162,23 @@ def _answers(
 
 
 def _answer(record: Record, judge: Judge, found: Judged, row: int) -> Answer:
-    bad = [view for view, rows in found.scores.items() if judge.unusable(rows[row : row + 1])[0]]
-    if bad:
-        return _failed(record, judge, "failed", f"view {bad[0]}: the {judge.gives} are not numbers")
+    wanted, _ = split([*found.scores])
+    bad = {
+        view: f"view {view}: the {judge.gives} are not numbers"
+        for view, rows in found.scores.items()
+        if judge.unusable(rows[row : row + 1])[0]
+    }
+    bad |= {view: told[row] for view, told in found.lacks.items() if row in told}
+    failed = [why for view, why in bad.items() if view in wanted]
+    if failed:
+        return _failed(record, judge, "failed", failed[0])
     covered, area = (
-        {view: float(numbers[row]) for view, numbers in each.items()}
+        {view: float(numbers[row]) for view, numbers in each.items() if view not in bad}
         for each in (found.covered, found.area)
     )
-    scores = {view: rows[row] for view, rows in found.scores.items()}
+    scores = {view: rows[row] for view, rows in found.scores.items() if view not in bad}
     features = None if found.features is None else found.features[row]
-    return Answer(record, scores, covered, area, features)
+    return Answer(record, scores, covered, area, features, [*dict.fromkeys(bad.values())])
 
 
 def _failed(record: Record, judge: Judge, kind: str, message: str) -> Answer:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from sbtools.errors import RecordError, SbtoolsError, UsageError
 from sbtools.records import Record
 from sbtools.store import read_rows
+from sbtools.store.band_views import split
 from sbtools.store.rows import described
 from sbtools.store.rows_reader import Block, Row, what_of
 
@@ -104,7 +105,7 @@ def from_records(records: Iterable[Record], classes: Sequence[str], kind: str = 
             "none of the records holds scores: `scores` {view: [numbers]}, one for each class"
         )
     described(classes, kind, views)
-    _warn_lacking(parts, views)
+    _warn_lacking(parts, split(views)[0])
     return Scores(list(classes), kind, views, _blocks(parts, views, len(classes)))
 
 
@@ -220,7 +221,8 @@ class Collected:
         width = len(self._what["classes"])
         nothing = np.full(width, np.nan, np.float32)
         rows = {view: np.asarray(scores.get(view, nothing), np.float32) for view in self._rows}
-        missing = [view for view in self._rows if view not in scores and "error" not in record]
+        wanted, _ = split([*self._rows])
+        missing = [view for view in wanted if view not in scores and "error" not in record]
         wrong = [view for view, row in rows.items() if row.shape != (width,)]
         if missing or wrong:
             raise ValueError(f"clip {record['id']!a}: scores of view {[*missing, *wrong][0]!a}")

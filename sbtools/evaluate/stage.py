@@ -7,7 +7,7 @@ from typing import Any
 
 from sbtools import device, threads
 from sbtools.errors import UsageError
-from sbtools.evaluate import asked, choice
+from sbtools.evaluate import asked, band_views, choice
 from sbtools.evaluate.asked import Kept, Part
 from sbtools.evaluate.catalogue import PLAIN, rows
 from sbtools.evaluate.chains import Chains, chains_of, frames_of, require_met
@@ -20,6 +20,7 @@ from sbtools.evaluate.subject import Subject, of_model, of_run
 from sbtools.evaluate.views import View, refuse_masked
 from sbtools.index import labels
 from sbtools.job import never, untold
+from sbtools.loader.needs.other_store import folder_of
 from sbtools.models.flops import clip_flops
 from sbtools.records import Record
 from sbtools.train.plan import require_labels
@@ -38,6 +39,8 @@ def evaluate(
     and SbtoolsError where there is no record, or none that can be judged.
     """
     require_met(request)
+    if request.mask_band:
+        folder_of(request.mask_band, request.root)
     kept = asked.read(incoming, request.shard, request.limit, request.group_by, stop)
     if stop():
         return Outcome(stopped=True)
@@ -51,6 +54,8 @@ def evaluate(
     brought = choice.look(kept.seen, kept.masked, kept.pixels, request.root)
     names = choice.names(request.views, request.controls, request.p_view, brought)
     views = choice.build(names, request.p_view, request.fill, subject.model.recipe.normalise)
+    if request.mask_band is not None:
+        views += band_views.build(views, request.mask_band)
     _refuse_masked(kept, views)
     outcome = Outcome(clips=len(kept) + len(kept.failed))
     judge = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sbtools.errors import SbtoolsError, UsageError
@@ -61,12 +62,14 @@ class View:
     """A way to show clips to a model.
 
     equation  its number in the paper, None for a control
-    needs     what the loader brings for it: masks, boxes, other
+    needs     what the loader brings for it: masks, boxes, other, store
+    settings  of those needs that have any, by their names
     masked    whether it hides a part of the frames; such a view refuses clips that are masked
     """
 
     equation: int | None = None
     needs: frozenset[str] = frozenset()
+    settings: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     masked: bool = False
 
     def __init__(self, name: str, setup: Setup) -> None:
@@ -86,6 +89,10 @@ class View:
         The people where they alone are shown, else what is painted over.
         """
         return None
+
+    def lacks(self, batch: Batch) -> list[str]:
+        """Why each clip cannot be shown so, though other views show it; "" where it can."""
+        return [""] * len(batch["id"])
 
     def coverage(self, batch: Batch) -> dict[str, Tensor]:
         """Of a masked view, float32 [B]: `covered`, the share of a clip's frames that have a mask,
@@ -133,6 +140,12 @@ def build(name: str, p_view: str = "bg", fill: str = "normal", normalise: str = 
 def needs(views: Iterable[View]) -> frozenset[str]:
     """What the loader must bring for all of these views."""
     return frozenset().union(*(view.needs for view in views))
+
+
+def settled_needs(views: Sequence[View]) -> dict[str, Mapping[str, Any]]:
+    """The same with the settings of each."""
+    settings = {name: told for view in views for name, told in view.settings.items()}
+    return {name: settings.get(name, {}) for name in needs(views)}
 
 
 def refuse_masked(record: Mapping[str, Any], views: Iterable[View]) -> None:

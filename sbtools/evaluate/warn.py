@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from sbtools.store.band_views import OTHER
+
 FEW_SOURCES = 50
 MANY_TIES = 0.01
 SCUFO = "scufo"
@@ -16,6 +18,7 @@ def warnings(found: Mapping[str, Any]) -> list[dict[str, str]]:
     """Each as {"kind", "message"}, of a result without them."""
     told = [*_of_shards(found), *_of_clips(found), *_of_masks(found), *_of_views(found)]
     told += [*_of_variants(found), *_of_backgrounds(found), *_of_answers(found)]
+    told += _of_bands(found)
     training = found.get("training") or {}
     if training.get("select") == "eval-as-published":
         told.append(("selected-on-test", "the epoch was chosen on the clips that are judged here"))
@@ -87,6 +90,27 @@ def _of_masks(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         empty = view["coverage"] and view["coverage"]["empty"]["value"]
         if empty:
             yield "empty-masks", f"{empty:.1%} of the clips have no mask at all in view {name}"
+
+
+def _of_bands(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Bands that are of fewer clips than their numbers, or without the masks of the other store."""
+    used = found["clips"]["used"]
+    told = found["protocol"].get("mask_band")
+    store = told.get("store") if isinstance(told, dict) else None
+    for name, view in found["views"].items():
+        band = view["top1"].get("band")
+        if band and band["count"] < used:
+            left = used - band["count"]
+            yield (
+                "mask-band",
+                f"view {name}: {left} of {used} clips are not in the band, as they have no scores "
+                "under other masks",
+            )
+        if band and store and OTHER not in band["of"]:
+            yield (
+                "mask-band",
+                f"view {name}: {store} has masks of none of the clips: the band is without it",
+            )
 
 
 def _of_views(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

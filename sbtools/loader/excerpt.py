@@ -44,7 +44,8 @@ class Excerpt:
 
     id and epoch are what its draws depend on; frames uint8 [T, S, S, 3], RGB, before their colours
     change; masks bool [T, S, S] each; size: height and width before the crop; jitter in training;
-    view: (number of the clip, number of the crop) in tests.
+    view: (number of the clip, number of the crop) in tests; places: of the T frames among the
+    clip's candidates.
     """
 
     reader: Reader
@@ -57,6 +58,7 @@ class Excerpt:
     size: Size
     masks: Masks = field(default_factory=dict)
     jitter: Jitter | None = None
+    places: Sequence[int] = ()
 
     def draw(self, purpose: str) -> np.random.Generator:
         """Draws for this clip in this epoch, the same in every process."""
@@ -179,7 +181,8 @@ class Reader:
             if self.train:
                 draw = self.draw(id, f"{purpose}jitter", epoch)
                 jitter = draw_jitter(self.recipe, self.frames, draw)
-            made.append(Excerpt(self, record, id, epoch, view, frames, crop, size, found, jitter))
+            parts = (frames, crop, size, found, jitter, places[view[0]])
+            made.append(Excerpt(self, record, id, epoch, view, *parts))
         return made
 
     def _cut(

@@ -76,7 +76,7 @@ class Original:
         whole: bool = False,
     ) -> None:
         self.record, self.root, self.scale, self._whole = dict(record), root, scale, whole
-        self._elsewhere, self._least = elsewhere, np.float32(least)  # as scores are stored
+        self._elsewhere, self._least = elsewhere, least
         self._open = ExitStack()
         self.stored = stored_of(record, stores)
         self._array: NDArray[np.uint8] | None = None
@@ -202,11 +202,26 @@ class Original:
         return {place: scale_mask(self._mask(name, place), self.size) for place in set(places)}
 
     def _mask(self, name: str, place: int) -> NDArray[np.bool_]:
+        return self._masks.mask(name, place)
+
+    @cached_property
+    def _masks(self) -> StoredMasks:
         assert self.stored is not None
+        return StoredMasks(self.stored, self._least)
+
+
+class StoredMasks:
+    """The masks of a stored clip by their names; boxes of a score below `least` are left out."""
+
+    def __init__(self, stored: StoredClip, least: float | np.float32 = 0.0) -> None:
+        self.stored, self._least = stored, np.float32(least)  # as scores are stored
+
+    def mask(self, name: str, place: int) -> NDArray[np.bool_]:
+        """person, object, or person_box, object_box: bool [H, W], of the frame at a place."""
         role, _, box = name.partition("_")
         if not box:
             return self.stored.mask(role, place)
-        found = self._boxes.get((int(self.numbers[place]), role), [])
+        found = self._boxes.get((int(self.stored.frames[place]), role), [])
         made: NDArray[np.bool_] = boxes_to_mask(
             np.array(found, np.float64).reshape(-1, 4), *self.stored.size
         )
@@ -214,7 +229,6 @@ class Original:
 
     @cached_property
     def _boxes(self) -> dict[tuple[int, str], list[list[float]]]:
-        assert self.stored is not None
         found: dict[tuple[int, str], list[list[float]]] = {}
         for box in self.stored.boxes:
             if box["score"] < self._least:

@@ -19,6 +19,7 @@ from sbtools.report.tables import Cell
 FAILED, GROUPS = 20, 60
 ABSENT = Measure(None)
 Context = dict[str, Any]
+THIN = " Thin lines: under other masks."
 
 
 def detail(run: Run, open: bool) -> Context:
@@ -192,7 +193,9 @@ def _confused(run: Run) -> Iterator[Context]:
 
 
 def _pictures(run: Run) -> Iterator[Context]:
-    yield _picture("top1 by view", "Line: top1 of plain. Dotted: chance.", portraits.views(run))
+    text = "Line: top1 of plain. Dotted: chance."
+    text += THIN if any(view.top1.band for view in run.views.values()) else ""
+    yield _picture("top1 by view", text, portraits.views(run))
     drawn = portraits.drops(run)
     if drawn:
         keys = [("k1", "plain"), ("k2", run.p_view), ("k3", "person-box")]
@@ -237,7 +240,7 @@ def _made(run: Run) -> Iterator[tuple[str, str]]:
             ("selection", "select"), ("training seed", "seed"), ("training clips", "clips"))),
         ("records SHA-256", run.records),
         *((name.replace("_", " "), run.protocol.get(name)) for name in (
-            "frames", "clips", "crops", "frame_source", "fill", "seed")),
+            "frames", "clips", "crops", "frame_source", "fill", "mask_band", "seed")),
         ("masks", "; ".join(run.masks)),
         ("sources", run.sources),
         *((name.replace("_", " "), run.run.get(name)) for name in (

@@ -120,6 +120,9 @@ def intervals(table: Table, floor: Row | None = None) -> str:
                 made.plot(ends(cell), [place + 0.25] * 2, color=colour, linewidth=1.6, alpha=0.6)
                 made.plot(100 * cell.value, place + 0.25, marker, color=colour, markersize=6.5,
                           markeredgecolor=SURFACE)  # fmt: skip
+                if cell.band:
+                    made.plot([100 * end for end in cell.band], [place + 0.42] * 2, color=colour,
+                              linewidth=0.8)  # fmt: skip
     return _named(made, table, [f"{row.number}: {short(row.name, 40)}" for row in rows])
 
 

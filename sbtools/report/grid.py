@@ -50,7 +50,13 @@ def grid(table: Table, columns: Sequence[str] = (), with_published: bool = False
     ]  # fmt: skip
     found = published.beside(table) if with_published else []
     lines += [_published(row, metrics, many) for row in found]
-    told = [*notes(table), *sizes(table), *flags(found, metrics), *published_notes.notes(found)]
+    told = [
+        *notes(table),
+        *sizes(table),
+        *bands(table),
+        *flags(found, metrics),
+        *published_notes.notes(found),
+    ]
     if with_published and table.first.weight_free:
         told.append(FREE)
     title = f"{table.title}: {', '.join(table.terms)}"
@@ -79,7 +85,8 @@ def check_columns(tables: Sequence[Table], columns: Sequence[str]) -> None:
 
 
 def texts(metric: str, cell: Cell | None) -> tuple[str, str]:
-    """A value, and its interval or its deviation over seeds; a share in percent."""
+    """A value, and its interval or its deviation over seeds, with ~ its band under other masks; a
+    share in percent."""
     if cell is None or cell.value is None:
         return NOTHING, ""
     if (RATIO if metric in RATIOS else cell.unit or SHARE) in (RATIO, NUMBER):
@@ -87,11 +94,36 @@ def texts(metric: str, cell: Cell | None) -> tuple[str, str]:
     else:
         scale, digits = 100.0, 1
     value = f"{scale * cell.value:.2f}"
+    band = f"~{_ends(*cell.band, scale, digits)}" if cell.band else ""
     if cell.deviation is not None:
-        return value, f"\N{PLUS-MINUS SIGN} {scale * cell.deviation:.2f}"
+        return value, f"\N{PLUS-MINUS SIGN} {scale * cell.deviation:.2f} {band}".rstrip()
     if cell.low is None or cell.high is None:
-        return value, ""
-    return value, f"[{scale * cell.low:.{digits}f}, {scale * cell.high:.{digits}f}]"
+        return value, band
+    return value, f"{_ends(cell.low, cell.high, scale, digits)} {band}".rstrip()
+
+
+def _ends(low: float, high: float, scale: float, digits: int) -> str:
+    return f"[{scale * low:.{digits}f}, {scale * high:.{digits}f}]"
+
+
+def stacked(value: str, sure: str) -> list[str]:
+    """A cell as lines: the value, how sure it is, and its band."""
+    return [value, *filter(None, sure.replace(" ~", "\n~").split("\n"))]
+
+
+def bands(table: Table) -> list[str]:
+    """What the bands of a table are, where it has any."""
+    measures = (one for run in table.runs for one in run.metrics.values())
+    if not any(one.band for one in measures):
+        return []
+    of = (run.protocol.get("mask_band") for run in table.runs)
+    named = (told.get("store") for told in of if isinstance(told, dict))
+    stores = dict.fromkeys(str(store) for store in named if store)
+    more = f", and of {', '.join(stores)}" if stores else ""
+    return [
+        f"~[least, most]: the number itself and under other masks, dilated and eroded ones{more}; "
+        "how far it is the masks', and no interval."
+    ]
 
 
 def sizes(table: Table) -> list[str]:

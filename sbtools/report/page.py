@@ -14,8 +14,8 @@ from sbtools import __version__
 from sbtools.evaluate.catalogue import SELDOM_SHOWN
 from sbtools.evaluate.metric import SELDOM
 from sbtools.report import figures, novel, published, published_notes
-from sbtools.report.detail import detail
-from sbtools.report.grid import FREE, NOTHING, flags, sizes, texts
+from sbtools.report.detail import THIN, detail
+from sbtools.report.grid import FREE, NOTHING, bands, flags, sizes, texts
 from sbtools.report.notices import Notice, marks, notes
 from sbtools.report.plots import styled
 from sbtools.report.tables import RATIOS, Row, Table, title_of
@@ -47,6 +47,11 @@ PROTOCOLS = (
     "A protocol is a published test: which frames of a clip are shown, in how many clips and "
     "crops, and what is averaged. Results of different protocols, or of one and none, stand in "
     "tables of their own; what each fixes is told by sbtools eval --help-protocol."
+)
+MASK_BAND = (
+    "Behind ~ stand the least and the most of a number and of the same under other masks: dilated, "
+    "eroded, or another store's. They tell how far the number is the masks', over these very "
+    "clips, and are no confidence interval: see sbtools-eval(1)."
 )
 Context = dict[str, Any]
 
@@ -84,7 +89,11 @@ def page(
         shown=NOTICES_SHOWN,
         grave=GRAVE,
         left_out=len(runs) - len(shown),
-        reading=[*READING, *([PROTOCOLS] if any(run.tested for run in runs) else [])],
+        reading=[
+            *READING,
+            *([MASK_BAND] if any(map(bands, tables)) else []),
+            *([PROTOCOLS] if any(run.tested for run in runs) else []),
+        ],
     )
 
 
@@ -136,7 +145,7 @@ def _table(table: Table, with_published: bool, floor: str | None, total: int) ->
         "terms": table.terms,
         "head": ["result", *table.head(metrics)],
         "rows": [_row(row, table, metrics) for row in table.rows],
-        "notes": [*notes(table), *sizes(table), *free],
+        "notes": [*notes(table), *sizes(table), *bands(table), *free],
         "pictures": _pictures(table, floor, found) if len(table.rows) > 1 or found else [],
         "published": _published(table, found) if found else None,
     }
@@ -175,6 +184,7 @@ def _pictures(
     cut = f" The first {figures.LISTED} of {len(table.rows)}." if more > 0 else ""
     drawn = figures.intervals(table)
     text = f"95 %; of several seeds one standard deviation. Dotted: chance.{cut}"
+    text += THIN if bands(table) else ""
     return [*made, *([_picture("Intervals", text, drawn, kinds)] if drawn else [])]
 
 

@@ -31,6 +31,9 @@ def views(run: Run) -> str:
                       linewidth=2, alpha=0.55)  # fmt: skip
         made.plot(100 * measure.value, place, "o", color=SERIES[0], markersize=6.5,
                   markeredgecolor=SURFACE)  # fmt: skip
+        if measure.band:
+            made.plot([100 * end for end in measure.band], [place + 0.3] * 2, color=SERIES[0],
+                      linewidth=0.8)  # fmt: skip
     plain = run.views[PLAIN].top1.value if PLAIN in run.views else None
     if plain is not None:
         made.axvline(100 * plain, color=SERIES[0], linewidth=0.8, alpha=0.6)

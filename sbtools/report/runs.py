@@ -21,7 +21,8 @@ OF_NAMES = (*OF_PAIRS, *OF_VARIANTS)
 class Measure:
     """A number as a result holds it (sbtools-result(5)); shares from 0 to 1.
 
-    title, unit, shown: of a metric of a package, as it told them; else empty.
+    title, unit, shown: of a metric of a package, as it told them; else empty. band: least and most
+    under other masks, where there are any.
     """
 
     value: float | None
@@ -34,6 +35,7 @@ class Measure:
     title: str = ""
     unit: str = ""
     shown: str = ""
+    band: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -224,10 +226,11 @@ def _ids(top: Node) -> str:
 def _measure(node: Node) -> Measure:
     ends = node["interval"].array() or [None, None]
     low, high = Node(ends, node["interval"].place).numbers(2)
+    least, most = (node["band"][name].number() for name in ("low", "high"))
     return Measure(
         node["value"].number(), low, high, node["chance"].number(), node["count"].whole(),
         node["view"].text(), node["reason"].text(), node["title"].text(), node["unit"].text(),
-        node["shown"].text(),
+        node["shown"].text(), None if least is None or most is None else (least, most),
     )  # fmt: skip
 
 

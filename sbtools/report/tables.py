@@ -21,7 +21,8 @@ __all__ = ["RATIOS", "Cell", "Measure", "Row", "Table", "recipe", "tables", "tit
 class Cell:
     """A metric of a row: one run's with its interval, or the mean over seeds with its deviation.
 
-    deviation: of the seeds (n - 1), None where there is one. unit: of a metric of a package.
+    deviation: of the seeds (n - 1), None where there is one. unit: of a metric of a package. band:
+    least and most under other masks; of several seeds the means of both.
     """
 
     value: float | None
@@ -32,6 +33,7 @@ class Cell:
     values: tuple[float, ...] = ()
     reason: str = ""
     unit: str = ""
+    band: tuple[float, float] | None = None
 
     @classmethod
     def of(cls, measures: Sequence[Measure]) -> Cell:
@@ -39,7 +41,7 @@ class Cell:
         first = measures[0]
         if len(measures) == 1:
             ends = first.value, first.low, first.high, first.chance
-            return cls(*ends, reason=first.reason, unit=first.unit)
+            return cls(*ends, reason=first.reason, unit=first.unit, band=first.band)
         values = [measure.value for measure in measures]
         known = tuple(value for value in values if value is not None)
         if len(known) < len(values):
@@ -47,8 +49,17 @@ class Cell:
                 None, chance=first.chance, reason="not defined for every seed", unit=first.unit
             )
         return cls(
-            mean(known), chance=first.chance, deviation=stdev(known), values=known, unit=first.unit
-        )
+            mean(known), chance=first.chance, deviation=stdev(known), values=known, unit=first.unit,
+            band=_mean_band([measure.band for measure in measures]),
+        )  # fmt: skip
+
+
+def _mean_band(bands: Sequence[tuple[float, float] | None]) -> tuple[float, float] | None:
+    """The means of both ends, where every seed has a band."""
+    known = [band for band in bands if band]
+    if len(known) < len(bands):
+        return None
+    return mean(low for low, _ in known), mean(high for _, high in known)
 
 
 @dataclass(frozen=True)
@@ -178,7 +189,7 @@ def recipe(run: Run) -> str:
     training = {k: run.training.get(k) for k in ("which", "select", "records_sha256", "clips")}
     training["settings"] = _without_seed(run.training.get("settings"))
     model = {k: run.model.get(k) for k in ("name", "kind", "settings", "frames")}
-    protocol = {k: v for k, v in run.protocol.items() if k != "seed"}
+    protocol = {k: v for k, v in run.protocol.items() if k not in ("seed", "mask_band")}
     return json.dumps([model, run.method, training, protocol], sort_keys=True)
 
 

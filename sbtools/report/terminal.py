@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table as Drawn
 from rich.text import Text
 
-from sbtools.report.grid import Grid
+from sbtools.report.grid import Grid, stacked
 from sbtools.words import visible
 
 NAMES, MARGIN = 16, 2
@@ -35,7 +35,7 @@ def fitting(found: Grid, width: int) -> int:
     names = max(cell_len(visible(line.name)) for line in found.lines)
     room = width - 2 * MARGIN - min(names, NAMES)
     for place, title in enumerate(found.head[1:]):
-        texts = [title, *(text for line in found.lines for text in line.cells[place])]
+        texts = [title, *(text for line in found.lines for text in stacked(*line.cells[place]))]
         room -= MARGIN + max(map(cell_len, texts))
         if room < 0:
             return max(1, place)
@@ -51,11 +51,13 @@ def _table(found: Grid, count: int) -> Drawn:
         )
     for line in found.lines:
         style = "dim" if line.place else ""
-        cells = [(visible(line.name), line.place), *line.cells[:count]]
-        made.add_row(*(_cell(*cell, style) for cell in cells))
+        cells = [[visible(line.name), line.place], *(stacked(*c) for c in line.cells[:count])]
+        made.add_row(*(_cell(cell, style) for cell in cells))
     return made
 
 
-def _cell(value: str, spread: str, style: str) -> Text:
-    text = Text(value, style=style)
-    return text.append(f"\n{spread}", style="dim") if spread else text
+def _cell(lines: Sequence[str], style: str) -> Text:
+    text = Text(lines[0], style=style)
+    for line in filter(None, lines[1:]):
+        text.append(f"\n{line}", style="dim")
+    return text

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from rich.cells import cell_len
 
 from sbtools.report import published
-from sbtools.report.grid import Grid
+from sbtools.report.grid import Grid, stacked
 from sbtools.report.notices import Notice
 from sbtools.report.tables import Table
 from sbtools.words import visible
@@ -21,7 +21,9 @@ CSV_HEAD = ("result", "origin", "dataset", "split", "p_view", "classes", "model"
             "metric", "value", "low", "high", "deviation", "seeds", "clips", "chance",
             "weight_free", "files", "flag")  # fmt: skip
 PROTOCOL = "protocol"
-"""The last column, where any result names one."""
+"""A column more, where any result names one."""
+BAND = ("band_low", "band_high")
+"""The last columns, where any result was also shown under other masks."""
 LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
     "^": r"\textasciicircum{}", "_": r"\_", "~": r"\textasciitilde{}", "%": r"\%",
@@ -41,12 +43,15 @@ def plain(grids: Iterable[Grid]) -> Iterator[str]:
 
 
 def _columns(found: Grid) -> Iterator[str]:
-    rows = [[(title, "") for title in found.head]]
-    rows += [[(visible(line.name), f"  {line.place}"), *line.cells] for line in found.lines]
+    rows = [[[title] for title in found.head]]
+    rows += [
+        [[visible(line.name), f"  {line.place}"], *(stacked(*cell) for cell in line.cells)]
+        for line in found.lines
+    ]
     widths = [max(cell_len(t) for row in rows for t in row[at]) for at in range(len(found.head))]
     for row in rows:
-        for part in (0, 1):
-            texts = [cell[part] for cell in row]
+        for part in range(max(map(len, row))):
+            texts = [cell[part] if part < len(cell) else "" for cell in row]
             if part == 0 or any(texts):
                 blank = [" " * (w - cell_len(t)) for t, w in zip(texts, widths, strict=True)]
                 told = [
@@ -108,10 +113,12 @@ def as_csv(
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     named = any(run.tested for table in tables for run in table.runs)
-    writer.writerow([*CSV_HEAD, *([PROTOCOL] if named else [])])
+    banded = any(one.band for table in tables for run in table.runs for one in run.metrics.values())
+    writer.writerow([*CSV_HEAD, *([PROTOCOL] if named else []), *(BAND if banded else ())])
     for table in tables:
-        rows = [*_values(table), *(_published(table) if with_published else ())]
-        rows = [[*row, table.first.tested] for row in rows] if named else rows
+        found = [*_values(table), *(_published(table) if with_published else ())]
+        tested = [table.first.tested] if named else []
+        rows = [[*row[:-2], *tested, *(row[-2:] if banded else ())] for row in found]
         metric = CSV_HEAD.index("metric")
         chosen = (row for row in rows if not columns or row[metric] in columns)
         writer.writerows([cell_of_sheet(cell) for cell in row] for row in chosen)
@@ -127,6 +134,7 @@ def cell_of_sheet(cell: object) -> object:
 
 
 def _values(table: Table) -> Iterator[list[object]]:
+    """Rows of CSV_HEAD and, behind it, of BAND; so are those of `_published`."""
     for row in table.rows:
         run = row.runs[0]
         for metric in table.metrics:
@@ -137,7 +145,7 @@ def _values(table: Table) -> Iterator[list[object]]:
                     run.model.get("name"), run.method.get("name"), metric, cell.value, cell.low,
                     cell.high, cell.deviation, len(row.runs),
                     run.metrics[metric].count, cell.chance, run.weight_free,
-                    " ".join(each.path for each in row.runs), None,
+                    " ".join(each.path for each in row.runs), None, *(cell.band or (None, None)),
                 ]  # fmt: skip
 
 
@@ -147,7 +155,7 @@ def _published(table: Table) -> Iterator[list[object]]:
             yield [
                 row.name, row.place, row.dataset, row.split, table.first.p_view, row.classes,
                 row.model, row.method, metric, number.value, number.low, number.high, None, None,
-                row.clips, None, None, None, number.flag,
+                row.clips, None, None, None, number.flag, None, None,
             ]  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sbtools.errors import RecordError, UsageError
 from sbtools.records import Record, key_of
+from sbtools.store.band_views import split
 from sbtools.store.datasets import write_small
 from sbtools.store.layout import DTYPES, Kind, chunk_rows
 from sbtools.store.part import Part, index_line
@@ -41,6 +42,7 @@ class ScoresWriter(StoreWriter):
     ) -> None:
         told = {**what, **described(classes, kind, views)}
         self._views, self._width = list(views), len(classes)
+        self._wanted, _ = split(views)
         super().__init__(folder, "scores", told, run, part_clips=part_clips, **options)
         shard, again = options.get("shard", (0, 1)), options.get("retry_failed", False)
         if shard[1] == 1 or again:
@@ -55,9 +57,10 @@ class ScoresWriter(StoreWriter):
     ) -> list[Record]:
         """Store the scores [K] of one clip in every view; the records now committed are returned.
 
-        A record with `error` may lack views. covered, area: 0 to 1, of masked views.
+        A record with `error` may lack views, and any record those of `sbtools.store.band_views`.
+        covered, area: 0 to 1, of masked views.
         """
-        missing = [view for view in self._views if view not in scores]
+        missing = [view for view in self._wanted if view not in scores]
         if missing and "error" not in record:
             raise ValueError(f"clip {record['id']!a} has no scores in view {missing[0]!a}")
         if self._part is None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sbtools.errors import ClipError, DamagedError, UsageError
 from sbtools.records import Record
 from sbtools.records.fields import check
+from sbtools.store.band_views import split
 from sbtools.store.done import IndexLine, index_of, newest, places_of
 from sbtools.store.layout import KINDS, chunk_rows, parts_of, without_version
 from sbtools.store.made import read_made
@@ -174,8 +175,11 @@ def check_rows(part: OpenPart) -> Iterator[str]:
 
 def _check_values(part: OpenPart, block: Block) -> Iterator[str]:
     whole = np.array(["error" not in record for record in block.records], np.bool_)
+    wanted, _ = split([*block.scores])
     for view, rows in block.scores.items():
         bad = whole & unusable(rows)
+        if view not in wanted:
+            bad &= ~np.isnan(rows).all(1)
         if bad.any():
             id = block.records[int(bad.argmax())]["id"]
             yield f"{part.path}: /views/{view}: scores of clip {id!a} are not numbers"

@@ -103,6 +103,27 @@ class Touchy(Linear):
         return super().forward(video).masked_fill(painted[:, None], float("nan"))
 
 
+class Counting(Hand):
+    """Names the second class where so many pixels of the first frame are left, else the first.
+
+    A pixel that --fill mean has painted is 0 in every channel.
+    """
+
+    recipe: ClassVar[dict[str, Any]] = {"size": 128, "short": 128}
+
+    def __init__(self, classes: Sequence[str], least: int) -> None:
+        super().__init__(classes)
+        self.least = least
+
+    def __call__(self, video: Tensor) -> Tensor:
+        left = (video[:, 0] != 0).any(1).sum((1, 2))  # [B]
+        return nn.functional.one_hot((left >= self.least).long(), len(self.classes)).float()
+
+
+def counting(classes: list[str], least: int = 700) -> Counting:
+    return Counting(classes, least)
+
+
 def perfect(classes: list[str]) -> Perfect:
     return Perfect(classes)
 

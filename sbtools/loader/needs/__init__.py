@@ -18,6 +18,7 @@ NEEDS = {
     "masks": "sbtools.loader.needs.masks:Masks",
     "boxes": "sbtools.loader.needs.masks:Boxes",
     "other": "sbtools.loader.needs.masks:Other",
+    "store": "sbtools.loader.needs.other_store:OtherStore",
     "partner": "sbtools.loader.needs.partner:Partner",
     "background": "sbtools.loader.needs.background:Background",
     "scene": "sbtools.loader.needs.scene:Scene",
