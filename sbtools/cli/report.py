@@ -53,6 +53,7 @@ def command(
     Only what can be compared stands in one table: one data set and split, one choice of classes,
     one view of P-top1, masks of one kind. Runs that differ in the seed alone are one row, with mean
     and standard deviation. Percent, but for ratios; csv holds shares, all metrics, nothing rounded.
+    Results of SCUBA, SCUFO and ConflFG stand first, beside top1, a row for each training.
 
     A file that is empty, cut, newer or no result is named, and the rest goes on: exit status 3.
 
@@ -73,15 +74,17 @@ def command(
     if not runs:
         log.error("none of %d files can be read: there is nothing to report", len(faults))
         return UNREAD
-    found = report.tables(runs)
-    told = report.notices(found, faults, floor, published)
+    joined, found = report.benchmarks(report.tables(runs))
+    told = report.notices(found, faults, floor, published, joined)
     for notice in told[len(faults) :]:
         log.warning("%s", notice)
-    _print(found, told, kind, columns.split(",") if columns else [], published)
+    _print(joined, found, told, kind, columns.split(",") if columns else [], published)
     if output:
         from sbtools.report import page
 
-        text = page.page(found, told, with_published=published, floor=floor, details=details)
+        text = page.page(
+            found, told, joined, with_published=published, floor=floor, details=details
+        )
         make_folder_of(output)
         page.write(output, text)
     return UNREAD if faults else 0
@@ -97,14 +100,20 @@ def _check(inputs: Sequence[str], output: str | None) -> None:
 
 
 def _print(
-    found: Sequence[Any], told: Sequence[Any], kind: str, columns: Sequence[str], published: bool
+    joined: Sequence[Any],
+    found: Sequence[Any],
+    told: Sequence[Any],
+    kind: str,
+    columns: Sequence[str],
+    published: bool,
 ) -> None:
     from sbtools.report import grid, novel, terminal, text
 
-    grid.check_columns(found, columns)
-    grids = [*(grid.grid(table, columns, published) for table in found), *novel.grids(found)]
+    whole = [*joined, *found]
+    grid.check_columns(whole, columns)
+    grids = [*grid.grids(whole, columns, published), *novel.grids(found)]
     if kind == "csv":
-        made = text.as_csv(found, columns, published)
+        made = text.as_csv(whole, columns, published)
     elif kind in text.FORMATS:
         made = "\n".join(text.FORMATS[kind](grids, told)) + "\n"
     elif sys.stdout.isatty():

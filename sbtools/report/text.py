@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from rich.cells import cell_len
 
 from sbtools.report import published
+from sbtools.report.benchmarks import Benchmarks
 from sbtools.report.grid import Grid
 from sbtools.report.notices import Notice
 from sbtools.report.tables import Table
@@ -20,8 +21,9 @@ FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 CSV_HEAD = ("result", "origin", "dataset", "split", "p_view", "classes", "model", "method",
             "metric", "value", "low", "high", "deviation", "seeds", "clips", "chance",
             "weight_free", "files", "flag")  # fmt: skip
-PROTOCOL = "protocol"
-"""The last column, where any result names one."""
+PROTOCOL, TABLE = "protocol", "table"
+"""The last columns: where any result names a protocol, and where there are methods by benchmarks,
+whose lines are those with "benchmarks" there."""
 LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
     "^": r"\textasciicircum{}", "_": r"\_", "~": r"\textasciitilde{}", "%": r"\%",
@@ -108,10 +110,13 @@ def as_csv(
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     named = any(run.tested for table in tables for run in table.runs)
-    writer.writerow([*CSV_HEAD, *([PROTOCOL] if named else [])])
+    joined = any(isinstance(table, Benchmarks) for table in tables)
+    writer.writerow([*CSV_HEAD, *([PROTOCOL] if named else []), *([TABLE] if joined else [])])
     for table in tables:
         rows = [*_values(table), *(_published(table) if with_published else ())]
-        rows = [[*row, table.first.tested] for row in rows] if named else rows
+        last = [table.first.tested] if named else []
+        last += ["benchmarks" if isinstance(table, Benchmarks) else ""] if joined else []
+        rows = [[*row, *last] for row in rows]
         metric = CSV_HEAD.index("metric")
         chosen = (row for row in rows if not columns or row[metric] in columns)
         writer.writerows([_cell_of_sheet(cell) for cell in row] for row in chosen)
