@@ -135,7 +135,7 @@ NOTES: tuple[tuple[tuple[str, ...], str | Callable[[], str]], ...] = (
     (("static-bias",), "SCUBA and SCUFO are averages over backgrounds. ALBAR is not first "
      "everywhere: StillMix is ahead in SCUBA on Kinetics (45.83, 44.75) and in ConflFG on UCF101 "
      "(55.03, 54.02)."),
-    (("UCF101 (updated protocol)",), "In the updated protocol of UCF101 people are cut out by their "
-     "shape; StillMix's release has their boxes, scene and all, and its numbers are others."),
+    (("UCF101 (updated protocol)",), "In the updated protocol of UCF101 people are cut out by "
+     "their shape; StillMix's release has their boxes, scene and all, and other numbers."),
 )  # fmt: skip
 """What a row must be of, table, data set, split or protocol, and what is said then."""
