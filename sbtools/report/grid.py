@@ -146,8 +146,8 @@ def flags(found: Sequence[published.Published], metrics: Sequence[str]) -> list[
         for metric, number in row.numbers.items():
             if number.flag and metric in metrics:
                 told.setdefault(number.flag, []).append(f"{number.shown} {title_of(metric)}")
-    intervals = ["Intervals of published numbers are binomial (Wilson)."]
+    known = any(number.low is not None for row in found for number in row.numbers.values())
     return [
-        *(intervals if found else []),
+        *(["Intervals of published numbers are binomial (Wilson)."] if known else []),
         *(f"* {flag}: {', '.join(where)}" for flag, where in told.items()),
     ]

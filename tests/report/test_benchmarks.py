@@ -300,6 +300,14 @@ def test_the_page_has_them_first_with_backgrounds_and_ours_beside_the_slides() -
     assert "53.20 ours (2) 37.50" in read.text and "43.93 ours (1) 37.50" in read.text
     assert "51.81 ours" not in read.text
     assert read.open == [] and read.text.count("SCUBA against SCUFO") == 1
+    assert "binomial" not in read.text  # of how many clips the slides' numbers are is not told
+
+
+def test_results_of_one_name_are_told_apart_on_the_page() -> None:
+    joined, found = both(*(result_on(*sets) for sets in APIECE))
+    text = Reader(page.page(found, [], joined)).text
+    assert "plain linear, none, scuba (places365, stripe)" in text
+    assert "plain linear, none, conflfg (stripe)" in text
 
 
 def test_names_of_backgrounds_are_shown_and_nothing_else() -> None:
