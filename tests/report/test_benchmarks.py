@@ -11,7 +11,7 @@ import pytest
 from sbtools.report import Benchmarks, Table, benchmarks, grid, notices, page, tables, text
 from sbtools.report.joined import ABSENT, APART, COLUMNS, MIXED
 from sbtools.report.runs import of
-from tests.report.sets import BY_HAND, FREE, RIGHT, result_on
+from tests.report.sets import BY_HAND, EXACT, FREE, RIGHT, result_on
 from tests.report.test_page import Reader
 
 Told = dict[str, Any]
@@ -319,3 +319,39 @@ def test_names_of_backgrounds_are_shown_and_nothing_else() -> None:
     assert "\x1b" not in text.as_csv(joined) and "\x1b" not in "".join(
         text.plain(grid.grids(joined))
     )
+
+
+def test_every_background_weighs_the_same_however_many_a_result_has() -> None:
+    """Contrasted is 1/4 before two backgrounds, and 3/4 before the third."""
+    third = {"scuba vqgan": "1110", "scufo vqgan": "0001"}
+    found = only(result_on("scuba", "scufo"), result_on(right=third))
+    assert numbers(found)["contrasted"] == pytest.approx((1 / 4 + 1 / 4 + 3 / 4) / 3)
+    assert numbers(found)["scuba_avg"] == pytest.approx((1 / 2 + 1 / 4 + 3 / 4) / 3)
+    cell = found.rows[0].cell("contrasted")
+    assert cell and cell.low is None
+    assert [line for line in grid.sizes(found) if "N = 12" in line]
+
+
+def test_originals_stand_beside_sets_of_either_kind_of_masks() -> None:
+    told = [
+        result_on(*sets, name=name, method=name, masks=masks)
+        for name, masks in (("a", EXACT), ("b", FREE))
+        for sets in APIECE
+    ]
+    joined, _ = both(*told)
+    assert [[row.name for row in table.rows] for table in joined] == [["a"], ["b"]]
+    assert [numbers(table) for table in joined] == [BY_HAND, BY_HAND]
+    lone = both(*told, result_on("iid", name="c", method="c"))[0]
+    assert [[row.name for row in table.rows] for table in lone] == [["a"], ["b"]]
+    one = both(*told[:3], result_on("iid", name="c", method="c"))[0]
+    assert [[row.name for row in table.rows] for table in one] == [["a", "c"]]
+
+
+def test_other_original_clips_are_marked_too() -> None:
+    fewer = {**RIGHT, "iid": "111"}
+    told = [result_on("iid", name=n, method=n) for n in "ab"]
+    told += [result_on("iid", name="c", method="c", right=fewer)]
+    joined, _ = both(*told, result_on("scuba", name="a", method="a"))
+    names = [line.name for line in grid.grid(joined[0]).lines]
+    assert names == ["a", "b", "c\N{SECTION SIGN}"]
+    assert joined[0].terms[0] == "3 to 4 clips"
