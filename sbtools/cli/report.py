@@ -53,6 +53,7 @@ def command(
     Only what can be compared stands in one table: one data set and split, one choice of classes,
     one view of P-top1, masks of one kind. Runs that differ in the seed alone are one row, with mean
     and standard deviation. Percent, but for ratios; csv holds shares, all metrics, nothing rounded.
+    Results of SCUBA, SCUFO and ConflFG stand first, beside top1, a row for each training.
 
     What sbtools similarity and sbtools factors printed stands in tables of its own.
 
@@ -79,17 +80,17 @@ def command(
     if not runs and not measured:
         log.error("none of %d files can be read: there is nothing to report", len(faults))
         return UNREAD
-    found = report.tables(runs)
-    told = report.notices(found, faults, floor, published)
+    joined, found = report.benchmarks(report.tables(runs))
+    told = report.notices(found, faults, floor, published, joined)
     for notice in told[len(faults) :]:
         log.warning("%s", notice)
-    _print(found, told, kind, columns.split(",") if columns else [], published,
-           measured)  # fmt: skip
+    whole = [*joined, *found]
+    _print(whole, found, told, kind, columns.split(",") if columns else [], published, measured)
     if output:
         from sbtools.report import page
 
         text = page.page(
-            found, told, with_published=published, floor=floor, details=details,
+            found, told, joined, with_published=published, floor=floor, details=details,
             more=of_features.grids(measured),
         )  # fmt: skip
         make_folder_of(output)
@@ -107,16 +108,21 @@ def _check(inputs: Sequence[str], output: str | None) -> None:
 
 
 def _print(
-    found: Sequence[Any], told: Sequence[Any], kind: str, columns: Sequence[str], published: bool,
+    whole: Sequence[Any],
+    found: Sequence[Any],
+    told: Sequence[Any],
+    kind: str,
+    columns: Sequence[str],
+    published: bool,
     measured: Sequence[Any],
-) -> None:  # fmt: skip
+) -> None:
     from sbtools.report import grid, novel, of_features, terminal, text
 
-    grid.check_columns(found, columns)
-    grids = [*(grid.grid(table, columns, published) for table in found), *novel.grids(found)]
+    grid.check_columns(whole, columns)
+    grids = [*grid.grids(whole, columns, published), *novel.grids(found)]
     grids += of_features.grids(measured)
     if kind == "csv":
-        made = text.as_csv(found, columns, published)
+        made = text.as_csv(whole, columns, published)
         made += of_features.csv_lines(measured, made.partition("\n")[0].count(",") + 1)
     elif kind in text.FORMATS:
         made = "\n".join(text.FORMATS[kind](grids, told)) + "\n"

@@ -136,9 +136,9 @@ def _bands(result: Result) -> Iterator[str]:
         count, used = band["count"], result["clips"]["used"]
         if type(count) is not int or not 0 < count or (count > used and not swapped):
             yield f"{name}.band.count"
-        elif not (_is(band["low"], min(known)) and _is(band["high"], max(known))):
+        elif not (equal(band["low"], min(known)) and equal(band["high"], max(known))):
             yield f"{name}.band"
-        elif count == used and not swapped and not _is(band["value"], one["value"]):
+        elif count == used and not swapped and not equal(band["value"], one["value"]):
             yield f"{name}.band.value"
 
 

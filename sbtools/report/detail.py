@@ -26,7 +26,7 @@ def detail(run: Run, open: bool) -> Context:
     """What the template shows of a result; drawn within `plots.styled`."""
     return {
         "name": run.name,
-        "what": run.what,
+        "what": ", ".join(filter(None, (run.what, run.judged))),
         "open": open,
         "warnings": run.warnings,
         "grids": list(_grids(run)),

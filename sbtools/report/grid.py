@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sbtools.errors import UsageError
 from sbtools.evaluate.catalogue import LEFT_OUT
 from sbtools.evaluate.metric import ALWAYS, NUMBER, RATIO, SHARE
 from sbtools.report import published, published_notes
+from sbtools.report.benchmarks import Benchmarks
 from sbtools.report.notices import marks, notes
 from sbtools.report.tables import RATIOS, Cell, Table, title_of
 
@@ -36,6 +37,17 @@ class Grid:
     notes: list[str] = field(default_factory=list)
 
 
+def grids(
+    tables: Iterable[Table], columns: Sequence[str] = (), with_published: bool = False
+) -> list[Grid]:
+    """The cells of all tables; of methods by benchmarks only where they have one of the columns."""
+    return [
+        grid(table, columns, with_published)
+        for table in tables
+        if not isinstance(table, Benchmarks) or chosen(table, columns)
+    ]
+
+
 def grid(table: Table, columns: Sequence[str] = (), with_published: bool = False) -> Grid:
     """The cells of a table; UsageError for a column that no table can have."""
     metrics = chosen(table, columns)
@@ -53,11 +65,12 @@ def grid(table: Table, columns: Sequence[str] = (), with_published: bool = False
     told = [
         *notes(table),
         *sizes(table),
+        *table.remarks,
         *bands(table),
         *flags(found, metrics),
         *published_notes.notes(found),
     ]
-    if with_published and table.first.weight_free:
+    if with_published and any(run.weight_free for run in table.runs):
         told.append(FREE)
     title = f"{table.title}: {', '.join(table.terms)}"
     head = ["result", *(["seeds"] if many else []), *table.head(metrics)]
@@ -160,8 +173,8 @@ def flags(found: Sequence[published.Published], metrics: Sequence[str]) -> list[
         for metric, number in row.numbers.items():
             if number.flag and metric in metrics:
                 told.setdefault(number.flag, []).append(f"{number.shown} {title_of(metric)}")
-    intervals = ["Intervals of published numbers are binomial (Wilson)."]
+    known = any(number.low is not None for row in found for number in row.numbers.values())
     return [
-        *(intervals if found else []),
+        *(["Intervals of published numbers are binomial (Wilson)."] if known else []),
         *(f"* {flag}: {', '.join(where)}" for flag, where in told.items()),
     ]

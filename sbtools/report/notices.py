@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sbtools.evaluate.result import UNCHECKED
+from sbtools.report.benchmarks import Benchmarks
 from sbtools.report.published import beside
 from sbtools.report.runs import Run
 from sbtools.report.tables import Row, Table
@@ -44,10 +45,11 @@ def notices(
     unread: Iterable[str] = (),
     floor: str | None = None,
     with_published: bool = False,
+    joined: Sequence[Benchmarks] = (),
 ) -> list[Notice]:
     """Those of files that could not be read first, then the gravest; each once.
 
-    floor: the path of the result that is to be a floor.
+    floor: the path of the result that is to be a floor. joined: methods by benchmarks.
     """
     found = [Notice("unread", message) for message in unread]
     found += [*_unchecked(tables), *_own(tables), *_apart(tables)]
@@ -55,8 +57,10 @@ def notices(
         found += [*_selected(table), *_clips(table), *_protocol(table), *_doubles(table)]
     if floor is not None:
         found += _floor(tables, floor)
+    for table in joined:
+        found += _joined(table)
     if with_published:
-        found += _unpublished(tables)
+        found += _unpublished([*joined, *(table for table in tables if table.published)])
     found += _seeds([row for table in tables for row in table.rows])
     rank = {kind: at for at, kind in enumerate(FIRST)}
     return sorted(found, key=lambda notice: rank.get(notice.kind, len(FIRST)))
@@ -186,8 +190,23 @@ def _doubles(table: Table) -> Iterator[Notice]:
         yield Notice("doubles", "a newer result has the same recipe and seed: left out", names)
 
 
+def _joined(table: Benchmarks) -> Iterator[Notice]:
+    others = tuple(
+        row.name for row in table.rows if any(run.ids != table.usual for run in row.runs)
+    )
+    if others:
+        yield Notice("other-clips", f"{table.title}: judged on other clips than the rest", others)
+    if table.left_out:
+        names = tuple(dict.fromkeys(f"{run.name} ({run.path})" for run in table.left_out))
+        text = (
+            f"{table.title}: a newer result of this model, or one in pairs, has other numbers of "
+            "the same test: left out"
+        )
+        yield Notice("doubles", text, names)
+
+
 def _seeds(rows: Sequence[Row]) -> Iterator[Notice]:
-    alone = tuple(row.name for row in rows if len(row.seeds) == 1)
+    alone = tuple(dict.fromkeys(row.name for row in rows if len(row.seeds) == 1))
     if alone:
         text = "trained with one seed: the intervals are of the clips alone, not of the training"
         yield Notice("one-seed", text, alone)
@@ -202,7 +221,7 @@ def _floor(tables: Sequence[Table], floor: str) -> Iterator[Notice]:
 
 def _unpublished(tables: Sequence[Table]) -> Iterator[Notice]:
     for table in tables:
-        if table.first.weight_free:
+        if any(run.weight_free for run in table.runs):
             text = "no published numbers beside weight-free masks: they cannot be compared"
             yield Notice("published", text, (table.title,))
         elif not beside(table):

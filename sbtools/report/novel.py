@@ -34,9 +34,9 @@ def _records(table: Table) -> set[str]:
     return {run.records for run in table.runs if run.records}
 
 
-def _kind(table: Table) -> tuple[str, str, bool, str]:
+def _kind(table: Table) -> tuple[str, str, bool, str, str]:
     run = table.first
-    return run.dataset, run.p_view, bool(run.weight_free), run.tested
+    return run.dataset, run.p_view, bool(run.weight_free), run.tested, run.judged
 
 
 def _grid(base: Table, novel: Table) -> list[Grid]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -13,9 +13,11 @@ from markupsafe import Markup
 from sbtools import __version__
 from sbtools.evaluate.catalogue import SELDOM_SHOWN
 from sbtools.evaluate.metric import SELDOM
-from sbtools.report import figures, novel, published, published_notes
+from sbtools.report import figures, novel, published, published_notes, scatter
+from sbtools.report.benchmarks import Benchmarks
 from sbtools.report.detail import THIN, detail
 from sbtools.report.grid import FREE, NOTHING, bands, flags, sizes, texts
+from sbtools.report.joined import COLUMNS
 from sbtools.report.notices import Notice, marks, notes
 from sbtools.report.plots import styled
 from sbtools.report.tables import RATIOS, Row, Table, title_of
@@ -53,12 +55,18 @@ MASK_BAND = (
     "eroded, or another store's. They tell how far the number is the masks', over these very "
     "clips, and are no confidence interval: see sbtools-eval(1)."
 )
+SCATTERED = (
+    "Up and to the left is better: right before another background, and not from a still frame. "
+    "Contrasted accuracy is at least the number on the slanting line through a point (SCUBA less "
+    "SCUFO). Dotted: chance."
+)
 Context = dict[str, Any]
 
 
 def page(
     tables: Sequence[Table],
     told: Sequence[Notice] = (),
+    joined: Sequence[Benchmarks] = (),
     *,
     with_published: bool = False,
     floor: str | None = None,
@@ -67,6 +75,7 @@ def page(
 ) -> str:
     """HTML of all tables, and of the first `details` results each by itself.
 
+    joined: the tables of methods by benchmarks, which stand first.
     floor: the path of the result that is drawn as the floor, a model trained without bias.
     more: tables besides (`sbtools.report.grid.Grid`), which stand before the results.
     """
@@ -75,7 +84,10 @@ def page(
     with styled():
         made: Context = {
             "novel": novel.grids(tables),
-            "tables": [_table(table, with_published, floor, len(runs)) for table in tables],
+            "tables": [
+                *(_benchmarks(table, with_published) for table in joined),
+                *(_table(table, with_published, floor) for table in tables),
+            ],
             "details": [detail(run, len(runs) == 1) for run in shown],
         }
     made["novel"] = [*made["novel"], *more]
@@ -132,23 +144,65 @@ def _summary(tables: Sequence[Table]) -> str:
     return f"{', '.join(told)}; sbtools {__version__}"
 
 
-def _table(table: Table, with_published: bool, floor: str | None, total: int) -> Context:
+def _table(table: Table, with_published: bool, floor: str | None) -> Context:
     metrics = [
         name
         for name in table.metrics
         if name not in SELDOM_SHOWN and table.first_measure(name).shown != SELDOM
     ]
     found = published.beside(table) if with_published else []
-    free = [FREE] if with_published and table.first.weight_free else []
+    several = len(table.rows) > 1 or found
+    return {
+        **_whole(table, "result", metrics, with_published),
+        "more": None,
+        "pictures": _pictures(table, floor, found) if several else [],
+        "published": _published(table, found) if found else None,
+    }
+
+
+def _benchmarks(table: Benchmarks, with_published: bool) -> Context:
+    """Methods by benchmarks, the same by background kind, and SCUBA against SCUFO."""
+    found = published.beside(table) if with_published else []
+    return {
+        **_whole(table, "method", [n for n in table.metrics if n in COLUMNS], with_published),
+        "more": {"title": "By background", **_cells(table, "method", table.kinds)}
+        if table.kinds
+        else None,
+        "pictures": list(_scattered(table, found)),
+        "published": _published(table, found) if found else None,
+    }
+
+
+def _whole(table: Table, first: str, metrics: Sequence[str], with_published: bool) -> Context:
+    free = with_published and any(run.weight_free for run in table.runs)
     return {
         "title": table.title,
         "terms": table.terms,
-        "head": ["result", *table.head(metrics)],
-        "rows": [_row(row, table, metrics) for row in table.rows],
-        "notes": [*notes(table), *sizes(table), *bands(table), *free],
-        "pictures": _pictures(table, floor, found) if len(table.rows) > 1 or found else [],
-        "published": _published(table, found) if found else None,
+        **_cells(table, first, metrics),
+        "notes": [
+            *notes(table),
+            *sizes(table),
+            *table.remarks,
+            *bands(table),
+            *([FREE] if free else []),
+        ],
     }
+
+
+def _cells(table: Table, first: str, metrics: Sequence[str]) -> Context:
+    return {
+        "head": [first, *table.head(metrics)],
+        "rows": [_row(row, table, metrics) for row in table.rows],
+    }
+
+
+def _scattered(table: Benchmarks, found: Sequence[published.Published]) -> Iterator[Context]:
+    drawn = scatter.against(table, found)
+    if drawn:
+        ours = any("scufo_avg" in run.metrics for run in table.runs)
+        keys = [("k1", "method, by its number")] if ours else []
+        keys += [("kp", "published")] if found else []
+        yield _picture("SCUBA against SCUFO", SCATTERED, drawn, keys)
 
 
 def _row(row: Row, table: Table, metrics: Sequence[str]) -> Context:

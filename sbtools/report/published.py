@@ -22,7 +22,10 @@ TITLES = {
 LISTED = {("1", "base"): 9944, ("1", "novel"): 9933, ("4", "base"): 17562, ("4", "novel"): 7215}
 FITTED = {"mimetics": (576, 624), "kinetics400": (2432,)}
 CLASSES = {"kinetics400": 400, "mimetics": 50, "hmdb51": 51, "ucf101": 101}
-TESTED = {(ALBAR, "static-bias", "albar"): "albar"}
+STATIC_BIAS = "static-bias"
+MADE = {"scuba_avg", "scufo_avg", "conflfg"}
+"""What is measured on clips made of those of a data set."""
+TESTED = {(ALBAR, STATIC_BIAS, "albar"): "albar"}
 """Rows of which it is told by what protocol they were tested: (source, table's protocol, method)
 -> its name. Where other rows of the slides are from is not."""
 HALF = {"kinetics400": 200, "ssv2": 87}
@@ -130,16 +133,25 @@ def beside(table: Table) -> list[Published]:
     """The rows that may stand beside a table: its data set, split, classes, P-top1, and protocol
     where it names one.
 
-    None where its masks were made without learned weights, and none of other models than its own,
-    where it has any of its own.
+    None where its masks were made without learned weights, where top1 is not of originals, and none
+    of other models than its own, where it has any of its own. Beside SCUBA, SCUFO or ConflFG those
+    with one of these.
     """
     run = table.first
-    if run.weight_free:
+    if not table.published or run.judged or any(each.weight_free for each in table.runs):
         return []
-    found = [row for row in rows() if _fits(row, run)]
-    models = {each.model.get("name") for each in table.runs}
+    needed = MADE & {*table.metrics}
+    found = [row for row in rows() if _fits(row, run) and (not needed or MADE & {*row.numbers})]
+    models = {name for each in table.runs for name in _models(each)}
     own = [row for row in found if row.model in models or not row.model]
     return own if any(row.model for row in own) else found
+
+
+def _models(run: Run) -> set[str]:
+    """What a paper may call the model: its name, and that of its backbone."""
+    name, settings = str(run.model.get("name") or ""), run.model.get("settings")
+    backbone = settings.get("backbone") if isinstance(settings, dict) else None
+    return {name.removeprefix("torchvision:"), str(backbone or "")} - {""}
 
 
 def _fits(row: Published, run: Run) -> bool:
@@ -154,6 +166,9 @@ def _fits(row: Published, run: Run) -> bool:
 def same(row: Row, published: Published) -> bool:
     """Whether a row of ours is of the published model and method."""
     run = row.runs[0]
+    if published.protocol == STATIC_BIAS:
+        alike = published.model in _models(run) or not published.model
+        return alike and run.method.get("name") == published.method
     if not published.model or run.model.get("name") != published.model:
         return False
     ratio = _ratio(published.method.rpartition(" ")[2])

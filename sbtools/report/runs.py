@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sbtools.evaluate import result
@@ -15,6 +15,8 @@ from sbtools.report.examples import Example, examples
 from sbtools.report.node import Node
 
 OF_NAMES = (*OF_PAIRS, *OF_VARIANTS)
+NO_KIND = "(none)"
+"""What a result calls the kind of clips that tell none."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ class Groups:
 class Variant:
     """Clips of one variant: how many came in, failed, were left out by rule, and N of the rest.
 
-    views: of each the mean of the background kinds' top1, and top1 by kind.
+    views: of each the mean of the background kinds' top1, and top1 by kind. each: the same by kind,
+    with intervals. ids: by kind the digest of the clips; empty where the result names none.
     """
 
     asked: int
@@ -89,16 +92,27 @@ class Variant:
     kinds: list[str]
     count: list[int]
     views: dict[str, tuple[Measure, list[float | None]]]
+    each: dict[str, list[Measure]] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         told = f"{self.asked} clips in, {self.left_out} left out by rule"
         failed = f", {self.failed} failed" if self.failed else ""
         return f"{told}{failed}, N = {self.used}"
 
+    @property
+    def of(self) -> str:
+        """The background kinds in brackets; empty where the clips tell none."""
+        known = [kind for kind in self.kinds if kind != NO_KIND]
+        return f" ({', '.join(known)})" if known else ""
+
 
 @dataclass(frozen=True)
 class Run:
-    """One result file. ids: digest of the clips that were judged. unchecked: it had no digest."""
+    """One result file. ids: digest of the clips that were judged. unchecked: it had no digest.
+
+    judged: where others than originals count in top1, their variants, as "scuba (stripe)".
+    """
 
     path: str
     name: str
@@ -131,6 +145,7 @@ class Run:
     examples: list[Example]
     scene_probe: probe.Probe | None
     unchecked: bool
+    judged: str
 
     @property
     def p_view(self) -> str:
@@ -173,6 +188,7 @@ def of(found: Mapping[str, Any], path: str = "the result") -> Run:
     classes = tuple(top["classes"].texts())
     training = top["training"].mapping()
     weight_free = top["masks"]["weight_free"].value
+    pairs, variants = _pairs(top["pairs"]), _variants(top)
     return Run(
         path=path,
         name=top["name"].text() or _stem(path),
@@ -198,13 +214,14 @@ def of(found: Mapping[str, Any], path: str = "the result") -> Run:
         cells=cells.of(top["pairs"]),
         differences=[_difference(node) for node in top["differences"].nodes()],
         groups=_groups(top["groups"]) if top["groups"] else None,
-        pairs=_pairs(top["pairs"]),
-        variants={name: _variant(node) for name, node in top["variants"].items()},
+        pairs=pairs,
+        variants=variants,
         warnings=_told(top["warnings"], "kind"),
         run=top["run"].mapping(),
         examples=examples(top["examples"]),
         scene_probe=probe.of(top["scene_probe"]),
         unchecked=result.unchecked(found),
+        judged=_judged(top["clips"]["used"].whole(), variants, pairs),
     )  # fmt: skip
 
 
@@ -291,7 +308,45 @@ def _pairs(node: Node) -> dict[str, dict[str, dict[str, Measure]]]:
     }
 
 
-def _variant(node: Node) -> Variant:
+def _judged(
+    used: int,
+    variants: Mapping[str, Variant],
+    pairs: Mapping[str, Mapping[str, Mapping[str, Measure]]],
+) -> str:
+    """The variants whose clips are not all counterparts that are judged in pairs alone."""
+    own = {
+        name: told.used - max((m.count for v in pairs.get(name, {}).values() for m in v.values()),
+                              default=0)
+        for name, told in variants.items()
+    }  # fmt: skip
+    found = [f"{name}{variants[name].of}" for name, count in own.items() if count > 0]
+    mixed = ["originals"] if found and used > sum(own.values()) else []
+    return " and ".join([*mixed, *found])
+
+
+def _variants(top: Node) -> dict[str, Variant]:
+    ids = _ids_by_kind(top)
+    chance = 1 / (top["answers"]["choices"].whole() or max(1, len(top["classes"].array())))
+    return {
+        name: _variant(node, ids.get(name, {}), chance) for name, node in top["variants"].items()
+    }
+
+
+def _ids_by_kind(top: Node) -> dict[str, dict[str, str]]:
+    """By variant and background kind the digest of the clips, as far as the result names them."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for part in (top["per_clip"], *(pairs["per_pair"] for _, pairs in top["pairs"].items())):
+        if not part["variant"]:
+            continue
+        ids, variants = part["id"].texts(), part["variant"].texts()
+        kinds = part["background_kind"].texts() or [""] * len(ids)
+        for id, variant, kind in zip(ids, variants, kinds, strict=False):
+            if variant:
+                found.setdefault(variant, {}).setdefault(kind or NO_KIND, []).append(id)
+    return {v: {kind: ids_digest(ids) for kind, ids in told.items()} for v, told in found.items()}
+
+
+def _variant(node: Node, ids: dict[str, str], chance: float) -> Variant:
     asked, failed, left_out, used = (
         node[name].whole() for name in ("asked", "failed", "left_out", "used")
     )
@@ -301,4 +356,16 @@ def _variant(node: Node) -> Variant:
         name: (_measure(seen["top1"]), seen["value"].numbers(len(kinds)))
         for name, seen in node["views"].items()
     }
-    return Variant(asked, failed, left_out, used, kinds, count, views)
+    each = {name: _each(seen, count, chance) for name, seen in node["views"].items()}
+    return Variant(asked, failed, left_out, used, kinds, count, views, each, ids)
+
+
+def _each(node: Node, counts: Sequence[int], chance: float) -> list[Measure]:
+    """top1 of each background kind."""
+    nothing = [None] * len(counts)
+    values, lows, highs = (
+        node[name].numbers(len(counts)) if node[name] else nothing
+        for name in ("value", "low", "high")
+    )
+    told = zip(values, lows, highs, counts, strict=True)
+    return [Measure(value, low, high, chance, count) for value, low, high, count in told]

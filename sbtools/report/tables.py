@@ -85,10 +85,11 @@ class Row:
 class Table:
     """Rows of which one may be read against the other: one data set, one choice of classes, one
     P-top1, one kind of masks and one protocol. doubles: results of a recipe and seed that have a
-    newer one."""
+    newer one. published: whether published numbers may stand beside it."""
 
     rows: list[Row]
     doubles: list[Run]
+    published: bool = True
 
     @property
     def runs(self) -> list[Run]:
@@ -119,24 +120,30 @@ class Table:
         """Data set and split, and where the masks are not to be trusted."""
         run = self.first
         free = "weight-free masks" if run.weight_free else ""
-        parts = dict.fromkeys((run.dataset or "clips", run.split, run.part, free))
+        parts = dict.fromkeys((run.dataset or "clips", run.split, run.part, run.judged, free))
         return ", ".join(part for part in parts if part)
 
     @property
     def terms(self) -> list[str]:
         """What all rows have in common, in words."""
-        run, used = self.first, sorted({run.used for run in self.runs})
-        clips = f"{used[0]}" if len(used) == 1 else f"{used[0]} to {used[-1]}"
+        run, used = self.first, sorted({run.used for run in self.runs} - {0})
+        clips = " to ".join(map(str, used[:: max(1, len(used) - 1)]))
         count = max(run.among, 1)
         among = f"{len(run.classes)} classes"
         if run.among != len(run.classes):
             among += f", {run.among} to choose among"
-        told = [f"{clips} clips", among, f"chance {100 / count:.2f} %"]
+        told = [f"{clips} clips"] if used else []
+        told += [among, f"chance {100 / count:.2f} %"]
         if run.p_view:
             told.append(f"P-top1 of view {run.p_view}")
         if run.tested:
             told.append(f"protocol {run.tested}")
         return told
+
+    @property
+    def remarks(self) -> list[str]:
+        """What else is to be said under it."""
+        return []
 
     @property
     def usual(self) -> str:
@@ -149,8 +156,8 @@ def tables(runs: Iterable[Run]) -> list[Table]:
     apart: dict[Any, list[Run]] = {}
     for run in runs:
         where = run.dataset, run.split, run.part
-        key = (*where, run.classes, run.among, run.p_view, bool(run.weight_free), run.tested)
-        apart.setdefault(key, []).append(run)
+        what = run.classes, run.among, run.p_view, run.judged
+        apart.setdefault((*where, *what, bool(run.weight_free), run.tested), []).append(run)
     number, made = 0, []
     for group in apart.values():
         table = _table(group, number)
@@ -172,10 +179,14 @@ def _table(runs: Sequence[Run], number: int) -> Table:
             newest.setdefault(seed, run)
         kept = [run for run in group if run in newest.values()]
         number += 1
-        rows.append(Row(number, _name(kept), kept))
+        rows.append(Row(number, common_name(kept), kept))
+    return Table(told_apart(rows), doubles)
+
+
+def told_apart(rows: Sequence[Row]) -> list[Row]:
+    """With a file behind each name that several have."""
     names = Counter(row.name for row in rows)
-    same = (row if names[row.name] == 1 else _with_file(row) for row in rows)
-    return Table(list(same), doubles)
+    return [row if names[row.name] == 1 else _with_file(row) for row in rows]
 
 
 def _with_file(row: Row) -> Row:
@@ -186,11 +197,16 @@ def recipe(run: Run) -> str:
     """Equal for runs that differ in the seed of their training alone."""
     if run.training.get("seed") is None:
         return os.path.abspath(run.path)
+    protocol = {k: v for k, v in run.protocol.items() if k not in ("seed", "mask_band")}
+    return json.dumps([*trained(run), protocol], sort_keys=True)
+
+
+def trained(run: Run) -> list[Any]:
+    """Model, method and training, without the seed."""
     training = {k: run.training.get(k) for k in ("which", "select", "records_sha256", "clips")}
     training["settings"] = _without_seed(run.training.get("settings"))
     model = {k: run.model.get(k) for k in ("name", "kind", "settings", "frames")}
-    protocol = {k: v for k, v in run.protocol.items() if k not in ("seed", "mask_band")}
-    return json.dumps([model, run.method, training, protocol], sort_keys=True)
+    return [model, run.method, training]
 
 
 def _without_seed(settings: Any) -> Any:
@@ -200,9 +216,9 @@ def _without_seed(settings: Any) -> Any:
     return {name: _without_seed(value) for name, value in settings.items() if name != "seed"}
 
 
-def _name(runs: Sequence[Run]) -> str:
+def common_name(runs: Sequence[Run]) -> str:
     """What the names have in common at the start, without what would begin the seed's number."""
-    if len(runs) == 1:
+    if len({run.name for run in runs}) == 1:
         return runs[0].name
     first, last = min(run.name for run in runs), max(run.name for run in runs)
     alike = (a == b for a, b in zip(first, last, strict=False))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from rich.cells import cell_len
 
 from sbtools.report import published
+from sbtools.report.benchmarks import Benchmarks
 from sbtools.report.grid import Grid, stacked
 from sbtools.report.notices import Notice
 from sbtools.report.tables import Table
@@ -20,8 +21,9 @@ FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 CSV_HEAD = ("result", "origin", "dataset", "split", "p_view", "classes", "model", "method",
             "metric", "value", "low", "high", "deviation", "seeds", "clips", "chance",
             "weight_free", "files", "flag")  # fmt: skip
-PROTOCOL = "protocol"
-"""A column more, where any result names one."""
+PROTOCOL, TABLE = "protocol", "table"
+"""Columns more: where any result names a protocol, and where there are methods by benchmarks,
+whose lines are those with "benchmarks" there."""
 BAND = ("band_low", "band_high")
 """The last columns, where any result was also shown under other masks."""
 LATEX = {
@@ -114,11 +116,14 @@ def as_csv(
     writer = csv.writer(out, lineterminator="\n")
     named = any(run.tested for table in tables for run in table.runs)
     banded = any(one.band for table in tables for run in table.runs for one in run.metrics.values())
-    writer.writerow([*CSV_HEAD, *([PROTOCOL] if named else []), *(BAND if banded else ())])
+    joined = any(isinstance(table, Benchmarks) for table in tables)
+    more = [*([PROTOCOL] if named else []), *([TABLE] if joined else [])]
+    writer.writerow([*CSV_HEAD, *more, *(BAND if banded else ())])
     for table in tables:
         found = [*_values(table), *(_published(table) if with_published else ())]
-        tested = [table.first.tested] if named else []
-        rows = [[*row[:-2], *tested, *(row[-2:] if banded else ())] for row in found]
+        last = [table.first.tested] if named else []
+        last += ["benchmarks" if isinstance(table, Benchmarks) else ""] if joined else []
+        rows = [[*row[:-2], *last, *(row[-2:] if banded else ())] for row in found]
         metric = CSV_HEAD.index("metric")
         chosen = (row for row in rows if not columns or row[metric] in columns)
         writer.writerows([cell_of_sheet(cell) for cell in row] for row in chosen)
