@@ -21,10 +21,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from benchmarks_table import BIASES, FREE, read, table
@@ -76,7 +79,7 @@ class Benchmarks(Runs):
 
     def __init__(self, folder: Path, fast: bool = False, call: Any = None) -> None:
         super().__init__(folder, fast, FAST if fast else SCALE, call)
-        self.results = folder / "results"
+        self.results, self.making = folder / "results", defaultdict[int, Lock](Lock)
 
     def run(self, model: Model, seed: int, tested: Iterable[str]) -> None:
         """Train a model and judge it on the test clips of these cells, as far as not done."""
@@ -94,7 +97,9 @@ class Benchmarks(Runs):
     def judge(self, model: Model, seed: int, cell: str) -> None:
         """Every set of the test clips of a cell; any: of the clips that are free of cues."""
         clips = self.clips(seed, "test")
-        for name, records, words in self.sets(seed, clips, cell):
+        with self.making[seed]:
+            sets = list(self.sets(seed, clips, cell))
+        for name, records, words in sets:
             path = self.results / f"{model.run(seed)}-on-{cell}-{name}.json"
             if not path.exists():
                 scores = self.folder / "scores" / path.stem
@@ -123,12 +128,16 @@ class Benchmarks(Runs):
         """The folder of a seed's training clips, or of its test clips."""
         folder = self.folder / f"{what}-{seed}"
         done = f"{FREE}-train.jsonl" if what == "train" else "test-conflict.jsonl"
-        if not (folder / done).exists():
-            cells = [word for cell in CELLS.values() for word in ("--cell", cell)]
-            splits, scale = ("train", self.scale) if what == "train" else (TESTS, self.scale * TEST)
-            self.sbtools(folder.name, "demo", "--seed", str(seed), "--scale", f"{scale:g}",
-                         "--workers", "0", *cells, "--splits", splits, str(folder))  # fmt: skip
+        with self.making[seed]:
+            if not (folder / done).exists():
+                self.render(folder, seed, what)
         return folder
+
+    def render(self, folder: Path, seed: int, what: str) -> None:
+        cells = [word for cell in CELLS.values() for word in ("--cell", cell)]
+        splits, scale = ("train", self.scale) if what == "train" else (TESTS, self.scale * TEST)
+        self.sbtools(folder.name, "demo", "--seed", str(seed), "--scale", f"{scale:g}",
+                     "--workers", "0", *cells, "--splits", splits, str(folder))  # fmt: skip
 
     def composed(self, seed: int, originals: Path, mode: str) -> Path:
         """Records of clips composed of the originals."""
@@ -193,12 +202,11 @@ def main() -> None:
         "composed": COMPOSED, "views": VIEWS[given.fast],
     })  # fmt: skip
 
-    def whole(seed: int) -> None:
-        for model in models:
-            demo.run(model, seed, tested_on(given.part, model))
+    def one(each: tuple[Model, int]) -> None:
+        demo.run(*each, tested_on(given.part, each[0]))
 
     with ThreadPoolExecutor(given.jobs) as pool:
-        list(pool.map(whole, seeds))
+        list(pool.map(one, product(models, seeds)))
     demo.keep(models, seeds)
     if given.part == "apart":
         sys.stdout.write(table(read(given.out / "values.jsonl")))
