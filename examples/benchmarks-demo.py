@@ -84,12 +84,13 @@ class Benchmarks(Runs):
     def run(self, model: Model, seed: int, tested: Iterable[str]) -> None:
         """Train a model and judge it on the test clips of these cells, as far as not done."""
         run = self.folder / "runs" / model.run(seed)
-        if not (run / "last.pt").exists():
-            sys.stderr.write(f"seed {seed}: {run.name}\n")
-            clips, words = self.clips(seed, "train"), TRAINED[model.name]
-            start = ("--weights", str(self.clip(seed))) if model.name == "vificlip" else ()
-            self.training(run, (*words, *start, "--method", model.method), seed,
-                          clips / f"{model.cell}-train.jsonl")  # fmt: skip
+        sys.stderr.write(f"seed {seed}: {run.name}\n")
+        records, words = (
+            self.clips(seed, "train") / f"{model.cell}-train.jsonl",
+            TRAINED[model.name],
+        )
+        start = ("--weights", str(self.clip(seed))) if model.name == "vificlip" else ()
+        self.training(run, (*words, *start, "--method", model.method), seed, records)
         for cell in tested:
             self.judge(model, seed, cell)
         self.judge(model, seed, "any")
@@ -106,14 +107,10 @@ class Benchmarks(Runs):
                 run = self.folder / "runs" / model.run(seed)
                 self.eval(run, path, records, *words, "--scores", str(scores))
 
-    def sets(
-        self, seed: int, clips: Path, cell: str
-    ) -> Iterator[tuple[str, Path, tuple[str, ...]]]:
+    def sets(self, seed: int, clips: Path, cell: str) -> Iterator[Set]:
         """Name, records, and words of eval: the views first."""
         if cell == "any":
-            pairs = [
-                clips / f"{name}.jsonl" for name in ("test-unbiased", "do-scene", "do-clothes")
-            ]
+            pairs = [clips / f"{name}.jsonl" for name in FREE_PAIRS]
             yield "free", self.joined(clips / "free.jsonl", pairs), ("plain", "--pairs")
             yield "conflict", clips / "test-conflict.jsonl", ("plain",)
             return
