@@ -90,7 +90,7 @@ class Benchmarks(Runs):
             TRAINED[model.name],
         )
         start = ("--weights", str(self.clip(seed))) if model.name == "vificlip" else ()
-        self.training(run, (*words, *start, "--method", model.method), seed, records)
+        self.training(run, (*TRAINED[model.name], *start, "--method", model.method), seed, records)
         for cell in tested:
             self.judge(model, seed, cell)
         self.judge(model, seed, "any")
