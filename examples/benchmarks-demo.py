@@ -85,10 +85,7 @@ class Benchmarks(Runs):
         """Train a model and judge it on the test clips of these cells, as far as not done."""
         run = self.folder / "runs" / model.run(seed)
         sys.stderr.write(f"seed {seed}: {run.name}\n")
-        records, words = (
-            self.clips(seed, "train") / f"{model.cell}-train.jsonl",
-            TRAINED[model.name],
-        )
+        records = self.clips(seed, "train") / f"{model.cell}-train.jsonl"
         start = ("--weights", str(self.clip(seed))) if model.name == "vificlip" else ()
         self.training(run, (*TRAINED[model.name], *start, "--method", model.method), seed, records)
         for cell in tested:
