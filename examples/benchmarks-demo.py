@@ -203,7 +203,7 @@ def main() -> None:
         list(pool.map(one, product(models, seeds)))
     demo.keep(models, seeds)
     if given.part == "apart":
-        sys.stdout.write(table(read(given.out / "values.jsonl")))
+        sys.stdout.write("\n".join(table(read(given.out / "values.jsonl"))) + "\n")
 
 
 if __name__ == "__main__":

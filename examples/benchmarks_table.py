@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -87,6 +86,17 @@ BENCHMARKS = (
     Benchmark("flips, do(clothes)", "free", "flip_do-clothes plain", HIGHER),
 )
 
+WORSE = {HIGHER: "higher", LOWER: "lower", CONTROL: "-"}
+NUMBERS = ("p_ratio", "b_ratio", "hor", "bor", "true_rank")
+FIRST, LAST = '.\\" made by examples/benchmarks_table.py\n', '.\\" up to here\n'
+GATES = (
+    ("rho 0, top1 of clips free of cues", FREE, "any", "free", "top1 plain", 75, 1),
+    ("scene .9, top1 of its test clips", "s90c00", "s90c00", "views", "top1 plain", 85, 1),
+    ("scene .9, top1 of clips free of cues", "s90c00", "any", "free", "top1 plain", 30, -1),
+    ("scene .9, SBErr of rendered clips", "s90c00", "any", "conflict", "sberr plain", 50, 1),
+)
+"""Of plain conv3d, in percent: at least, or with -1 at most."""
+
 Values = dict[tuple[str, str, str, str], dict[int, float]]
 """(cell trained on, cell tested on, set, outcome) -> seed -> value."""
 
@@ -136,37 +146,79 @@ def interval(area: float, m: int, n: int, level: float = 0.95) -> tuple[float, f
     return low, 1.0 if area == 1 else float(brentq(beside, area + EDGE, 1.0))
 
 
-def row(values: Values, one: Benchmark) -> Iterator[str]:
-    """Of each bias: means of unbiased and of biased models, AUC and its interval."""
+def cells(values: Values, one: Benchmark) -> Iterator[tuple[str, str]]:
+    """Of each bias: the means of unbiased and of biased models, and the AUC with its interval."""
     for bias in BIASES:
         unbiased, biased = two(values, one, bias)
-        if not unbiased or not all(map(math.isfinite, unbiased + biased)):
-            yield "-"
+        if not unbiased:
+            yield "-", "-"
             continue
-        scale = 1 if "ratio" in one.outcome or one.outcome.split("_")[0] in ("hor", "bor") else 100
-        scale = 1 if one.outcome.startswith(("true_rank", "hor", "bor")) else scale
-        means = (f"{scale * sum(side) / len(side):.{1 if scale == 100 else 2}f}"
-                 for side in (unbiased, biased))  # fmt: skip
+        means = (shown(one, sum(side) / len(side)) for side in (unbiased, biased))
         area = auc(unbiased, biased, one.worse)
         low, high = interval(area, len(unbiased), len(biased))
-        yield f"{' > '.join(means)}  {area:.2f} [{low:.2f}, {high:.2f}]"
+        yield " ".join(f"{mean:>6}" for mean in means), f"{area:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def table(values: Values) -> str:
-    """The table as text."""
-    rows = [("benchmark", "worse", *(bias.title for bias in BIASES))]
-    signs = {HIGHER: "higher", LOWER: "lower", CONTROL: "-"}
-    rows += [(one.title, signs[one.worse], *row(values, one)) for one in BENCHMARKS]
+def shown(one: Benchmark, value: float) -> str:
+    """Shares in percent; what is no share as it is."""
+    number = one.outcome.split()[0] in NUMBERS
+    return f"{value:.2f}" if number else f"{100 * value:.1f}"
+
+
+def seeds(values: Values) -> int:
+    """How many there are of the biased models of every bias."""
+    return min(len(two(values, BENCHMARKS[0], bias)[1]) for bias in BIASES)
+
+
+def table(values: Values) -> Iterator[str]:
+    """Two tables: of AUCs, and of the means that they are of."""
+    found = [list(cells(values, one)) for one in BENCHMARKS]
+    titles = [bias.title for bias in BIASES]
+    yield f"AUC between models trained without and with a bias, {seeds(values)} seeds, conv3d"
+    rows = [(one.title, WORSE[one.worse], *(auc for _, auc in made))
+            for one, made in zip(BENCHMARKS, found, strict=True)]  # fmt: skip
+    yield from in_columns([("", "worse", *titles), *rows])
+    yield ""
+    yield "Means of the models trained without, and of those with it, on the same clips"
+    rows = [(one.title, *(means for means, _ in made))
+            for one, made in zip(BENCHMARKS, found, strict=True)]  # fmt: skip
+    yield from in_columns([("", *titles), *rows])
+    yield ""
+    yield from gates(values)
+
+
+def in_columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Lines of text."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(map(str.ljust, line, widths)).rstrip() for line in rows)
-    return "\n".join(lines) + "\n"
+    yield from ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def gates(values: Values) -> Iterator[str]:
+    """What the data must show before it says anything of a benchmark, means over seeds."""
+    for words, cell, tested, name, outcome, bound, sign in GATES:
+        found = values.get((cell, tested, name, outcome), {}).values()
+        mean = 100 * sum(found) / max(len(found), 1)
+        held = "held" if sign * (mean - bound) >= 0 else "missed"
+        yield f"{words}: {mean:.1f}, {'at least' if sign > 0 else 'at most'} {bound}: {held}"
+
+
+def put(page: str, values: Values) -> str:
+    """The page with the tables between its marks."""
+    before, rest = page.split(FIRST)
+    roff = "\n".join(table(values)).replace("\\", "\\e").replace("-", "\\-")
+    return f"{before}{FIRST}.EX\n{roff}\n.EE\n{LAST}{rest.split(LAST)[1]}"
 
 
 def main() -> None:
     asked = argparse.ArgumentParser()
+    asked.add_argument("--page", type=Path)
     asked.add_argument("values", type=Path)
     given = asked.parse_args()
-    sys.stdout.write(table(read(given.values)))
+    values = read(given.values)
+    if given.page:
+        given.page.write_text(put(given.page.read_text(), values))
+    else:
+        sys.stdout.write("\n".join(table(values)) + "\n")
 
 
 if __name__ == "__main__":
