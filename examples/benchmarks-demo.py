@@ -3,11 +3,11 @@
 
     python examples/benchmarks-demo.py [--part apart|page] [--fast] [--seeds 1,2] [--jobs 2] OUT
 
-Models are trained on clips whose background, or whose clothes, betray the action in 9 of 10 clips, and
-on clips where neither does (`sbtools demo`, cells), and judged by every benchmark and metric that sbtools has, on the
-same clips: biased test clips, as those of real sets are, and what is composed of them. A seed
-draws clips, weights, order and all else anew. benchmarks_table.py says what is concluded: of each
-benchmark, how often it ranks a biased model behind an unbiased one.
+Models are trained on clips whose background, or whose clothes, betray the action in 9 of 10, and on
+clips where neither does (`sbtools demo`, cells), and judged by every benchmark and metric that
+sbtools has, on the same clips: biased test clips, as those of real sets are, and what is composed
+of them. A seed draws clips, weights, order and all else anew. benchmarks_table.py says what is
+concluded: of each benchmark, how often it ranks a biased model behind an unbiased one.
 
 --part apart: plain conv3d, 6 seeds. page: conv3d, frame_cnn and a small CLIP, plain and trained
 with masks, at rho 0 and .9, one seed, for a page of `sbtools report`.
