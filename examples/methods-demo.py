@@ -25,10 +25,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -36,6 +34,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from demo_runs import ONE, Runs, cache, require_same
 from methods_arms import ARMS, BANK, FAST, FRAMES, PARTS, SCALE, START, TRAINED, Part
 from methods_table import Results, lines, wanted
 
@@ -43,22 +42,16 @@ from sbtools.evaluate.scores import from_stores
 from sbtools.losses import negative_entropy
 
 SPLITS = "train,val-iid,test-unbiased,test-conflict"
-ONE = ("--workers", "0", "--threads", "1")
 
 
-class Demo:
-    """Clips, runs and results in a folder; `call` runs a command of sbtools."""
+class Demo(Runs):
+    """The runs and results of arms."""
 
     def __init__(
         self, folder: Path, fast: bool = False, scale: float = SCALE, call: Any = None
     ) -> None:
-        self.folder, self.fast, self.call = folder, fast, call or self._call
-        self.scale = FAST if fast else scale
-        self.results, self.starts = Results(folder / "results"), {}
-
-    def _call(self, words: Sequence[str], log: Path) -> None:
-        with open(log, "wb") as told:
-            subprocess.run(["sbtools", *words], stdout=told, check=True, cwd=self.folder)
+        super().__init__(folder, fast, FAST if fast else scale, call)
+        self.results = Results(folder / "results")
 
     def run(self, part: Part, arm: str, seed: int) -> None:
         """Train and judge one arm, as far as that is not done."""
@@ -136,16 +129,6 @@ class Demo:
         self.training(run, START, seed, records)
         return run
 
-    def clip(self, seed: int) -> Path:
-        path, folder = self.folder / f"tiny-{seed}.safetensors", self.folder / f"captions-{seed}"
-        if not (folder / "captions.jsonl").exists():
-            self.demo(folder, seed, "--captions", "--splits", "captions")
-        if not path.exists():
-            epochs = "1" if self.fast else "5"
-            self.sbtools(path.stem, "train", "--pretrain", "captions", "--epochs", epochs, "--seed",
-                         str(seed), "-o", str(path), str(folder / "captions.jsonl"))  # fmt: skip
-        return path
-
     def bank(self, seed: int) -> Path:
         """The frames that a network of single frames is most certain about."""
         bank, clips = self.folder / f"bank-{seed}", self.clips(seed)
@@ -170,15 +153,6 @@ class Demo:
             made.rename(found)
         return found
 
-    def training(self, run: Path, words: Sequence[str], seed: int, records: Path) -> None:
-        short = ("--epochs", "1", "--warmup", "0") if self.fast else ()
-        self.sbtools(run.name, "train", *words, *short, *ONE, "--seed", str(seed),
-                     *cache(records), "-o", str(run), str(records))  # fmt: skip
-
-    def eval(self, run: Path, path: Path, records: Path, views: str, *words: str) -> None:
-        self.sbtools(path.stem, "eval", "--no-per-clip", "--examples", "0", "--views", views, *ONE,
-                     *cache(records), *words, "-o", str(path), str(run), str(records))  # fmt: skip
-
     def probe(self, run: Path, path: Path, records: Path, *words: str) -> None:
         """How well a linear probe reads the scene in the features of the clips."""
         store, log = self.folder / "features" / path.stem, self.folder / "log"
@@ -188,27 +162,8 @@ class Demo:
         self.sbtools(f"{path.stem}-probe", "probe", "--target", "scene", str(told))
         path.write_text((log / f"{path.stem}-probe.jsonl").read_text())
 
-    def demo(self, folder: Path, seed: int, *words: str) -> None:
-        scale = self.scale * (2 if "--captions" in words else 1)
-        self.sbtools(folder.name, "demo", "--seed", str(seed), "--scale", f"{scale:g}", "--workers",
-                     "0", *words, str(folder))  # fmt: skip
-
-    def sbtools(self, name: str, command: str, *words: str) -> None:
-        """Run a command in the folder; paths are told as they are from there, so that results name
-        no other place."""
-        (self.folder / "log").mkdir(parents=True, exist_ok=True)
-        self.results.folder.mkdir(exist_ok=True)
-        here = f"{self.folder}{os.sep}"
-        told = [word.replace(f"={here}", "=").removeprefix(here) for word in words]
-        self.call([command, "-q", *told], self.folder / "log" / f"{name}.jsonl")
-
     def keep(self, path: Path, told: Mapping[str, Any]) -> None:
         path.write_text(json.dumps(told) + "\n")
-
-
-def cache(records: Path) -> tuple[str, str]:
-    """Words of a command that decodes each clip of these once, whatever else reads them."""
-    return "--cache", str(records.parent / "cache")
 
 
 def static_entropy(scores: str) -> float:
@@ -233,28 +188,6 @@ def same(run: Path, other: Path) -> bool:
     """Whether the networks of two runs have the same weights, bit for bit."""
     one, two = (torch.load(each / "last.pt", weights_only=True)["model"] for each in (run, other))
     return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
-
-
-def require_same(path: Path, settings: Mapping[str, Any]) -> None:
-    """Settings are not changed under a comparison that has begun; arms may come to it."""
-    known = json.loads(path.read_text()) if path.exists() else {}
-    whole = merged(known, json.loads(json.dumps(settings)))
-    if whole is None:
-        sys.exit(f"methods-demo.py: {path.parent} was begun with other settings: another OUT")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(whole, indent=1) + "\n")
-
-
-def merged(known: dict[str, Any], more: dict[str, Any]) -> dict[str, Any] | None:
-    """Both; None where they say different things of the same."""
-    found = dict(known)
-    for name, value in more.items():
-        if isinstance(value, dict) and isinstance(found.setdefault(name, {}), dict):
-            value = merged(found[name], value)
-            found[name] = value
-        if value is None or found.setdefault(name, value) != value:
-            return None
-    return found
 
 
 def main() -> None:
