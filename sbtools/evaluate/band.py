@@ -60,7 +60,7 @@ def _measures(told: Mapping[str, Any], view: str) -> Iterator[tuple[str, Measure
     """Those of the view, by the names that its numbers have."""
     for part in PARTS:
         section = told["views"][view]
-        section = section if part == ACCURACY else section[part] or {}
+        section = section if part == ACCURACY else section.get(part) or {}
         yield from ((f"{view}/{name}", section[name]) for name, _ in rows("clips", part)
                     if name in section)  # fmt: skip
     for mark, section in (("-", "differences"), (":", "ratios")):

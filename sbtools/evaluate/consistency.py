@@ -143,14 +143,15 @@ def _bands(result: Result) -> Iterator[str]:
 
 
 def _with_band(result: Result) -> Iterator[tuple[str, Result]]:
-    told = [(kind, one["view"], one) for kind in ("differences", "ratios") for one in result[kind]]
+    """The measures that have one, by where they stand."""
+    told = [(f"{k}.{one['view']}", one) for k in ("differences", "ratios") for one in result[k]]
     for view, seen in result["views"].items():
-        for part in ("", "coverage", "background"):
-            found = (seen[part] or {}) if part else seen
-            told += [("views", f"{view}.{part}.{name}", one) for name, one in found.items()]
-    for where, name, one in told:
+        told += [(f"views.{view}.{name}", one) for name, one in seen.items()]
+        for part in (name for name, found in seen.items() if isinstance(found, dict)):
+            told += [(f"views.{view}.{part}.{name}", one) for name, one in seen[part].items()]
+    for name, one in told:
         if isinstance(one, dict) and one.get("band") is not None:
-            yield f"{where}.{name.replace('..', '.')}", one
+            yield name, one
 
 
 def _groups(groups: Mapping[str, Any], views: Mapping[str, Any], used: int) -> Iterator[str]:

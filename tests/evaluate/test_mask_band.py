@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.ndimage import binary_dilation, binary_erosion
 
 from sbtools.cli.process import call
 from sbtools.evaluate import result
@@ -52,23 +53,29 @@ def pixels_of(radius: int, by: int) -> int:
 
 
 def put(
-    folder: Path, name: str, radii: dict[str, int], size: int = SIDE, boxes: bool = True,
-    numbers: Sequence[int] = range(FRAMES), by: str = "",
+    folder: Path, name: str, radii: dict[str, int], boxes: bool = True, by: str = "",
+    more: int = 0,
 ) -> list[Record]:  # fmt: skip
-    """A store of discs, and records with it; an id is r and the radius of the clip's own disc."""
+    """A store of discs, and records with it; an id is r and the radius of the clip's own disc.
+
+    more: pixels that scipy has dilated them by, with a square, or eroded below 0; boxes likewise.
+    """
     made: list[Record] = []
-    kept = list(numbers)
+    kept = list(range(FRAMES))
+    square = np.ones((2 * abs(more) + 1,) * 2)
+    change = binary_dilation if more >= 0 else binary_erosion
     with StoreWriter(str(folder / name), "masks", {"by": by or name}, {}, root=str(folder)) as out:
         for id, radius in radii.items():
-            mask = np.stack([disc(radius)[:size, :size]] * len(kept))
-            corner = [float(v) for v in (MIDDLE - radius, MIDDLE + radius + 1) for _ in range(2)]
+            mask = np.stack([change(disc(radius), square)] * FRAMES)
+            ends = MIDDLE - radius - more, MIDDLE + radius + 1 + more
+            corner = [float(end) for end in ends for _ in range(2)]
             found = [
                 {"frame": at, "xyxy": corner, "score": 1.0, "role": "person", "prompt": "person"}
                 for at in kept
             ]
             arrays = {"person": mask, "object": np.zeros_like(mask)}
             arrays |= {"frame": np.array(kept), "time": np.array(kept) / 25}
-            told = {"height": size, "width": size, "packets": FRAMES}
+            told = {"height": SIDE, "width": SIDE, "packets": FRAMES}
             label = "large" if int(id[1:]) >= LARGE else "small"
             record = {"id": id, "video": f"{id}.mkv", "label": label}
             made += out.add(record, told, arrays, found if boxes else None)
@@ -179,6 +186,20 @@ def test_another_store_is_in_the_band(judge: Judge, discs: Path) -> None:
         band(found, "p_top1")["low"] == 0.5 and found["protocol"]["mask_band"]["store"] == "other"
     )
     assert not [w for w in found["warnings"] if w["kind"] == "mask-band"]
+
+
+@pytest.mark.parametrize(("kind", "more"), [("dilated", PIXELS), ("eroded", -PIXELS)])
+def test_a_store_that_scipy_has_dilated_or_eroded_comes_to_the_same(
+    judge: Judge, discs: Path, kind: str, more: int
+) -> None:
+    """Score by score, and pixel by pixel as far as areas tell."""
+    put(discs, "other", {f"r{radius}": radius for radius in RADII}, more=more)
+    judge("--mask-band=other", "--scores", "kept", least=SIDE**2 - 965)
+    (block,) = read_rows("kept")
+    for view in ("bg", "person-box"):
+        for kept in (block.scores, block.area, block.covered):
+            np.testing.assert_array_equal(kept[f"{view}~other"], kept[f"{view}~{kind}"])
+        assert (block.area[f"{view}~{kind}"] != block.area[view]).all()
 
 
 def test_the_same_masks_again_give_a_band_of_no_width(judge: Judge) -> None:
