@@ -182,13 +182,13 @@ def kinetics400(place: Path) -> dict[str, str]:
 
 
 def run(
-    name: str, place: Path, path: Path, env: Mapping[str, str]
+    name: str, place: Path, path: Path, env: Mapping[str, str], timeout: float = 400
 ) -> subprocess.CompletedProcess[bytes]:
     (place / "standin.py").write_text(STANDIN)
     shown = {"BACKBONE": "standin:video", "IMAGE_BACKBONE": "shufflenet_v2_x0_5",
              "FRAME_EPOCHS": "1", "TRIAL": TRIAL}  # fmt: skip
     return bash(RECIPES / name, "data", "bias", "out", cwd=place, path=path,
-                env={**QUICK, **shown, **env})  # fmt: skip
+                env={**QUICK, **shown, **env}, timeout=timeout)  # fmt: skip
 
 
 def results(out: Path) -> dict[str, Any]:
@@ -225,7 +225,7 @@ def goes_the_whole_way(
     make: Make, test: str, methods: list[str], weights: Mapping[str, str], place: Path, path: Path
 ) -> None:
     env = {**make(place), **weights, "PROTOCOLS": test, "METHODS": " ".join(methods)}
-    done = run(f"{make.__name__}.sh", place, path, env)
+    done = run(f"{make.__name__}.sh", place, path, env, 1200)
     assert done.returncode == 0, done.stderr.decode()
     out = place / "out"
     found = results(out)
@@ -370,18 +370,37 @@ def test_a_set_of_stillmix_without_its_list_is_named(
     assert done.stderr.decode() == f"hmdb51.sh: there is no list of {set_} in bias\n"
 
 
+def test_long_stages_become_jobs(tmp_path: Path, noted: Path) -> None:
+    empty(tmp_path, "UCF101")
+    executable(noted / "sbatch", f'echo "$WEIGHTS $*" >> "{tmp_path}/jobs"')
+    env = {"WEIGHTS": "v.pth", "METHODS": "albar", "PROTOCOLS": "albar", "SUBMIT": "sbatch --wait"}
+    done = run("ucf101.sh", tmp_path, noted, env)
+    assert done.returncode == 0, done.stderr.decode()
+    (train, *judged) = (tmp_path / "jobs").read_text().splitlines()
+    assert (
+        train.startswith("v.pth --wait ") and "train.sbatch out/train.jsonl out/runs/albar" in train
+    )
+    assert "--preset albar-ucf101-swin3d_t" in train and not noted_of(tmp_path, "train")
+    for part, line in zip(("test", "pairs", "conflfg"), judged, strict=True):
+        name = f"albar-s1-albar-{part}"
+        words = f"eval.sbatch out/runs/albar-s1 out/{part}.jsonl out/scores/{name} --workers 0"
+        assert f"{words} --protocol albar" in line
+        told = f"--pairs --from-scores out/scores/{name} -o out/results/{name}.json"
+        assert f"eval --max-failed 10% {told}" in noted_of(tmp_path, "eval")
+
+
 @pytest.mark.usefixtures("unhurried")
 def test_jobs_do_the_same_and_nothing_is_done_again(
     tmp_path: Path, slurm: Path, weights: Mapping[str, str]
 ) -> None:
-    env = {**ucf101(tmp_path), **weights, "PROTOCOLS": "albar", "METHODS": "albar", "SEEDS": "1 2"}
+    env = {**ucf101(tmp_path), **weights, "PROTOCOLS": "albar", "METHODS": "albar"}
     env["SUBMIT"] = "sbatch --wait"
-    done = run("ucf101.sh", tmp_path, slurm, env)
+    done = run("ucf101.sh", tmp_path, slurm, env, 1200)
     assert done.returncode == 0, done.stderr.decode()
     found = results(tmp_path / "out")
-    assert {one["protocol"]["name"] for one in found.values()} == {"albar"} and len(found) == 6
+    assert {one["protocol"]["name"] for one in found.values()} == {"albar"} and len(found) == 3
     assert done.stdout.decode().split("\n\n")[0].count("albar-s") == 1
     before = {file: file.stat().st_mtime_ns for file in (tmp_path / "out").rglob("*.json*")}
-    again = run("ucf101.sh", tmp_path, slurm, {**env, "SUBMIT": ""})
+    again = run("ucf101.sh", tmp_path, slurm, {**env, "SUBMIT": ""}, 1200)
     assert again.stdout == done.stdout
     assert before == {file: file.stat().st_mtime_ns for file in before}

@@ -10,6 +10,7 @@ import pytest
 
 from sbtools.report import Benchmarks, Table, benchmarks, grid, notices, page, tables, text
 from sbtools.report.joined import ABSENT, APART, COLUMNS, MIXED
+from sbtools.report.published import beside
 from sbtools.report.runs import of
 from tests.report.sets import BY_HAND, EXACT, FREE, RIGHT, result_on
 from tests.report.test_page import Reader
@@ -355,3 +356,24 @@ def test_other_original_clips_are_marked_too() -> None:
     names = [line.name for line in grid.grid(joined[0]).lines]
     assert names == ["a", "b", "c\N{SECTION SIGN}"]
     assert joined[0].terms[0] == "3 to 4 clips"
+
+
+def test_of_two_results_in_pairs_the_newer_tells_contrasted() -> None:
+    later = {**RIGHT, "scuba stripe": "1110"}
+    found = only(result_on("scuba", "scufo"), result_on("scuba", "scufo", right=later, hour=2))
+    assert numbers(found)["contrasted"] == (1 / 4 + 3 / 4) / 2
+    assert numbers(found)["scuba_avg"] == (1 / 2 + 3 / 4) / 2
+
+
+def test_as_many_clips_that_are_others_are_marked() -> None:
+    told = [result_on("scuba", "scufo", name=n, method=n) for n in "abc"]
+    told[2]["per_clip"]["id"][0] = "scuba-places365/other"
+    names = [line.name for line in grid.grid(both(*told)[0][0]).lines]
+    assert names == ["a", "b", "c\N{SECTION SIGN}"]
+
+
+def test_published_top1_of_originals_never_stands_beside_that_of_a_set() -> None:
+    (table,) = tables([of(hmdb51())])
+    (made,) = tables([of(result_on("scuba", classes=51))])
+    assert table.published and made.published
+    assert len(beside(table)) == 9 and beside(made) == []
