@@ -31,7 +31,7 @@ from threading import Lock
 from typing import Any
 
 from benchmarks_table import BIASES, FREE, read, table
-from demo_runs import Runs, require_same
+from demo_runs import ONE, Runs, cache, require_same
 
 from sbtools.evaluate.outcomes import measures
 
@@ -44,6 +44,10 @@ FREE_PAIRS = ("test-unbiased", "do-scene", "do-clothes")
 Set = tuple[str, Path, tuple[str, ...]]
 VIEWS = ("plain,bg,person-box,random,other,box-only,scene,static,static-jitter,shuffled,reversed",
          "plain,bg,person-box")  # fmt: skip
+SHOWN = {"plain": ("plain", "0"), "static": ("static", "0"), "one": ("restyled", "1"),
+         "two": ("restyled", "2"), "other-order": ("restyled-shuffled", "1")}  # fmt: skip
+"""The views that features are made of, and the style's seed."""
+
 STRIPES = ("--backgrounds", "stripes")
 COMPOSED = {
     "scuba": STRIPES, "scufo": STRIPES, "conflfg": STRIPES, "human-only": (), "bg-only": (),
@@ -103,6 +107,8 @@ class Benchmarks(Runs):
                 scores = self.folder / "scores" / path.stem
                 run = self.folder / "runs" / model.run(seed)
                 self.eval(run, path, records, *words, "--scores", str(scores))
+        if cell == "any":
+            self.of_features(model, seed, clips / "test-unbiased.jsonl")
 
     def sets(self, seed: int, clips: Path, cell: str) -> Iterator[Set]:
         """Name, records, and words of eval: the views first."""
@@ -117,6 +123,31 @@ class Benchmarks(Runs):
         yield "swap", made.pop("swap"), ("plain",)
         whole = self.joined(clips / f"{cell}-sets.jsonl", [originals, *made.values()])
         yield "sets", whole, ("plain", "--pairs")
+
+    def of_features(self, model: Model, seed: int, records: Path) -> None:
+        """What features say of clips that are free of cues: factors, similarity, a probe."""
+        name = model.run(seed)
+        path, run = self.results / f"{name}-on-any-features.json", self.folder / "runs" / name
+        if path.exists():
+            return
+        made = {
+            told: str(self.sbtools(f"{name}-{told}", "features", *ONE, *cache(records), "--view",
+                                   view, "--seed", style, "-o",
+                                   str(self.folder / "features" / f"{name}-{told}"), str(run),
+                                   str(records)))
+            for told, (view, style) in SHOWN.items()
+        }  # fmt: skip
+        asked = {
+            "factors": ("--dynamic", made["one"], made["two"], "--static", made["one"],
+                        made["other-order"]),
+            "similarity": ("--permutations", "0", made["plain"], made["static"]),
+            "probe": ("--target", "scene", made["plain"]),
+        }  # fmt: skip
+        found = {
+            command: json.loads(self.sbtools(f"{name}-{command}", command, *words).read_text())
+            for command, words in asked.items()
+        }
+        path.write_text(json.dumps(found) + "\n")
 
     def clips(self, seed: int, what: str) -> Path:
         """The folder of a seed's training clips, or of its test clips."""
@@ -159,12 +190,21 @@ class Benchmarks(Runs):
                     tested, _, name = path.stem.removeprefix(f"{model.run(seed)}-on-").partition(
                         "-"
                     )
-                    found = measures(json.loads(path.read_text()))
-                    values = {key: one["value"] for key, one in sorted(found.items())}
+                    values = values_of(name, json.loads(path.read_text()))
                     lines.append({"seed": seed, **asdict(model), "tested": tested, "set": name,
                                   "values": values})  # fmt: skip
         text = "".join(json.dumps(line) + "\n" for line in lines)
         (self.folder / "values.jsonl").write_text(text)
+
+
+def values_of(name: str, told: Any) -> dict[str, float]:
+    """By outcome what a result, or the measures of features, come to."""
+    if name != "features":
+        return {key: one["value"] for key, one in sorted(measures(told).items())}
+    found = {f"{key} features": one["value"]
+             for part in ("factors", "similarity")
+             for key, one in told[part]["metrics"].items()}  # fmt: skip
+    return {**found, "scene features": told["probe"]["accuracy"]}
 
 
 CONV3D = [Model(cell=cell) for cell in CELLS]
@@ -193,7 +233,7 @@ def main() -> None:
     demo = Benchmarks(given.out, given.fast)
     require_same(given.out / "settings.json", {
         "fast": given.fast, "scale": [demo.scale, TEST], "train": TRAINED, "cells": CELLS,
-        "composed": COMPOSED, "views": VIEWS[given.fast],
+        "composed": COMPOSED, "views": VIEWS[given.fast], "shown": SHOWN,
     })  # fmt: skip
 
     def one(each: tuple[Model, int]) -> None:

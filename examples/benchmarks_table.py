@@ -83,10 +83,16 @@ BENCHMARKS = (
     Benchmark("SBErr, rendered", "conflict", "sberr plain", HIGHER),
     Benchmark("flips, do(scene)", "free", "flip_do-scene plain", HIGHER),
     Benchmark("flips, do(clothes)", "free", "flip_do-clothes plain", HIGHER),
+    Benchmark("rho static", "features", "rho_static features", HIGHER),
+    Benchmark("rho dynamic", "features", "rho_dynamic features", LOWER),
+    Benchmark("CKA, plain and static", "features", "cka features", HIGHER),
+    Benchmark("probe of the scene", "features", "scene features", HIGHER),
 )
 
 WORSE = {HIGHER: "higher", LOWER: "lower", CONTROL: "-"}
-NUMBERS = ("p_ratio", "b_ratio", "hor", "bor", "true_rank")
+NUMBERS = ("p_ratio", "b_ratio", "hor", "bor", "true_rank", "rho_static", "rho_dynamic", "cka")
+OF_FREE = ("free", "conflict", "features")
+"""The sets that are no views of biased clips."""
 FIRST, LAST = '.\\" made by examples/benchmarks_table.py\n', '.\\" up to here\n'
 GATES = (
     ("rho 0, top1 of clips free of cues", FREE, "any", "free", "top1 plain", 75, 1),
@@ -115,7 +121,7 @@ def read(path: Path) -> Values:
 
 def two(values: Values, one: Benchmark, bias: Bias) -> tuple[list[float], list[float]]:
     """Of unbiased and of biased models on the same clips, of the seeds that have both."""
-    tested = "any" if one.set in ("free", "conflict") else bias.cell
+    tested = "any" if one.set in OF_FREE else bias.cell
     both = [values.get((cell, tested, one.set, one.outcome), {}) for cell in (FREE, bias.cell)]
     seeds = sorted(both[0].keys() & both[1].keys())
     return [both[0][seed] for seed in seeds], [both[1][seed] for seed in seeds]

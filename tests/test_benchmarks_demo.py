@@ -47,6 +47,10 @@ def recorded(folder: Path) -> tuple[Any, list[dict[str, Any]]]:
                 (made / f"{name}.jsonl").write_text(f'{{"id": "{name}"}}\n')
         elif words[0] == "eval":
             (folder / told["output"]).write_text('{"views": {}, "pairs": null, "metrics": {}}')
+        elif words[0] in ("factors", "similarity"):
+            log.write_text('{"metrics": {}}')
+        elif words[0] == "probe":
+            log.write_text('{"accuracy": 0.5}')
         elif told.get("pretrain"):
             (folder / told["output"]).touch()
 
@@ -73,8 +77,11 @@ def test_every_command_is_one_that_there_is(part: str, tmp_path: Path) -> None:
     assert {model.run(3) for model in models} <= trained
     made.keep(models, [3])
     lines = [json.loads(line) for line in (tmp_path / "values.jsonl").read_text().splitlines()]
-    assert len(lines) == kinds["eval"]
-    assert {line["set"] for line in lines} == {"views", "sets", "swap", "free", "conflict"}
+    assert kinds["features"] == 5 * len(models)
+    assert kinds["factors"] == kinds["similarity"] == kinds["probe"] == len(models)
+    assert len(lines) == kinds["eval"] + len(models)
+    sets = {"views", "sets", "swap", "free", "conflict", "features"}
+    assert {line["set"] for line in lines} == sets
 
 
 def test_a_set_holds_the_originals_and_what_was_made_of_them(tmp_path: Path) -> None:
@@ -90,7 +97,7 @@ def test_a_set_holds_the_originals_and_what_was_made_of_them(tmp_path: Path) -> 
 
 def test_every_outcome_is_a_metric_of_a_view() -> None:
     """What a table line is read from is one that results can have."""
-    variants = ("top1_self-composite", "flip_do-scene", "flip_do-clothes")
+    variants = ("top1_self-composite", "flip_do-scene", "flip_do-clothes", "scene")
     for one in tables().BENCHMARKS:
         metric = one.outcome.split()[0]
         assert metric in METRICS or metric in variants, metric
