@@ -15,6 +15,7 @@ COMMANDS = {
     "card": "sbtools.cli.card:command",
     "features": "sbtools.cli.features:command",
     "probe": "sbtools.cli.probe:command",
+    "audit": "sbtools.cli.audit:command",
     "compare": "sbtools.cli.compare:command",
     "report": "sbtools.cli.report:command",
     "status": "sbtools.cli.status:command",
