@@ -1,9 +1,9 @@
 """A linear probe of many clips and classes in closed form, cross-fitted by source.
 
 Linear discriminant analysis with a penalty (Friedman 1989, Regularized discriminant analysis;
-Hastie, Buja and Tibshirani 1995): the classes have one covariance, to which a multiple of the
-features' variance is added. Every fold's probe, and every penalty of it, comes of the sums of
-features, of their products and of classes in the folds; clips are gone through once.
+Hastie, Buja and Tibshirani 1995): the classes have one covariance, which is mixed with that of
+features which vary alike and by themselves. Every fold's probe, and every penalty of it, comes of
+the sums of features, of their products and of classes in the folds.
 """
 
 from __future__ import annotations
@@ -21,19 +21,22 @@ FOLDS, INNER = 5, 4
 """Folds, and how many of those that a probe is fitted to choose its penalty."""
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 0.3, 1.0, 3.0, 10.0, 100.0)
-_ROWS = 8192
+SCALES = (1.0, 0.3, 0.1)
+CHOICES = tuple((penalty, scale) for penalty in PENALTIES for scale in SCALES)
+"""What a probe chooses among, the strongest last: how much is added to the covariance, in variances
+of a feature, and how much features count beside the frequencies of classes."""
 
 
 @dataclass(frozen=True)
 class Fitted:
     """What the probes say of each clip: predicted int64 [N], a class number.
 
-    penalties: of each fold, as chosen on the others. unseen: clips of a class that their fold's
-    probe was not shown.
+    choices: of each fold, of `CHOICES`, as made on the others. unseen: clips of a class that their
+    fold's probe was not shown.
     """
 
     predicted: Ints
-    penalties: tuple[float, ...]
+    choices: tuple[tuple[float, float], ...]
     unseen: int
 
 
@@ -81,17 +84,22 @@ class Basis:
 
 @dataclass(frozen=True)
 class Rule:
-    """Scores of classes: places [N, R] @ weights [R, K] + bias [K]; -inf for a class unseen."""
+    """Scores of classes: scale * (places [N, R] @ weights [R, K] - half [K]) + logs [K], which are
+    the logarithms of their frequencies; -inf for a class unseen."""
 
     weights: Floats
-    bias: Floats
+    half: Floats
+    logs: Floats
 
     @classmethod
     def of(cls, basis: Basis, sums: Floats, counts: Floats, penalty: float) -> Rule:
         """By the sums of features [K, D] and clips [K] of each class.
 
-        The covariance within classes is that of all clips less that between classes, a matrix of
-        rank K at most: it is inverted by Woodbury's identity.
+        The covariance within classes, W, is that of all clips less that between classes, a matrix
+        of rank K at most: (W + penalty I) / (1 + penalty) is inverted by Woodbury's identity. What
+        the mean of a class of n clips seems farther away by, by chance, is taken off (Moran and
+        Murphy 1979): the variance of features in that measure over n. Else a class of few clips is
+        hardly ever named.
         """
         seen = counts > 0
         share = counts / counts.sum()
@@ -99,14 +107,18 @@ class Rule:
         centres = basis.place(means)  # [K, R]
         inverse = centres / (basis.spread + penalty)
         between = share[:, None] * (inverse @ centres.T)  # [K, K]
-        weights = np.linalg.solve(np.eye(len(share)) - between.T, inverse).T
-        half = 0.5 * np.einsum("kr,rk->k", centres, weights)
+        solved = np.linalg.solve(np.eye(len(share)) - between.T, inverse).T
+        weights = (1 + penalty) * solved
+        noise = (1 + penalty) * float((basis.spread / (basis.spread + penalty)).sum())
+        length = np.einsum("kr,rk->k", centres, weights)
+        half = 0.5 * (length - noise / np.maximum(counts, 1))
         with np.errstate(divide="ignore"):
-            return cls(weights, np.where(seen, np.log(share) - half, -np.inf))
+            return cls(weights, half, np.log(share))
 
-    def answers(self, places: Floats) -> Ints:
-        """The class of the highest score, the first of equal ones."""
-        return np.argmax(places @ self.weights + self.bias, 1)
+    def answers(self, places: Floats, scales: Sequence[float]) -> list[Ints]:
+        """By each scale the class of the highest score, the first of equal ones."""
+        near = places @ self.weights - self.half
+        return [np.argmax(scale * near + self.logs, 1) for scale in scales]
 
 
 def cross_fitted(
@@ -118,9 +130,9 @@ def cross_fitted(
     """Answers to each labelling, int64 [N] each, by probes of the other folds.
 
     features [N, D]; clusters int64 [N], none of which is in two folds: they are dealt out as
-    scikit-learn's GroupKFold does, to no more folds than there are clusters. The penalty of a
-    fold's probe is the one that names most clips right when each of the next four folds is answered
-    by probes of those that are left. SbtoolsError for fewer than three folds or two classes.
+    scikit-learn's GroupKFold does, to no more folds than there are clusters. A fold's probe
+    makes the choice that names most clips right when each of the next four folds is answered by
+    probes of those that are left. SbtoolsError for fewer than three folds or two classes.
     """
     return _Folds(features, labellings, dealt(clusters, folds)).fitted()
 
@@ -176,10 +188,10 @@ class _Folds:
     def fitted(self) -> list[Fitted]:
         """Of each labelling."""
         count, many = len(self.rows), len(self.labellings)
-        right = np.zeros((many, count, len(PENALTIES)))
+        right = np.zeros((many, count, len(CHOICES)))
         for outer, inner in self._pairs():
             self._choose(right, outer, inner)
-        chosen = len(PENALTIES) - 1 - right[..., ::-1].argmax(-1)  # of equal ones the strongest
+        chosen = len(CHOICES) - 1 - right[..., ::-1].argmax(-1)  # of equal ones the strongest
         predicted = np.empty((many, len(self.values)), np.int64)
         unseen = [0] * many
         for fold in range(count):
@@ -187,11 +199,12 @@ class _Folds:
             places = basis.place(self.values[self.rows[fold]])
             for at in range(many):
                 sums, counts = self._without(at, fold)
-                rule = Rule.of(basis, sums, counts, PENALTIES[chosen[at, fold]])
-                predicted[at, self.rows[fold]] = rule.answers(places)
+                penalty, scale = CHOICES[chosen[at, fold]]
+                rule = Rule.of(basis, sums, counts, penalty)
+                (predicted[at, self.rows[fold]],) = rule.answers(places, [scale])
                 unseen[at] += int((counts[self.labellings[at][self.rows[fold]]] == 0).sum())
         return [
-            Fitted(predicted[at], tuple(PENALTIES[place] for place in chosen[at]), unseen[at])
+            Fitted(predicted[at], tuple(CHOICES[place] for place in chosen[at]), unseen[at])
             for at in range(many)
         ]
 
@@ -203,16 +216,19 @@ class _Folds:
         return sorted({(min(pair), max(pair)) for pair in ahead})
 
     def _choose(self, right: Floats, one: int, other: int) -> None:
-        """Count how many clips of either fold probes of all others name right, for each penalty."""
+        """Count how many clips of either fold probes of all others name right, for each choice."""
         basis = self._basis(one, other)
         for held, asked in ((one, other), (other, one)):
             rows = self.rows[asked]
             places = basis.place(self.values[rows])
             for at, labels in enumerate(self.labellings):
                 sums, counts = self._without(at, one, other)
-                for number, penalty in enumerate(PENALTIES):
-                    answers = Rule.of(basis, sums, counts, penalty).answers(places)
-                    right[at, held, number] += float((answers == labels[rows]).sum())
+                hits = [
+                    float((answers == labels[rows]).sum())
+                    for penalty in PENALTIES
+                    for answers in Rule.of(basis, sums, counts, penalty).answers(places, SCALES)
+                ]
+                right[at, held] += hits
 
     def _basis(self, *left_out: int) -> Basis:
         sums = self.whole

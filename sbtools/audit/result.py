@@ -84,7 +84,7 @@ def _cue(name: str, one: Measured, audit: Audit) -> dict[str, Any]:
         "tells": one.tells,
         "per_class": [_share(one.per_class.at(at)) for at in range(len(audit.clips.classes))],
         "unseen": one.fitted.unseen,
-        "penalties": list(one.fitted.penalties),
+        "penalties": [list(choice) for choice in one.fitted.choices],
         "named": [ids[at] for at in np.flatnonzero(named)],
         "by_chance": one.shuffled * len(ids) if one.tells else 0.0,
     }  # fmt: skip

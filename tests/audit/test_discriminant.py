@@ -30,40 +30,50 @@ def blobs(
 
 
 def by_definition(
-    fit: np.ndarray, labels: np.ndarray, test: np.ndarray, penalty: float
+    fit: np.ndarray, labels: np.ndarray, test: np.ndarray, penalty: float, scale: float = 1.0
 ) -> np.ndarray:
-    """Scores log p - (x - m)' (W + penalty I)^-1 (x - m) / 2 of each class, less what all share."""
+    """Scores log p - scale ((x - m)' V^-1 (x - m) - tr(U^-1 T) / n) / 2 of each class of n clips: V
+    is the covariance within classes mixed with I, T that of all clips, U the mixture of T."""
     scaler = StandardScaler().fit(fit)
     x, t = scaler.transform(fit), scaler.transform(test)
     known = np.unique(labels)
     means = np.stack([x[labels == each].mean(0) for each in known])
     centred = x - means[np.searchsorted(known, labels)]
-    within = np.linalg.inv(centred.T @ centred / len(x) + penalty * np.eye(x.shape[1]))
+    mixed = (centred.T @ centred / len(x) + penalty * np.eye(x.shape[1])) / (1 + penalty)
+    within = np.linalg.inv(mixed)
     away = t[:, None] - means  # [N, K, D]
-    scores = -0.5 * np.einsum("nkd,de,nke->nk", away, within, away)
+    total = x.T @ x / len(x)
+    noise = np.trace(np.linalg.inv((total + penalty * np.eye(len(total))) / (1 + penalty)) @ total)
+    scores = -0.5 * scale * np.einsum("nkd,de,nke->nk", away, within, away)
+    scores += 0.5 * scale * noise / np.bincount(labels)[known]
     scores += np.log([np.mean(labels == each) for each in known])
     found: np.ndarray = known[scores.argmax(1)]
     return found
 
 
-def rule_of(values: np.ndarray, labels: np.ndarray, penalty: float) -> Callable[[Any], np.ndarray]:
+def rule_of(
+    values: np.ndarray, labels: np.ndarray, penalty: float, scale: float = 1.0
+) -> Callable[[Any], np.ndarray]:
     classes = int(labels.max()) + 1
     basis = Basis.of(Sums(len(values), values.sum(0), values.T @ values))
     one_hot = np.eye(classes)[labels]
     rule = Rule.of(basis, one_hot.T @ values, one_hot.sum(0), penalty)
-    return lambda test: rule.answers(basis.place(test))
+    return lambda test: rule.answers(basis.place(test), [scale])[0]
 
 
+@pytest.mark.parametrize("scale", discriminant.SCALES)
 @pytest.mark.parametrize("penalty", [1e-4, 0.1, 3.0, 100.0])
-def test_a_rule_is_the_discriminant_of_its_definition(penalty: float) -> None:
+def test_a_rule_is_the_discriminant_of_its_definition(penalty: float, scale: float) -> None:
     values, labels, _ = blobs()
-    found = rule_of(values, labels, penalty)(values)
-    np.testing.assert_array_equal(found, by_definition(values, labels, values, penalty))
+    found = rule_of(values, labels, penalty, scale)(values)
+    np.testing.assert_array_equal(found, by_definition(values, labels, values, penalty, scale))
     assert 0.4 < (found == labels).mean() < 1
 
 
 def test_without_a_penalty_it_is_that_of_scikit_learn() -> None:
     values, labels, _ = blobs()
+    even = np.concatenate([np.flatnonzero(labels == each)[:25] for each in range(4)])
+    values, labels = values[even], labels[even]
     theirs = LinearDiscriminantAnalysis(solver="lsqr").fit(values, labels).predict(values)
     np.testing.assert_array_equal(rule_of(values, labels, 1e-9)(values), theirs)
 
@@ -73,33 +83,34 @@ def test_every_clip_is_answered_by_the_rule_of_the_other_folds(
 ) -> None:
     """With one penalty to choose from; the folds are GroupKFold's."""
     monkeypatch.setattr(discriminant, "PENALTIES", (0.3,))
+    monkeypatch.setattr(discriminant, "SCALES", (1.0,))
+    monkeypatch.setattr(discriminant, "CHOICES", ((0.3, 1.0),))
     values, labels, clusters = blobs(240, 6)
     (found,) = cross_fitted(values, [labels], clusters, 4)
     for fit, test in GroupKFold(4).split(values, labels, clusters):
         wanted = by_definition(values[fit], labels[fit], values[test], 0.3)
         np.testing.assert_array_equal(found.predicted[test], wanted)
-    assert found.penalties == (0.3,) * 4 and found.unseen == 0
+    assert found.choices == ((0.3, 1.0),) * 4 and found.unseen == 0
 
 
-def test_the_penalty_is_chosen_on_clips_that_the_fold_does_not_hold() -> None:
-    """By hand: for each fold, the penalty with most right when each other fold is answered by those
+def test_the_choice_is_made_on_clips_that_the_fold_does_not_hold() -> None:
+    """By hand: for each fold, the choice with most right when each other fold is answered by those
     that are left; of equal ones the strongest."""
     values, labels, clusters = blobs(150, 12, apart=0.5, seed=3)
     (found,) = cross_fitted(values, [labels], clusters, 5)
     fold = dealt(clusters, 5)
     for held in range(5):
         right = []
-        for penalty in discriminant.PENALTIES:
+        for choice in discriminant.CHOICES:
             count = 0
             for asked in set(range(5)) - {held}:
                 fit, test = ~np.isin(fold, [held, asked]), fold == asked
-                answers = by_definition(values[fit], labels[fit], values[test], penalty)
+                answers = by_definition(values[fit], labels[fit], values[test], *choice)
                 count += int((answers == labels[test]).sum())
             right.append(count)
-        best = max(penalty for penalty, count in zip(discriminant.PENALTIES, right, strict=True)
-                   if count == max(right))  # fmt: skip
-        assert found.penalties[held] == best
-    assert len(set(found.penalties)) > 1
+        best = [at for at, count in enumerate(right) if count == max(right)]
+        assert found.choices[held] == discriminant.CHOICES[best[-1]]
+    assert len(set(found.choices)) > 1
 
 
 def test_what_a_clip_is_labelled_does_not_change_what_it_is_answered() -> None:
@@ -132,7 +143,7 @@ def test_several_labellings_are_answered_as_each_by_itself() -> None:
     for alone, together in zip((labels, other), both, strict=True):
         (single,) = cross_fitted(values, [alone], clusters)
         np.testing.assert_array_equal(single.predicted, together.predicted)
-        assert single.penalties == together.penalties
+        assert single.choices == together.choices
 
 
 def test_more_features_than_clips_some_that_do_not_vary_and_any_scale() -> None:
@@ -165,6 +176,21 @@ def test_what_cannot_be_probed_is_said() -> None:
         cross_fitted(values, [labels], np.arange(30) % 2)
     with pytest.raises(SbtoolsError, match="one class alone"):
         cross_fitted(values[:9], [np.repeat([0, 1, 2], 3)], np.repeat([0, 1, 2], 3))
+
+
+def test_classes_of_few_clips_are_named_as_well() -> None:
+    """Of as many features as there are clips, ten classes apart, half of them of a third as many
+    clips: logistic regression finds them, and so must the probe."""
+    drawn = np.random.default_rng(7)
+    labels = np.concatenate([np.repeat(np.arange(5), 30), np.repeat(np.arange(5, 10), 10)])
+    drawn.shuffle(labels)
+    centres = 0.3 * drawn.standard_normal((10, 200))
+    values = centres[labels] + drawn.standard_normal((200, 200))
+    (found,) = cross_fitted(values, [labels], np.arange(200))
+    theirs = logistic(values, labels, np.arange(200)).predicted
+    few = labels >= 5
+    assert (found.predicted == labels)[few].mean() >= (theirs == labels)[few].mean() - 0.01
+    assert (found.predicted == labels).mean() >= (theirs == labels).mean() - 0.01
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.5])
