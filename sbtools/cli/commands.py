@@ -17,6 +17,7 @@ COMMANDS = {
     "probe": "sbtools.cli.probe:command",
     "similarity": "sbtools.cli.similarity:command",
     "factors": "sbtools.cli.factors:command",
+    "audit": "sbtools.cli.audit:command",
     "compare": "sbtools.cli.compare:command",
     "report": "sbtools.cli.report:command",
     "status": "sbtools.cli.status:command",

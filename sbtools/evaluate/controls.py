@@ -91,3 +91,20 @@ class Scene(Masked):
     def shape(self, batch: Batch) -> Tensor:
         shape = self.regions(batch, Draws(0)).background
         return shape | batch[PLATED][:, None, None, None] if PLATE in batch else shape
+
+
+class SceneHole(BoxOnly):
+    """The regions that the view scene paints, in its colour, on a flat ground of the other colour.
+
+    What the view scene may come to without any scene: where people are and how far they move. Of a
+    clip that is shown as its plate nothing is painted.
+    """
+
+    def regions(self, batch: Batch, draws: Draws) -> equations.Regions:
+        hidden = Scene(self.name, self.setup).regions(batch, draws).background
+        if PLATE in batch:
+            hidden = hidden & ~batch[PLATED][:, None, None, None]
+        return equations.Regions(hidden, torch.zeros_like(hidden))
+
+    def shape(self, batch: Batch) -> Tensor:
+        return self.regions(batch, Draws(0)).background

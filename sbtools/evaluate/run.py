@@ -16,7 +16,7 @@ from torch import Tensor
 from sbtools.evaluate.chains import Chain
 from sbtools.evaluate.judge import Judge, Judged, Look
 from sbtools.evaluate.plates import Plates
-from sbtools.evaluate.views import settled_needs
+from sbtools.evaluate.views import PLATED_VIEWS, settled_needs
 from sbtools.job import never, untold
 from sbtools.loader import Clips, Failure, load
 from sbtools.methods.base import Batch
@@ -124,7 +124,7 @@ def answers(
     size = max(1, batch // each)
     parts = [left[first : first + size] for first in range(0, len(left), size)]
     steps = [[place * each + view for place in part for view in range(each)] for part in parts]
-    plates = Plates(clips) if any(view.name == "scene" for view in judge.views) else None
+    plates = Plates(clips) if any(v.name in PLATED_VIEWS for v in judge.views) else None
     with closing(clips):
         loaded = load(clips, steps, 0, workers, judge.device, timeout, on_failure="omit")
         for part, (got, failures) in zip(parts, loaded, strict=True):

@@ -24,6 +24,9 @@ VIEWS = {
     "obj-box": "sbtools.evaluate.masked:Mode",
     "obj-shape": "sbtools.evaluate.masked:Mode",
     "person-box": "sbtools.evaluate.masked:Mode",
+    "objects": "sbtools.evaluate.appearance:Objects",
+    "clothes": "sbtools.evaluate.appearance:Clothes",
+    "scene-hole": "sbtools.evaluate.controls:SceneHole",
     "random": "sbtools.evaluate.controls:Random",
     "other": "sbtools.evaluate.controls:Other",
     "box-only": "sbtools.evaluate.controls:BoxOnly",
@@ -40,7 +43,8 @@ VIEWS = {
 P_VIEWS = ("bg", "bg+obj")
 """The views that P-top1 may be read from, and that the controls random and other imitate."""
 
-CONTROLS = tuple(VIEWS)[6 : list(VIEWS).index("restyled")]
+CONTROLS = tuple(VIEWS)[9 : list(VIEWS).index("restyled")]
+PLATED_VIEWS = ("scene", "scene-hole")
 PLATE, PLATED = "plate", "plated"
 """Names in a batch: the clean plates, and which clips have one; see the view scene."""
 

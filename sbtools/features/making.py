@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -44,6 +44,12 @@ class Making:
             )
         if self.per_frame and self.request.clips > 1:
             raise UsageError("frames of several clips cannot be averaged: --per-frame or --clips")
+
+    def showing(self, view_name: str) -> Making:
+        """The same model in another view; it is opened once."""
+        other = replace(self, view_name=view_name)
+        other.__dict__["subject"] = self.subject
+        return other
 
     @property
     def _p_view(self) -> str:
