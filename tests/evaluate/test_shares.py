@@ -226,3 +226,18 @@ def test_below_chance_is_said_only_where_it_is_shown() -> None:
     assert said(["b"] * 60, ["a"] * 60) == [], "a constant answer on one label"
     assert said(["b"] * 60, ["a"] * 54 + ["b"] * 6) == [], "a constant answer on a rare label"
     assert said(["b", "c"] * 30, ["a"] * 60) == [], "one label tells nothing turned round"
+
+
+def test_two_sources_have_students_t_of_one_degree() -> None:
+    """Two clips each, of which one source has two hits and the other one: half of a source's weight
+    of copies, as sbtools-result(5) has it, and n* lessened by (z / t)^2."""
+    values, sources = np.array([1.0, 1.0, 1.0, 0.0]), Sources.of(["a", "a", "b", "b"])
+    found = shares(values, np.ones(4), sources).at(0)
+    share, between = 3 / 4, np.var([1, 1 / 2], ddof=1) / 2
+    variance = (1 * between + 0.5 * share * (1 - share) / 2) / (1 + 0.5)
+    few = (stats.norm.ppf(0.975) / stats.t.ppf(0.975, 1)) ** 2
+    size = few * share * (1 - share) / variance
+    hits = share * size
+    ends = (stats.beta.ppf(0.025, hits, size - hits + 1),
+            stats.beta.ppf(0.975, hits + 1, size - hits))  # fmt: skip
+    assert (float(found.low), float(found.high)) == pytest.approx(ends, rel=1e-6, abs=1e-300)
