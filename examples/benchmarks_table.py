@@ -69,6 +69,7 @@ BENCHMARKS = (
     Benchmark("mean rank, static", "views", "true_rank static", LOWER),
     Benchmark("SCUBA", "sets", "scuba_avg plain", LOWER),
     Benchmark("SCUFO", "sets", "scufo_avg plain", HIGHER),
+    Benchmark("mean rank, SCUFO", "sets", "true_rank_scufo plain", LOWER),
     Benchmark("ConflFG", "sets", "conflfg plain", LOWER),
     Benchmark("still foreground named", "sets", "still_rate plain", HIGHER),
     Benchmark("contrasted", "sets", "contrasted plain", LOWER),
@@ -90,7 +91,17 @@ BENCHMARKS = (
 )
 
 WORSE = {HIGHER: "higher", LOWER: "lower", CONTROL: "-"}
-NUMBERS = ("p_ratio", "b_ratio", "hor", "bor", "true_rank", "rho_static", "rho_dynamic", "cka")
+NUMBERS = (
+    "p_ratio",
+    "b_ratio",
+    "hor",
+    "bor",
+    "true_rank",
+    "true_rank_scufo",
+    "rho_static",
+    "rho_dynamic",
+    "cka",
+)
 OF_FREE = ("free", "conflict", "features")
 """The sets that are no views of biased clips."""
 FIRST, LAST = '.\\" made by examples/benchmarks_table.py\n', '.\\" up to here\n'
