@@ -159,6 +159,8 @@ def _of_table(
     text: str, name: str, mark: str, header: Sequence[str] | None, places: Sequence[str]
 ) -> Listing:
     rows = _rows(text, name, mark)
+    if not rows:
+        return Listing([], "", False)
     words = [_word(cell) for cell in header or ("path", "label")[: len(rows[0][0])]]
     rows = rows[1:] if header else rows
     for cells, where in rows:

@@ -227,5 +227,6 @@ def test_a_list_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_empty_lists_have_no_clips() -> None:
-    for text in ("", "\n\n", "path,label\n", "path\n", "\0"):
+    for text in ("", "\n\n", "path,label\n", "path\n", "\0", "path label\n"):
         assert listed(text) == [] == listed(text, "l.csv")
+    assert listed(",\n,\n", "l.csv") == []
