@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+ALWAYS = {"always": True}
+"""As `extra` of a warning: it is said with --quiet, too."""
+
 
 class SbtoolsError(Exception):
     """A failure that one line explains; `exit_code` is what the command returns."""

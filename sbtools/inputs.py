@@ -19,6 +19,8 @@ from typing import BinaryIO
 from sbtools import records
 from sbtools.errors import OutputError, RecordError, UsageError
 from sbtools.index import folder
+from sbtools.index import paths as path_lists
+from sbtools.index.labels import Labels
 from sbtools.job import never
 from sbtools.records import Record
 from sbtools.rng import shard_of
@@ -55,8 +57,10 @@ class Inputs:
 
     Every path is looked at when the object is made: UsageError for one that is not there, for a
     terminal or /dev/null in stdin's place. `total` is the number of records where it is known
-    without reading a stream. stills: each image in a folder is a clip. stage: where a record with
-    bad fields is said to have failed; without it such a record is a RecordError.
+    without reading a stream. stills: each image in a folder is a clip. lists: more lists of files,
+    whatever their names; "-" reads one from stdin, of which records then cannot come. labels: the
+    classes of lists. stage: where a record with bad fields is said to have failed; without it such
+    a record is a RecordError.
     """
 
     def __init__(
@@ -66,17 +70,22 @@ class Inputs:
         *,
         label_from: str = "folder",
         stills: bool = False,
+        lists: Sequence[str] = (),
+        labels: Labels | None = None,
         shard: tuple[int, int] = (0, 1),
         limit: int | None = None,
         stop: Callable[[], bool] = never,
         stage: str | None = None,
     ) -> None:
-        self.paths = list(paths) or ["-"]
+        self.paths = list(paths) or ([] if lists else ["-"])
+        self.lists, self.labels = lists, labels
         self.root, self.label_from, self.stills = root, label_from, stills
         self.shard, self.limit, self.stop = shard, limit, stop
         self.empty, self.stage = True, stage
-        for path in self.paths:
+        for path in [*self.paths, *lists]:
             _look_at(path)
+        if [*self.paths, *lists].count("-") > 1 and "-" in lists:
+            raise UsageError("stdin is read once: records or names of files come from it")
         self.streams = [path for path in self.paths if is_stream(path)]
         self._listed: list[Record] | None = None
         self._copies: dict[str, BinaryIO] = {}
@@ -86,9 +95,24 @@ class Inputs:
         """The records of the videos and folders among the INPUTs."""
         if self._listed is None:
             places = [path for path in self.paths if not is_stream(path)]
-            found = folder.find(places, self.stills)
-            self._listed = folder.to_records(found, self.root, self.label_from)
+            found = folder.find(places, self.stills, str(self.root))
+            more = chain.from_iterable(map(self._names, self.lists))
+            self._listed = folder.to_records(
+                chain(found, more), self.root, self.label_from, self.labels
+            )
         return self._listed
+
+    def _names(self, path: str) -> Iterator[folder.Found]:
+        """The clips of one of `lists`; none where the run is stopped before stdin has ended."""
+        if path != "-":
+            yield from folder.listed(path_lists.read(path, str(self.root)), path)
+            return
+        try:
+            with ExitStack() as stack:
+                data = self._opened(path, stack).read(path_lists.MOST + 1)
+        except Stopped:
+            return
+        yield from folder.listed(path_lists.parse(data, "stdin", ("", str(self.root))), "stdin")
 
     @property
     def total(self) -> int | None:

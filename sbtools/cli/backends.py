@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from sbtools.backends import Choice, parse_settings
+from sbtools.cli import complete
 from sbtools.cli.options import Common
 from sbtools.cli.run import refuse_auto
 from sbtools.detect import AUTO as AUTO_DETECTOR
@@ -40,6 +41,7 @@ SHARED = {
 
 DETECTOR = click.option(
     "--detector",
+    shell_complete=complete.names("detectors", "auto"),
     default="auto",
     show_default=True,
     metavar="NAME",
@@ -48,6 +50,7 @@ DETECTOR = click.option(
 )
 SEGMENTER = click.option(
     "--segmenter",
+    shell_complete=complete.names("segmenters", "auto"),
     default="auto",
     show_default=True,
     metavar="NAME",
@@ -63,8 +66,9 @@ PERSON = click.option(
     help="What a person is called in prompts, with commas.  [default: person,hand]",
 )
 DEVICE = click.option(
-    "--device", metavar="NAME", help="Where learned back ends compute: auto, cpu, cuda or cuda:N."
-)
+    "--device", metavar="NAME", shell_complete=complete.DEVICE,
+    help="Where learned back ends compute: auto, cpu, cuda or cuda:N.",
+)  # fmt: skip
 DOWNLOAD = click.option(
     "--download", is_flag=True, help="Fetch a detector that is named as on the HuggingFace hub."
 )
@@ -72,7 +76,9 @@ DOWNLOAD = click.option(
 
 def weights(flag: str, of: str) -> Any:
     """The option `flag` for the weights of a back end."""
-    return click.option(flag, metavar="PATH", help=f"Weights of the {of}.")
+    return click.option(
+        flag, metavar="PATH", shell_complete=complete.file, help=f"Weights of the {of}."
+    )
 
 
 class Frames(click.ParamType):

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from sbtools.cli import options, run
+from sbtools.cli import complete, options, run
 from sbtools.cli.options import Common
 from sbtools.errors import UsageError
 from sbtools.inputs import is_stream
@@ -40,6 +40,7 @@ SCORES = ("max", "true", "entropy", "motion")
 @click.option("--which", type=click.Choice(["last", "best", "ema"]),
               help="Which weights of the run.  [default: best where one was selected]")  # fmt: skip
 @click.option("--device", default="auto", show_default=True, metavar="NAME",
+              shell_complete=complete.DEVICE,
               help="auto, cpu, cuda or cuda:N.")  # fmt: skip
 @options.store_options
 @options.stage_of_a_run

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from sbtools.cli import compare_table, messages, options
+from sbtools.cli import compare_table, complete, messages, options
 from sbtools.errors import UsageError
 
 log = logging.getLogger("sbtools")
@@ -26,6 +26,7 @@ VERSUS = "vs"
 @click.option("--difference", is_flag=True,
               help="What a bias adds to B's gain: A0 B0 A1 B1, for each seed.")  # fmt: skip
 @click.option("--view", "views", multiple=True, metavar="NAME",
+              shell_complete=complete.names("views"),
               help="Compare this view alone; repeatable.  [default: all]")  # fmt: skip
 @click.option("--test-clips", type=click.Choice(["auto", "own", "shared"]), default="auto",
               show_default=True,

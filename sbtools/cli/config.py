@@ -19,7 +19,7 @@ def load(ctx: click.Context, param: click.Parameter, value: Path | None) -> None
 
     A key is an option's long name. One that no command has is refused.
     """
-    if value is None:
+    if value is None or ctx.resilient_parsing:
         return
     try:
         table = tomllib.loads(value.read_text("utf-8"))

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sbtools.cli import eval_protocol, mask_band, options
+from sbtools.cli import complete, eval_protocol, mask_band, options
 
 PATHS = click.argument("paths", metavar="[RUN] [INPUT]...", nargs=-1,
                        type=click.Path(path_type=str))  # fmt: skip
@@ -16,19 +16,22 @@ JUDGED = click.argument("judged", metavar="MODEL", type=click.Path(path_type=str
 MODEL = (
     click.option("--which", type=click.Choice(["last", "best", "ema"]),
                  help="Which weights of the run.  [default: best where one was selected]"),
-    click.option("--model", metavar="NAME", help="A model instead of RUN: vificlip, actionclip, "
+    click.option("--model", metavar="NAME", shell_complete=complete.names("models"),
+                 help="A model instead of RUN: vificlip, actionclip, "
                  "xclip, dual-encoder, torchvision:NAME, hf:FOLDER, hf:ORG/NAME, "
                  "package.module:factory."),
-    click.option("--weights", metavar="FILE", help="Weights of --model."),
+    click.option("--weights", metavar="FILE", shell_complete=complete.file,
+                 help="Weights of --model."),
     click.option("--set-model", "model_pairs", multiple=True, metavar="NAME=VALUE",
                  help="A setting of --model; repeatable."),
     click.option("--frames", type=click.IntRange(1), metavar="N",
                  help="Frames of a clip that --model sees.  [default: the model's, else 8]"),
-    click.option("--classes", metavar="FILE|A,B",
+    click.option("--classes", metavar="FILE|A,B", shell_complete=complete.file,
                  help="The classes to choose among.  [default: those of the run]"),
 )  # fmt: skip
 
 FILL = click.option("--fill", default="normal", show_default=True, metavar="FILL",
+                    shell_complete=complete.words("normal", "mean"),
                     help="What hides: normal, mean, R,G,B or R,G,B:R,G,B.")  # fmt: skip
 CROPS = click.option("--crops", type=click.Choice(["1", "3"]), default="1", show_default=True,
                      help="Crops of each clip, likewise.")  # fmt: skip
@@ -50,7 +53,8 @@ SHOWN = (
 )  # fmt: skip
 
 VIEWS = (
-    click.option("--views", metavar="A,B", help="The views to show.  [default: plain, the P view "
+    click.option("--views", metavar="A,B", shell_complete=complete.several("views"),
+                 help="The views to show.  [default: plain, the P view "
                  "and person-box]"),
     click.option("--controls", is_flag=True, help="Show the controls too, as far as the records "
                  "allow."),
@@ -60,6 +64,7 @@ COMPUTING = (
     click.option("--batch", type=click.IntRange(1), default=16, show_default=True, metavar="N",
                  help="Clips at once."),
     click.option("--device", default="auto", show_default=True, metavar="NAME",
+                 shell_complete=complete.DEVICE,
                  help="auto, cpu, cuda or cuda:N."),
     click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]),
                  default="auto", show_default=True, help="auto is bfloat16 on a GPU that has it."),
@@ -93,9 +98,11 @@ STORE = (
     click.option("--answers", metavar="FILE", type=click.Path(path_type=str),
                  help="Judge by the answers of any other program, names or ranks without scores: "
                  "csv or .jsonl; INPUTs are the records."),
-    click.option("--base", metavar="FILE", help="With --novel: base classes, a result of their "
+    click.option("--base", metavar="FILE", shell_complete=complete.file,
+                 help="With --novel: base classes, a result of their "
                  "own, and the harmonic mean of both."),
-    click.option("--novel", metavar="FILE", help="Classes that training has not seen."),
+    click.option("--novel", metavar="FILE", shell_complete=complete.file,
+                 help="Classes that training has not seen."),
     click.option("--top", type=click.IntRange(1), metavar="N",
                  help="Print the N likeliest classes of each clip in every view instead."),
     click.option("--overwrite", is_flag=True, help="Begin the store of --scores anew."),
@@ -137,6 +144,7 @@ def card_options(function: Any) -> Any:
 def features_options(function: Any) -> Any:
     """Add those of features that eval has too, for one view."""
     view = click.option("--view", default="plain", show_default=True, metavar="NAME",
+                        shell_complete=complete.names("views"),
                         help="How clips are shown: a view of eval.")  # fmt: skip
     p_view = click.option("--p-view", type=click.Choice(["bg", "bg+obj"]),
                           help="What the views random and other do.  [default: bg]")  # fmt: skip

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from sbtools import protocols
 from sbtools.backends import parse_settings
+from sbtools.cli import complete
 from sbtools.cli.printing import head, printing, table
 from sbtools.errors import UsageError
 from sbtools.protocols import SHOWN, Protocol, written
@@ -77,10 +78,12 @@ def _short(protocol: Protocol) -> str:
     return f"{clips} x {crops} views, {sampling}: {about}"
 
 
-OPTION = click.option("--protocol", metavar="NAME", help="Show clips and count as a published test "
-                      "does; see --help-protocol.")  # fmt: skip
+OPTION = click.option("--protocol", metavar="NAME", shell_complete=complete.names("protocols"),
+                      help="Show clips and count as a published test does; see "
+                      "--help-protocol.")  # fmt: skip
 
-HELP = click.option("--help-protocol", metavar="[NAME]", is_flag=False, flag_value=ALL,
+HELP = click.option("--help-protocol", metavar="[NAME]",
+                    shell_complete=complete.names("protocols"), is_flag=False, flag_value=ALL,
                     is_eager=True, expose_value=False, callback=printing(lines),
                     help="Print what a protocol fixes, each setting with its source; without NAME, "
                     "which there are.")  # fmt: skip

@@ -42,6 +42,14 @@ from sbtools.rng import shard_of
     type=click.Path(path_type=str),
     help="Class names: what numbers stand for, and how they are spelled.",
 )
+@click.option(
+    "--paths",
+    "lists",
+    metavar="FILE|-",
+    multiple=True,
+    type=click.Path(path_type=str),
+    help="A list of files, whatever its name; - reads it from stdin; may be repeated.",
+)
 @click.option("--split", metavar="NAME", help="The split to take, or to give, as in train or val.")
 @click.option(
     "--fold",
@@ -56,7 +64,6 @@ def command(
     verify: bool,
     dataset: str | None,
     annotations: tuple[str, ...],
-    labels: str | None,
     split: str | None,
     fold: int,
 ) -> int:
@@ -64,8 +71,9 @@ def command(
 
     \b
     INPUT is a video, a zip of numbered images, an image, a folder of videos, zips
-    or frame folders, of images with --stills, a list (.txt, a path a line), a
-    .jsonl file or - for records from stdin, which are probed again.
+    or frame folders, of images with --stills, a list (.txt or .csv: a path a line,
+    path and class, or columns path and label), a .jsonl file or - for records from
+    stdin, which are probed again.
     With --dataset, INPUT is a folder that holds the videos; clips whose file is
     not there leave as records with the error `missing`.
 
@@ -74,15 +82,18 @@ def command(
       sbtools index clips/ > clips.jsonl
       sbtools index --verify train/ val/ --label-from folder > clips.jsonl
       sbtools index --dataset albar HMDB51_SCUBA_Stripe/ HMDB51_SCUFO_Stripe/ > bias.jsonl
-      find . -name '*.mp4' > list.txt; sbtools index list.txt > clips.jsonl
+      find . -name '*.mp4' | sbtools index --paths - > clips.jsonl
+      sbtools index --labels names.csv train.csv > train.jsonl
       sbtools index --dataset ssv2 --annotations train.json videos/ > ssv2.jsonl
     """  # fmt: skip
-    if dataset is None:
-        _refuse_without_dataset(annotations, labels, split)
-        return run.filter_records(common, _stage(verify))
     messages.begin_command(common.verbose, common.quiet)
+    if dataset is None:
+        _refuse_without_dataset(annotations, split)
+        return run.filter_records(common, _stage(verify))
+    if common.lists:
+        raise UsageError("--paths goes without --dataset: name the list by --annotations")
     _look_at(common.inputs, annotations, dataset)
-    asked = Asked(dataset, annotations, labels, split, fold, common.stills)
+    asked = Asked(dataset, annotations, common.labels, split, fold, common.stills)
     index, count = common.shard
     listed = to_records(asked, common.inputs, common.root)
     ours = [record for record in listed if count == 1 or shard_of(record["id"], count) == index]
@@ -101,10 +112,8 @@ def _stage(verify: bool) -> run.Stage:
     return stage
 
 
-def _refuse_without_dataset(
-    annotations: tuple[str, ...], labels: str | None, split: str | None
-) -> None:
-    for flag, value in {"annotations": annotations, "labels": labels, "split": split}.items():
+def _refuse_without_dataset(annotations: tuple[str, ...], split: str | None) -> None:
+    for flag, value in {"annotations": annotations, "split": split}.items():
         if value:
             raise UsageError(f"--{flag} goes with --dataset: {', '.join(DATASETS)}")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from sbtools.cli import options, run
+from sbtools.cli import complete, options, run
 from sbtools.cli.mask_compose import MODES as COMPOSED
 from sbtools.cli.mask_compose import compose_options, composing_of, originals, require_fitting
 from sbtools.cli.options import Common
@@ -26,6 +26,7 @@ MODES = ("none", "bg", "obj-box", "obj-shape", "bg+obj", "person-box")
 @click.option("--mode", required=True, type=click.Choice((*MODES, *COMPOSED)), metavar="MODE",
               help="What is hidden or composed, see above.")  # fmt: skip
 @click.option("--fill", default="normal", show_default=True, metavar="FILL",
+              shell_complete=complete.words("normal", "mean", "inpaint"),
               help="normal (a random colour for each clip and region), mean, R,G,B, or "
               "inpaint.")  # fmt: skip
 @click.option("--normalise", type=click.Choice(["imagenet", "clip", "kinetics", "slowfast",

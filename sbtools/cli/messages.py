@@ -22,9 +22,16 @@ class _Formatter(logging.Formatter):
 
 
 class _Handler(logging.Handler):
-    """Writes to whatever sys.stderr is now; a reader of stderr that went away is no failure."""
+    """Writes to whatever sys.stderr is now; a reader of stderr that went away is no failure.
+
+    quiet: errors alone, and warnings that are said always.
+    """
+
+    quiet = False
 
     def emit(self, record: logging.LogRecord) -> None:
+        if self.quiet and record.levelno < logging.ERROR and not getattr(record, "always", False):
+            return
         try:
             sys.stderr.write(f"{self.format(record)}\n")
             sys.stderr.flush()
@@ -33,16 +40,17 @@ class _Handler(logging.Handler):
 
 
 _formatter = _Formatter()
+_handler = _Handler()
 
 
 def begin() -> None:
     """Send the log of sbtools to stderr, one line a message; calling it again changes nothing."""
     _formatter.program = "sbtools"
-    if not any(isinstance(handler, _Handler) for handler in log.handlers):
-        handler = _Handler()
-        handler.setFormatter(_formatter)
-        log.addHandler(handler)
+    if _handler not in log.handlers:
+        _handler.setFormatter(_formatter)
+        log.addHandler(_handler)
         log.propagate = False
+    _handler.quiet = False
     log.setLevel(logging.INFO)
 
 
@@ -52,8 +60,9 @@ def name(program: str) -> None:
 
 
 def verbosity(verbose: int, quiet: bool) -> None:
-    """INFO by default; --quiet keeps errors alone, -v or -vv adds DEBUG."""
-    log.setLevel(logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO)
+    """INFO by default; --quiet keeps errors alone and what is said always, -v or -vv adds DEBUG."""
+    _handler.quiet = quiet
+    log.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
 
 
 def show(line: str) -> None:

@@ -79,6 +79,8 @@ class Common:
     quiet: bool
     verbose: int
     stills: bool = False
+    lists: tuple[str, ...] = ()
+    labels: str | None = None
 
 
 INPUTS = click.argument("inputs", metavar="[INPUT]...", nargs=-1, type=click.Path(path_type=str))
@@ -224,7 +226,8 @@ def _common(function: Any, place_of: Callable[[Any], str | None] = shards.place_
         values["root"] = Path(os.path.abspath(values["root"] or "."))
         values["shard"] = shards.resolve(values["shard"], place_of(values))
         values.setdefault("label_from", "none")
-        values.setdefault("stills", False)
+        for name in ("stills", "lists", "labels"):
+            values.setdefault(name, getattr(Common, name))
         if values["workers"] is None:
             values["workers"] = available_cores()
         common = Common(**{name: values.pop(name) for name in names})

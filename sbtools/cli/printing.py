@@ -11,7 +11,7 @@ def printing(lines: Callable[[str], Iterator[str]]) -> Callable[..., None]:
     """The callback of an eager option: print the lines about its value."""
 
     def show(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
-        if value is not None:
+        if value is not None and not ctx.resilient_parsing:
             click.echo("\n".join(lines(value)).rstrip())
             ctx.exit(0)
 

@@ -15,6 +15,7 @@ from types import FrameType
 import click
 
 from sbtools.cli import messages
+from sbtools.cli.complete import VARIABLE
 from sbtools.errors import SbtoolsError
 from sbtools.words import visible
 
@@ -91,8 +92,11 @@ def _invoke(arguments: list[str]) -> int:
     try:
         result = group.main(arguments, prog_name="sbtools", standalone_mode=False)
         return result if isinstance(result, int) else 0
-    except (ReaderGone, SystemExit):
-        # click itself leaves with SystemExit when help meets a closed pipe, and only then.
+    except SystemExit as left:
+        # click itself leaves so when a shell has asked for completions, with a status of its own,
+        # and when help meets a closed pipe.
+        return left.code if VARIABLE in os.environ and left.code in (0, 1) else READER_GONE
+    except ReaderGone:
         return READER_GONE
     except click.Abort:
         return INTERRUPTED

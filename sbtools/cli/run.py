@@ -89,11 +89,15 @@ def produce_records(
 
 def open_inputs(common: Common, stop: Callable[[], bool]) -> Inputs:
     """INPUT... as the shared flags ask for it."""
+    from sbtools.index import labels
+
     return Inputs(
         common.inputs,
         common.root,
         label_from=common.label_from,
         stills=common.stills,
+        lists=common.lists,
+        labels=labels.read(common.labels) if common.labels else None,
         shard=common.shard,
         limit=common.limit,
         stop=stop,

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sbtools.backends import SCORERS
-from sbtools.cli import backends, options, run
+from sbtools.cli import backends, complete, options, run
 from sbtools.cli.options import Common
 from sbtools.inputs import Inputs
 from sbtools.job import Job
@@ -21,17 +21,18 @@ from sbtools.records import Record
     context_settings=options.CONTEXT,
 )
 @click.option("--scorer", required=True, metavar="NAME",
+              shell_complete=complete.names("scorers"),
               help=f"{', '.join(SCORERS)}, or one that a package adds.")  # fmt: skip
 @click.option("-o", "--output", metavar="STORE", type=click.Path(path_type=str, file_okay=False),
               default="scenes", show_default=True, help="The store.")  # fmt: skip
-@click.option("--weights", metavar="PATH",
+@click.option("--weights", metavar="PATH", shell_complete=complete.file,
               help="places365: resnet18_places365.pth.tar or resnet50_places365.pth.tar, or their "
               "tensors as safetensors. clip: a file, a folder of transformers, or a name as "
               "ViT-B-32.")  # fmt: skip
 @click.option("--names", metavar="FILE", type=click.Path(path_type=str),
               help="The scenes, one name a line.  [default: the 365 of Places365; record: those of "
               "the whole input]")  # fmt: skip
-@click.option("--device", metavar="NAME",
+@click.option("--device", metavar="NAME", shell_complete=complete.DEVICE,
               help="Where the network computes: auto, cpu, cuda or cuda:N.")  # fmt: skip
 @click.option("--batch", type=backends.BatchFrames(),
               help="Clips that it takes at once.  [default: auto]")  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from sbtools import records
-from sbtools.cli import messages, options, run
+from sbtools.cli import complete, messages, options, run
 from sbtools.cli.options import Common
 from sbtools.errors import UsageError
 from sbtools.files import is_flow
@@ -44,14 +44,23 @@ class ShareOrCount(click.ParamType):
     short_help="Choose clips by class, length and draw; set their split.",
     context_settings=options.CONTEXT,
 )
-@click.option("--classes", metavar="FILE|A,B", help="Keep these classes alone.")
-@click.option("--exclude", metavar="FILE|A,B", help="Leave these classes out.")
+@click.option(
+    "--classes", metavar="FILE|A,B", shell_complete=complete.file, help="Keep these classes alone."
+)
+@click.option(
+    "--exclude", metavar="FILE|A,B", shell_complete=complete.file, help="Leave these classes out."
+)
 @click.option(
     "--group",
     type=click.Choice(["base", "novel"]),
     help="Keep the base classes: the half that training has most of; or the others.",
 )
-@click.option("--base", metavar="FILE|A,B", help="Which classes are base, instead.")
+@click.option(
+    "--base",
+    metavar="FILE|A,B",
+    shell_complete=complete.file,
+    help="Which classes are base, instead.",
+)
 @click.option(
     "--counts",
     metavar="FILE",

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from sbtools import presets, signatures
+from sbtools.cli import complete
 from sbtools.cli.printing import head, printing, table
 from sbtools.methods import METHODS
 from sbtools.models import GIVEN, MODELS, TOWERS
@@ -92,8 +93,9 @@ def _shown(value: Any) -> str:
 
 
 def _option(flag: str, lines: Callable[[str], Iterator[str]], what: str) -> Any:
+    known = complete.names(f"{lines.__name__}s")
     return click.option(flag, metavar="NAME", is_eager=True, expose_value=False,
-                        callback=printing(lines), help=what)  # fmt: skip
+                        shell_complete=known, callback=printing(lines), help=what)  # fmt: skip
 
 
 OPTIONS = (

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sbtools.cli import options, train_help
+from sbtools.cli import complete, options, train_help
 
 
 class Betas(click.ParamType):
@@ -32,14 +32,16 @@ def _number(flag: str, kind: Any, help: str) -> Any:
 WHAT = (
     click.option("-o", "--output", metavar="RUN", type=click.Path(path_type=str),
                  help="The folder of the run; with --pretrain the file to write."),
-    click.option("--preset", metavar="NAME", help="A published training: sets what is not given; "
+    click.option("--preset", metavar="NAME", shell_complete=complete.names("presets"),
+                 help="A published training: sets what is not given; "
                  "--help-preset prints it."),
-    click.option("--model", metavar="NAME",
+    click.option("--model", metavar="NAME", shell_complete=complete.names("models"),
                  help="vificlip, actionclip, xclip, dual-encoder, linear, or one that a package "
                  "adds; hf:FOLDER or hf:ORG/NAME for the one that is there; torchvision:NAME or "
                  "package.module:factory for linear over that.  "
                  "[default: vificlip]"),
-    click.option("--weights", metavar="FILE", help="What the model starts from: weights of CLIP, "
+    click.option("--weights", metavar="FILE", shell_complete=complete.file,
+                 help="What the model starts from: weights of CLIP, "
                  "or a checkpoint; a file, or a name of open_clip; of xclip and dual-encoder, "
                  "also a folder of transformers, or a run; of linear, its backbone's file, or a "
                  "run.  [default: random]"),
@@ -47,15 +49,17 @@ WHAT = (
     click.option("--set-model", "model_pairs", multiple=True, metavar="NAME=VALUE",
                  help="A setting of the model; repeatable."),
     click.option("--method", "methods", multiple=True, metavar="NAME",
+                 shell_complete=complete.names("methods"),
                  help="none, mask, albar, or one that a package adds; several are applied in "
                  "order.  [default: none]"),
     click.option("--set", "method_pairs", multiple=True, metavar="NAME=VALUE",
                  help="A setting of the method; of several, METHOD.NAME=VALUE; repeatable."),
-    click.option("--objective", metavar="NAME",
+    click.option("--objective", metavar="NAME", shell_complete=complete.names("objectives"),
                  help="infonce, class_ce or kl.  [default: the model's]"),
     click.option("--set-objective", "objective_pairs", multiple=True, metavar="NAME=VALUE",
                  help="A setting of the objective; repeatable."),
-    click.option("--classes", metavar="FILE|A,B", help="The classes, in the order of their "
+    click.option("--classes", metavar="FILE|A,B", shell_complete=complete.file,
+                 help="The classes, in the order of their "
                  "numbers.  [default: the labels of the records, sorted]"),
     click.option("--val", metavar="FILE", type=click.Path(path_type=str),
                  help="Records to validate on after each epoch."),
@@ -75,7 +79,7 @@ HOW = (
     _number("--batch", click.IntRange(1), "Clips of a step, on all ranks together."),
     _number("--accumulate", click.IntRange(1), "Parts in which each rank goes through its share."),
     _number("--lr", float, "Learning rate."),
-    click.option("--optimiser", metavar="NAME",
+    click.option("--optimiser", metavar="NAME", shell_complete=complete.names("optimisers"),
                  help="adamw, adam, sgd, or one that a package adds.  [default: adamw]"),
     click.option("--set-optimiser", "optimiser_pairs", multiple=True, metavar="NAME=VALUE",
                  help="A setting of the optimiser, as momentum of sgd; repeatable."),
@@ -87,7 +91,7 @@ HOW = (
                  "repeatable."),
     _number("--warmup", float, "Epochs in which the learning rate rises from 0."),
     _number("--lr-floor", float, "Learning rate in the end, as a share of --lr."),
-    click.option("--schedule", metavar="NAME",
+    click.option("--schedule", metavar="NAME", shell_complete=complete.names("schedules"),
                  help="How the rate goes: vifi, actionclip, cosine, steps, mmcv, albar, or one "
                  "that a package adds.  [default: the model's]"),
     click.option("--set-schedule", "schedule_pairs", multiple=True, metavar="NAME=VALUE",
@@ -102,6 +106,7 @@ HOW = (
 
 WHERE = (
     click.option("--device", default="auto", show_default=True, metavar="NAME",
+                 shell_complete=complete.DEVICE,
                  help="auto, cpu, cuda or cuda:N."),
     click.option("--gpus", type=click.IntRange(1), metavar="N",
                  help="GPUs of this node.  [default: 1]"),
@@ -123,7 +128,8 @@ WHERE = (
                  show_default=True, metavar="S", help="Seconds to wait for a batch."),
     click.option("--save-every", type=click.IntRange(0), default=0, metavar="STEPS",
                  help="Leave a checkpoint so often, besides each epoch's end."),
-    click.option("--track", metavar="NAME", help="Keep curves too: tensorboard, in RUN/track."),
+    click.option("--track", metavar="NAME", shell_complete=complete.names("trackers"),
+                 help="Keep curves too: tensorboard, in RUN/track."),
     click.option("--overwrite", is_flag=True, help="Begin the run anew, dropping its weights."),
     click.option("--take-over", is_flag=True, help="Take the lock of a training that is gone."),
 )  # fmt: skip

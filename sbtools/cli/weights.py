@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sbtools.cli import messages, options
+from sbtools.cli import complete, messages, options
 from sbtools.errors import SbtoolsError, UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +26,13 @@ log = logging.getLogger("sbtools")
 @click.command("weights", context_settings=options.CONTEXT)
 @click.argument("action", metavar="list|fetch|get|verify",
                 type=click.Choice(["list", "fetch", "get", "verify"]))  # fmt: skip
-@click.argument("inputs", metavar="[NAME|PATH]...", nargs=-1, type=click.Path(path_type=str))
+@click.argument(
+    "inputs",
+    metavar="[NAME|PATH]...",
+    nargs=-1,
+    type=click.Path(path_type=str),
+    shell_complete=complete.names("weights"),
+)
 @click.option("--url", help="Fetch it from here: a mirror, or a file that is in no list.")
 @click.option("--sha256", metavar="HEX", help="The SHA-256 that the file must have.")
 @click.option("-o", "--output", metavar="DIR", type=click.Path(path_type=Path),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -93,6 +94,19 @@ def lines_of(path: str) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(text_of(path).split("\n"), 1):
         if bare := line.strip():
             yield bare, f"{path}:{number}"
+
+
+def cells_of(line: str, mark: str, where: str) -> list[str]:
+    """The cells of the first line of a table; UsageError where one is too long to be of any."""
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=mark), [""])]
+    except csv.Error as error:
+        raise UsageError(f"{where}: {error}") from None
+
+
+def word_of_column(cell: str) -> str:
+    """The name of a column in lower case, without spaces, - and _: class_name is className."""
+    return re.sub(r"[\s_-]", "", cell).lower()
 
 
 def split_name(written: str) -> str:

@@ -7,10 +7,14 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from sbtools import records
-from sbtools.errors import ClipError
-from sbtools.index import zips
+from sbtools.errors import ClipError, UsageError
+from sbtools.index import lists, paths, zips
+from sbtools.index.labels import Labels
+from sbtools.index.lists import Entry
+from sbtools.index.paths import Listing
 from sbtools.records import Record
 from sbtools.video.folder import (
     IMAGE_SUFFIXES,
@@ -25,24 +29,26 @@ from sbtools.video.source import is_picture, open_regular
 log = logging.getLogger("sbtools")
 
 
-LIST_SUFFIXES = {".txt", ".list", ".lst"}
-
-
 @dataclass(frozen=True)
 class Found:
-    """A clip: its path as given, its name under the INPUT, and why it cannot be read."""
+    """A clip: its path as given, its name under the INPUT, and why it cannot be read.
+
+    entry: its line in a list that tells classes.
+    """
 
     path: str
     name: str
     source: str
     flaw: ClipError | None = None
+    entry: Entry | None = None
 
 
-def find(inputs: Iterable[str], stills: bool = False) -> Iterator[Found]:
+def find(inputs: Iterable[str], stills: bool = False, root: str = "") -> Iterator[Found]:
     """The clips of every INPUT, a file or a folder, in the order of their names.
 
     In a folder the suffix says what is a video; a file that is named outright is always a clip,
-    except a list (.txt, .list, .lst), which names a file or a frame folder on each line.
+    except a list (.txt, .list, .lst, .csv, .tsv), which names a file or a frame folder on each
+    line, perhaps with its class: see `sbtools.index.paths`, which tells what `root` is for.
     A folder of two or more numbered images is one clip, and so is a zip of them. With `stills` each
     image in a folder is a clip, also one without a suffix, and no folder is. Links are followed,
     each folder once.
@@ -51,28 +57,25 @@ def find(inputs: Iterable[str], stills: bool = False) -> Iterator[Found]:
         name = os.path.basename(os.path.abspath(path))
         if os.path.isdir(path):
             yield from _Walk(path, name, stills).clips()
-        elif suffix_of(path) in LIST_SUFFIXES:
-            yield from _listed(path, name)
+        elif suffix_of(path) in paths.SUFFIXES:
+            yield from listed(paths.read(path, root), path)
         else:
             yield Found(path, name, os.path.basename(os.path.dirname(os.path.abspath(path))))
 
 
-def _listed(path: str, name: str) -> Iterator[Found]:
-    """The clips of a list: a path a line, or NUL-separated as `find -print0` writes them.
-
-    Relative ones stand under the working directory; names are taken from the folder that all share.
-    """
-    with open(path, "rb") as stream:
-        data = stream.read()
-    separator = b"\0" if b"\0" in data else b"\n"
-    lines = [os.fsdecode(line.rstrip(b"\r")) for line in data.split(separator)]
-    places = [line for line in lines if line]
-    if not places:
+def listed(listing: Listing, path: str) -> Iterator[Found]:
+    """The clips of the list `path`; their names are taken from the folder that all share."""
+    if not listing.entries:
         return
+    if listing.under:
+        log.info("%s: its relative paths stand under %s", path, os.path.abspath(listing.under))
+    places = [os.path.join(listing.under, entry.path) for entry in listing.entries]
     folders = [os.path.dirname(os.path.abspath(place)) for place in places]
     shared = os.path.commonpath(folders)
-    for place in places:
-        yield Found(place, os.path.relpath(os.path.abspath(place), shared), name)
+    source = os.path.basename(path)
+    for place, entry in zip(places, listing.entries, strict=True):
+        told = entry if listing.labelled else None
+        yield Found(place, os.path.relpath(os.path.abspath(place), shared), source, entry=told)
 
 
 class _Walk:
@@ -143,17 +146,49 @@ class _Walk:
             return False
 
 
-def to_records(found: Iterable[Found], root: os.PathLike[str], label_from: str) -> list[Record]:
-    """A record for each clip: id, video, label (the folder it lies in), source.
+def to_records(
+    found: Iterable[Found], root: os.PathLike[str], label_from: str, labels: Labels | None = None
+) -> list[Record]:
+    """A record for each clip: id, video, label (the folder it lies in, or what its list says),
+    source.
 
     The id is the name under its INPUT without suffix; where two clips would share it, each
     keeps its suffix, and where that does not part them, the INPUT's name stands before it.
+    `labels` are the names of the numbers in lists, and how names are spelled. UsageError for a
+    number without them, or that they have not, and for a class that a line of a list lacks.
     """
     clips = list(found)
+    if label_from != "none":
+        _look_at(clips, labels)
     return [
-        _record(clip, identity, root, label_from)
+        _record(clip, identity, root, label_from, labels)
         for clip, identity in zip(clips, _ids(clips), strict=True)
     ]
+
+
+def _look_at(clips: Iterable[Found], labels: Labels | None) -> None:
+    """The classes of lists, before they are read."""
+    entries = [clip.entry for clip in clips if clip.entry]
+    if labels and not entries:
+        raise UsageError(
+            f"--labels {labels.where} goes with --dataset, or with a list that tells classes"
+        )
+    for entry in entries:
+        if entry.label is None:
+            raise UsageError(
+                f"{entry.where} has no class, and other lines have one: give it one, -1 for none, "
+                "or add --label-from none"
+            )
+        if isinstance(entry.label, int) and entry.label != lists.NONE and labels is None:
+            raise UsageError(
+                f"{entry.where}: classes are numbers: name them by sbtools index --labels FILE, or "
+                "leave them out by --label-from none"
+            )
+    for _, group in groupby(entries, key=lambda entry: entry.where.rpartition(":")[0]):
+        lists.warn_of_other_labels(list(group), labels)
+    without = sum(entry.label == lists.NONE for entry in entries)
+    if without:
+        log.warning("%d of %d lines of lists have no class", without, len(entries))
 
 
 def _ids(clips: Sequence[Found]) -> list[str]:
@@ -209,10 +244,18 @@ def _numbered(names: Sequence[str]) -> list[str]:
     return out
 
 
-def _record(clip: Found, identity: str, root: os.PathLike[str], label_from: str) -> Record:
+def _record(
+    clip: Found, identity: str, root: os.PathLike[str], label_from: str, labels: Labels | None
+) -> Record:
     record: Record = {"id": identity, "video": records.relative(clip.path, os.fspath(root))}
-    folder = os.path.basename(os.path.dirname(clip.name))
-    if label_from == "folder" and folder:
-        record["label"] = folder
+    label = _label(clip, labels) if label_from == "folder" else None
+    if label:
+        record["label"] = label
     record["source"] = identity
     return record if clip.flaw is None else records.fail(record, "index", clip.flaw)
+
+
+def _label(clip: Found, labels: Labels | None) -> str | None:
+    if clip.entry:
+        return lists.label_of(clip.entry, labels)
+    return os.path.basename(os.path.dirname(clip.name))

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sbtools import records
-from sbtools.errors import UsageError
-from sbtools.index.annotation import json_of, lines_of
+from sbtools.errors import ALWAYS, UsageError
+from sbtools.index.annotation import cells_of, json_of, lines_of, word_of_column
+
+log = logging.getLogger("sbtools")
 
 Pairs = Iterable[tuple[int, str]]
+Lines = list[tuple[str, str]]
+"""Text, and "FILE:NUMBER"."""
+
+NAMES = ("name", "classname", "labelname", "label", "class", "names", "labels", "classes")
+NUMBERS = ("id", "index", "number", "classid", "labelid", "classindex", "labelindex")
+"""Names of columns, the likeliest first, in lower case, without spaces, - and _."""
+
+_NUMBERED = re.compile(r"(\d{1,9})(?:[ \t]+|,)(\S.*)")
 
 
 def key_of_label(name: str) -> str:
@@ -71,7 +82,8 @@ def read(path: str) -> Labels:
     """The class names of a file, whichever form it has.
 
     A name a line, numbered from 0; "1 ApplyEyeMakeup" or "1,ApplyEyeMakeup"; a table (.csv) with
-    the columns id and name, or with a column label, whose classes are numbered as they come; an
+    the columns id and name, or with a column label, whose classes are numbered as they come; a
+    first line that is one of `NAMES` is a header, and numbered lines alone have such a class; an
     object {name: number} (.json), or {"classes": such an object}, or a list of names, each a string
     or the words of one, numbered from 0; or records (.jsonl), whose labels are taken in the order
     of the alphabet. UsageError for anything else, and for a name or a number that stands twice.
@@ -80,8 +92,7 @@ def read(path: str) -> Labels:
         return Labels(enumerate(sorted(_labels_of_records(path))), path)
     if path.endswith(".json"):
         return Labels(_pairs_of_json(path), path)
-    lines = [line for line, _ in lines_of(path)]
-    return Labels(_pairs(lines, path), path)
+    return Labels(_pairs(list(lines_of(path)), path), path)
 
 
 def listed(text: str) -> Labels:
@@ -127,27 +138,74 @@ def _joined(name: Any, path: str) -> str:
     return " ".join(words)
 
 
-def _pairs(lines: list[str], path: str) -> Pairs:
-    header = [name.strip() for name in lines[0].lower().split(",")] if lines else []
-    if len(header) > 1 and {"name", "label"} & set(header):
-        return _pairs_of_table(lines, header, path)
-    if lines and lines[0].startswith("#label"):
-        return enumerate(line.split()[0] for line in lines[1:])
-    numbered = [re.fullmatch(r"(\d{1,9})(?:[ \t]+|,)(\S.*)", line) for line in lines]
-    if all(numbered):
-        return [(int(found[1]), found[2]) for found in numbered if found]
-    return enumerate(lines)
+def _pairs(lines: Lines, path: str) -> Pairs:
+    if not lines:
+        return []
+    first, where = lines[0]
+    mark = next((mark for mark in ",\t;" if mark in first), ",")
+    header = [word_of_column(cell) for cell in cells_of(first, mark, where)]
+    numbered = any(map(str.isdecimal, header))
+    if len(header) > 1 and not numbered and not {*NAMES}.isdisjoint(header):
+        log.info("%s: the first line is a header", path)
+        return _pairs_of_table([line for line, _ in lines], header, mark, path)
+    if first.startswith("#label"):
+        return enumerate(line.split()[0] for line, _ in lines[1:])
+    number, _, name = first.partition(" ")
+    if word_of_column(number) in NUMBERS and word_of_column(name) in NAMES:
+        log.info("%s: the first line is a header", path)
+        return _numbered(lines[1:])
+    if len(header) == 1 and header[0] in NAMES:
+        lines = _without_header(lines)
+    if all(_NUMBERED.fullmatch(line) for line, _ in lines):
+        return _numbered(lines)
+    return enumerate(_unquoted(line) for line, _ in lines)
 
 
-def _pairs_of_table(lines: list[str], header: list[str], path: str) -> Pairs:
-    rows = list(csv.reader(io.StringIO("\n".join(lines[1:]))))
-    column = header.index("name" if "name" in header else "label")
+def _without_header(lines: Lines) -> Lines:
+    (first, where), *rest = lines
+    log.warning(
+        "%s: '%s' is taken for a header and not for a class: number all lines, as in '0 %s', if it "
+        "is one", where, first, first, extra=ALWAYS,
+    )  # fmt: skip
+    return rest
+
+
+def _numbered(lines: Lines) -> list[tuple[int, str]]:
+    found = [(_NUMBERED.fullmatch(line), where) for line, where in lines]
+    for match, where in found:
+        if match is None:
+            raise UsageError(f"{where}: by the header a number and a name are expected")
+    return [(int(match[1]), _unquoted(match[2])) for match, _ in found if match]
+
+
+def _unquoted(name: str) -> str:
+    """A name without the quotes that a table puts round it."""
+    found = re.fullmatch(r'"((?:[^"]|"")+)"', name)
+    return found[1].replace('""', '"') if found else name
+
+
+def _pairs_of_table(lines: list[str], header: list[str], mark: str, path: str) -> Pairs:
+    rows = list(csv.reader(io.StringIO("\n".join(lines[1:])), delimiter=mark))
     for place, row in enumerate(rows, 2):
         if len(row) != len(header):
             raise UsageError(f"{path}:{place}: {len(row)} columns, not {len(header)}")
-    if "id" not in header:
-        return enumerate(dict.fromkeys(row[column].strip() for row in rows))
-    numbers = [row[header.index("id")].strip() for row in rows]
-    if wrong := [number for number in numbers if not re.fullmatch(r"\d{1,9}", number)]:
-        raise UsageError(f"{path}: {wrong[0]!a} in the column id is no number")
-    return [(int(number), row[column].strip()) for number, row in zip(numbers, rows, strict=True)]
+    columns = {word: [row[n].strip() for row in rows] for n, word in enumerate(header)}
+    number, name = _chosen(columns)
+    if number is None:
+        return enumerate(dict.fromkeys(columns[name]))
+    if wrong := [text for text in columns[number] if not re.fullmatch(r"\d{1,9}", text)]:
+        raise UsageError(f"{path}: {wrong[0]!a} in the column {number} is no number")
+    pairs = [(int(text), one) for text, one in zip(columns[number], columns[name], strict=True)]
+    return pairs if number in NUMBERS else dict.fromkeys(pairs)
+
+
+def _chosen(columns: dict[str, list[str]]) -> tuple[str | None, str]:
+    """Which column has the numbers, if one has, and which the names.
+
+    Where one of two columns of classes is all numbers, as in a table of clips, these are they.
+    """
+    words = [word for word in NAMES if word in columns]
+    digits = [word for word in words if all(map(str.isdecimal, columns[word]))]
+    rest = [word for word in words if word not in digits]
+    number = next((word for word in NUMBERS if word in columns), None)
+    return number or (digits[0] if digits and rest else None), (rest or words)[0]

@@ -12,25 +12,32 @@ from dataclasses import dataclass
 from sbtools.errors import UsageError
 from sbtools.index.annotation import Annotated, json_of, lines_of, stem_of
 from sbtools.index.labels import Labels
-from sbtools.video.folder import STILL_SUFFIXES, VIDEO_SUFFIXES, ZIP_SUFFIX
+from sbtools.video.folder import STILL_SUFFIXES, VIDEO_SUFFIXES, ZIP_SUFFIX, suffix_of
 
 log = logging.getLogger("sbtools")
+
+NONE = -1
+"""The number of no class, as MMAction2 and PyTorchVideo have it in lists for tests."""
+
+_GAP = r"(?:[ \t]*,[ \t]*|[ \t]+)"
 
 
 def _path_and_rest(suffixes: Iterable[str]) -> re.Pattern[str]:
     ends = "|".join(map(re.escape, sorted(suffixes)))
-    return re.compile(rf"(.*(?:{ends}))(?:[ \t]+(\S.*))?", re.I)
+    return re.compile(rf"(.*(?:{ends}))(?:{_GAP}(\S.*))?", re.I)
 
 
 _VIDEO = _path_and_rest(VIDEO_SUFFIXES)
 _IMAGES = _path_and_rest(STILL_SUFFIXES | {ZIP_SUFFIX})
-_PAIR = re.compile(r"(.*\S)[ \t]+(\d{1,9})")
-_TRIPLE = re.compile(r"(.*\S)[ \t]+\d{1,9}[ \t]+(\d{1,9})")
+_PAIR = re.compile(rf"(.*[^\s,]){_GAP}(-1|\d{{1,9}})")
+_TRIPLE = re.compile(rf"(.*[^\s,]){_GAP}\d{{1,9}}{_GAP}(-1|\d{{1,9}})")
+_SEVERAL = re.compile(r"-?\d+(?:[\s,]+-?\d+)+")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of a list: a path, and the class by number or by name; None where it has none."""
+    """A line of a list: a path, and the class by number or by name; None where it has none, NONE
+    where it says so."""
 
     path: str
     label: int | str | None
@@ -40,7 +47,7 @@ class Entry:
 def read(places: Sequence[str], labels: Labels | None, fold: int) -> Iterator[Annotated]:
     """The clips of lists that are no known data set's: the path without suffix is the id."""
     for place in places:
-        found = list(entries(place))
+        found = list(map(checked, entries(place)))
         warn_of_other_labels(found, labels)
         for entry in found:
             folders = os.path.dirname(os.path.normpath(entry.path))
@@ -60,20 +67,42 @@ def entries(place: str) -> list[Entry]:
     if place.endswith(".json"):
         return list(_entries_of_json(place))
     lines = list(lines_of(place))
+    found = []
+    for (line, where), entry in zip(lines, parsed(lines), strict=True):
+        if entry is None:
+            raise UsageError(f"{where}: not 'path label', nor the path of a video: {line!a}")
+        found.append(entry)
+    return found
+
+
+def parsed(lines: Sequence[tuple[str, str]]) -> list[Entry | None]:
+    """Lines, each with its place, as `entries` reads them; None for one that is no entry."""
     plain = [line for line, _ in lines if not _VIDEO.fullmatch(line)]
     folders = _TRIPLE if plain and all(map(_TRIPLE.fullmatch, plain)) else _PAIR
     return [_entry(line, where, folders) for line, where in lines]
 
 
-def _entry(line: str, where: str, folders: re.Pattern[str]) -> Entry:
+def _entry(line: str, where: str, folders: re.Pattern[str]) -> Entry | None:
     found = _VIDEO.fullmatch(line) or folders.fullmatch(line) or _IMAGES.fullmatch(line)
-    if found is None:
-        raise UsageError(f"{where}: not 'path label', nor the path of a video: {line!a}")
-    return Entry(found[1], _label(found[2]), where)
+    return Entry(found[1], class_of(found[2]), where) if found else None
 
 
-def _label(text: str | None) -> int | str | None:
-    return int(text) if text is not None and re.fullmatch(r"\d{1,9}", text) else text
+def class_of(text: str | None) -> int | str | None:
+    """The class as a list writes it: a number, as tables also write 3.0, or a name."""
+    found = re.fullmatch(r"(-1|\d{1,9})(?:\.0)?", text or "")
+    return int(found[1]) if found else text
+
+
+def checked(entry: Entry) -> Entry:
+    """The entry; UsageError for one that has several classes."""
+    if isinstance(entry.label, str) and _SEVERAL.fullmatch(entry.label):
+        raise UsageError(f"{entry.where}: one class is needed, not {entry.label!a}")
+    return entry
+
+
+def is_video(path: str) -> bool:
+    """Whether it ends in the suffix of a video."""
+    return suffix_of(path) in VIDEO_SUFFIXES
 
 
 def _entries_of_json(place: str) -> Iterator[Entry]:
@@ -92,7 +121,7 @@ def _entries_of_json(place: str) -> Iterator[Entry]:
 
 def label_of(entry: Entry, labels: Labels | None) -> str | None:
     """The class name of a line; UsageError for a number without labels, or one outside them."""
-    if entry.label is None:
+    if entry.label is None or entry.label == NONE:
         return None
     if isinstance(entry.label, str):
         return labels.spelled(entry.label, entry.where) if labels else entry.label
@@ -107,7 +136,7 @@ def warn_of_other_labels(found: Sequence[Entry], labels: Labels | None) -> None:
     Lists of base and of novel classes are numbered anew, from 0: read with the names of all
     classes they give wrong names, and nothing else shows it.
     """
-    numbers = {entry.label for entry in found if isinstance(entry.label, int)}
+    numbers = {entry.label for entry in found if isinstance(entry.label, int)} - {NONE}
     if labels and numbers and max(numbers) < max(labels.by_number) and len(numbers) > 1:
         log.warning(
             "%s uses the classes %d to %d, %s has them to %d: do they belong together?",

@@ -49,6 +49,58 @@ def test_a_name_with_a_comma_is_one_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("names.csv", "name\nwave\nwalk, slowly\n"),
+        ("names.txt", "Class_Name\r\nwave\r\nwalk, slowly\r\n"),
+        ("names.csv", '"Label"\n"wave"\n"walk, slowly"\n'),
+        ("names.txt", "name\n0 wave\n1 walk, slowly\n"),
+    ],
+)
+def test_a_header_alone_is_no_class_and_is_told_always(
+    tmp_path: Path, name: str, text: str, told: pytest.LogCaptureFixture
+) -> None:
+    assert labels.read(written(tmp_path, name, text)).by_number == {0: "wave", 1: "walk, slowly"}
+    (record,) = told.records
+    assert (record.levelname, record.always) == ("WARNING", True)  # type: ignore[attr-defined]
+    assert "is taken for a header and not for a class: number all lines" in told.text
+    assert f"{name}:1: '" in told.text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("names.csv", "Class ID;class name\n0;wave\n1;walk, slowly\n"),
+        ("names.txt", "id name\n0 wave\n1 walk, slowly\n"),
+        ("names.csv", '"index","label"\n0,wave\n1,"walk, slowly"\n'),
+        ("names.csv", 'name,label\nwave,0\n"walk, slowly",1\n'),
+        ("train.csv", 'class,file,label\n"walk, slowly",a,1\nwave,b,0\nwave,c,0\n'),
+        ("names.csv", '0,wave\n1,"walk, slowly"\n'),
+        ("names.csv", 'wave\n"walk, slowly"\n'),
+    ],
+)
+def test_tables_with_headers_and_names_in_quotes(tmp_path: Path, name: str, text: str) -> None:
+    assert labels.read(written(tmp_path, name, text)).by_number == {0: "wave", 1: "walk, slowly"}
+
+
+def test_a_class_may_be_called_name(tmp_path: Path, told: pytest.LogCaptureFixture) -> None:
+    for text in ("0 name\n1 walk\n", "0,name\n1,walk\n", "id,name\n0,name\n1,walk\n"):
+        assert labels.read(written(tmp_path, "n.txt", text)).names == ["name", "walk"]
+    assert labels.read(written(tmp_path, "n.txt", "walk\nname\n")).names == ["walk", "name"]
+    assert labels.listed("name,walk").names == ["name", "walk"]
+    assert labels.read(written(tmp_path, "n.txt", "naming\nthe name\n")).names[0] == "naming"
+    assert not [record for record in told.records if record.levelname == "WARNING"]
+
+
+@pytest.fixture
+def told(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> pytest.LogCaptureFixture:
+    monkeypatch.setattr(labels.log, "propagate", True)
+    return caplog
+
+
+@pytest.mark.parametrize(
     ("one", "other"),
     [
         ("brush_hair", "brush hair"),
@@ -68,6 +120,9 @@ def test_spellings_of_one_class(one: str, other: str) -> None:
         ("a.txt", "brush hair\nbrush_hair\n", "'brush_hair' stands twice"),
         ("a.csv", "id,name\n0,walk,off\n", "3 columns, not 2"),
         ("a.csv", "id,name\nzero,walk\n", "'zero' in the column id"),
+        ("a.txt", "id name\n0 walk\nwave\n", "a.txt:3: by the header a number and a name"),
+        ("a.txt", f"{'a' * 200_000},b\n", "a.txt:1: field larger than field limit"),
+        ("a.txt", "name\n", "no class name"),
         ("a.json", "[1]", "1 is no name, nor the words of one"),
         ("a.json", "{", "is no JSON"),
         ("a.json", '{"walk": "x"}', "the number of 'walk'"),
