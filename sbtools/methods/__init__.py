@@ -90,8 +90,8 @@ def _require_none(settings: Mapping[str, Any]) -> None:
     for key in settings:
         owners = [name for name in METHODS if key in _signature(name)]
         if owners:
-            flags = ", or ".join(f"--method {name}" for name in owners)
-            raise UsageError(f"method none has no setting '{key}': add {flags}")
+            told = " or ".join(filter(None, [", ".join(owners[:-1]), owners[-1]]))
+            raise UsageError(f"method none has no setting '{key}': add --method {told}")
 
 
 def _signature(name: str) -> Mapping[str, Any]:

@@ -121,9 +121,7 @@ def _own(tables: Sequence[Table]) -> Iterator[Notice]:
         more = tuple(dict.fromkeys(name for _, names in rest for name in names))
         if more:
             count = f"{len(rest)} more warnings" if len(rest) > 1 else "1 more warning"
-            text = (
-                f"{count} like the last, of other numbers or views: see warnings in these results"
-            )
+            text = f"{count} like it, of other numbers or views: see warnings in the results"
             yield Notice(kind, text, more)
 
 
