@@ -111,11 +111,8 @@ def test_flags_come_before_the_model_and_the_model_before_the_rest() -> None:
 @pytest.mark.parametrize(
     ("ratio", "told"),
     [
-        (
-            "0.7:0.7",
-            "method mask: ratio 0.7:0.7 adds up to 1.4, so the shares are none 0.5, bg 0.5",
-        ),
-        ("1:3", "method mask: ratio 1:3 adds up to 4, so the shares are none 0.25, bg 0.75"),
+        ("0.7:0.7", "ratio 0.7:0.7 adds up to 1.4, so the shares are none 0.5, bg 0.5"),
+        ("1:3", "ratio 1:3 adds up to 4, so the shares are none 0.25, bg 0.75"),
         ("0.25:0.75", ""),
         ("0.33:0.33:0.17:0.168", ""),
     ],
