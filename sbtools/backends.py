@@ -39,6 +39,15 @@ SCORERS = {
 TABLES = {"detector": DETECTORS, "segmenter": SEGMENTERS, "scorer": SCORERS}
 
 
+FLAGS = {
+    "model": "--set-model",
+    "objective": "--set-objective",
+    "optimiser": "--set-optimiser",
+    "schedule": "--set-schedule",
+}
+"""What a setting belongs to -> the option that gives it, where that is not --set."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """A back end before it is made: what it is ("detector"), its name, its settings."""
@@ -74,7 +83,8 @@ def checked(
         out[name] = _typed(value, known[name].default, f"{whose}: {name}")
     for name, parameter in known.items():
         if parameter.default is parameter.empty and name not in out:
-            raise UsageError(f"{whose} needs the setting {name}: --set {name}=...")
+            flag = FLAGS.get(whose.partition(" ")[0], "--set")
+            raise UsageError(f"{whose} needs the setting {name}: {flag} {name}=...")
     return out
 
 

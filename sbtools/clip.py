@@ -142,7 +142,8 @@ def locate(record: Record, root: str) -> str:
         raise ClipError("missing", "the record has no field 'video'")
     path = records.resolve(record["video"], root)
     if "\0" not in path and not os.path.lexists(path):
-        raise ClipError("missing", f"there is no {path} (relative paths stand under --root)")
+        hint = "" if os.path.isabs(record["video"]) else " (--root says where relative paths begin)"
+        raise ClipError("missing", f"there is no {path}{hint}")
     return path
 
 

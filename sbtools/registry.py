@@ -10,6 +10,11 @@ from typing import Any
 
 from sbtools.errors import UsageError
 
+OTHERS = {
+    "model": ", and hf:FOLDER, torchvision:NAME or, for a function of yours, module:factory",
+}
+"""What there is besides the names of a table, in words."""
+
 
 def load(target: str) -> Any:
     """The object that "module:attribute" names."""
@@ -39,7 +44,10 @@ def named(table: Mapping[str, str], group: str, name: str, what: str) -> str:
     """The "module:attribute" called `name`; UsageError that lists the names when there is none."""
     known = merged(table, group)
     if name not in known:
-        raise UsageError(f"there is no {what} '{name}'; there are {', '.join(sorted(known))}")
+        others = OTHERS.get(what, "")
+        raise UsageError(
+            f"there is no {what} '{name}'; there are {', '.join(sorted(known))}{others}"
+        )
     return known[name]
 
 

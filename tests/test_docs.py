@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -19,9 +20,10 @@ from sbtools.cli.config import load as load_config
 from sbtools.cli.group import group
 from sbtools.cli.process import READER_GONE, STOPPING
 from sbtools.errors import SbtoolsError
-from sbtools.evaluate.manual import FIRST, LAST, protocols, put
+from sbtools.evaluate.manual import FIRST, LAST, protocols, put, recipe
 from sbtools.mask.equations import MODES
 from sbtools.mask.fill import NORMALISE, parse_fill
+from sbtools.models.recipe import Recipe
 from sbtools.protocols import PROTOCOLS
 from sbtools.records import parse
 from sbtools.records.fields import _FIELDS
@@ -270,6 +272,17 @@ def test_every_metric_is_in_the_manual_as_the_table_has_it() -> None:
     assert put(page) == page, "run python -m sbtools.evaluate.manual man/sbtools-result.5"
     named = re.findall(r"^\.B (\S+)$", page.partition(FIRST)[2].partition(LAST)[0], flags=re.M)
     assert named[:3] == ["top1", "p_top1", "b_top1"] and len(named) == len(set(named)) > 20
+
+
+def test_every_field_of_a_recipe_is_in_the_manual_as_the_table_has_it() -> None:
+    page = (HERE / "man" / "sbtools-extend.7").read_text("utf-8")
+    fix = "run python -m sbtools.evaluate.manual man/sbtools-extend.7"
+    assert put(page, recipe()) == page, fix
+    named = re.findall(r"^\.B (\S+)$", page.partition(FIRST)[2].partition(LAST)[0], flags=re.M)
+    assert (
+        named == [field.name for field in fields(Recipe)]
+        and "clip, kinetics, slowfast, half; default imagenet." in page
+    )
 
 
 def test_every_protocol_is_in_the_manual_as_the_table_has_it() -> None:

@@ -45,8 +45,8 @@ BLOCKS = blocks()
 
 
 def files() -> dict[str, str]:
-    """The files on the page, by the name in their first line."""
-    named = [re.match(r"# (\S+\.(?:py|toml))\n", block) for block in BLOCKS]
+    """The files of the package on the page, by the name in their first line."""
+    named = [re.match(r"# (my_bias/\S+\.py|pyproject\.toml)\n", block) for block in BLOCKS]
     return {match[1]: match.string for match in named if match}
 
 
@@ -82,8 +82,8 @@ def outside(installed: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
 
 
 def shown_lines() -> list[str]:
-    """The commands of the page."""
-    (block,) = (block for block in BLOCKS if block.startswith("sbtools "))
+    """The commands of the page but those of tests/cli/test_own_network.py."""
+    (block,) = (b for b in BLOCKS if b.startswith("sbtools ") and "my:make" not in b)
     return re.sub(r" *\\\n *", " ", block).splitlines()
 
 

@@ -52,7 +52,7 @@ def commands(readme: str) -> list[Command]:
             found[-1].status = int(said[1])
         if kind == "text":
             found[-1].told = block.splitlines()
-        elif kind:
+        elif kind in ("sh", "console"):
             new = in_block(block, kind)
             found += [each for each in new if not each.text.startswith(NOT_RUN)]
     for command in found:
@@ -67,6 +67,12 @@ def pieces(readme: str) -> Iterator[tuple[str, str, str]]:
         yield readme[place : block.start()], block[1], block[2]
         place = block.end()
     yield readme[place:], "", ""
+
+
+def files(readme: str) -> dict[str, str]:
+    """What blocks of python hold, by the name of the file in their first line."""
+    blocks = [block for _, kind, block in pieces(readme) if kind == "python"]
+    return {block.splitlines()[0].removeprefix("# "): block for block in blocks}
 
 
 def in_block(block: str, kind: str) -> Iterator[Command]:
@@ -109,6 +115,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Command]]:
     served(here)
     make_input(folder)
     env = {"XDG_CACHE_HOME": str(folder / "cache")}
+    for name, text in files(README).items():
+        (folder / name).write_text(text)
     found = commands(README)
     for command in found:
         words = ("-c", f"exec 2>&1\n{command.text}")
@@ -136,7 +144,7 @@ def test_every_command_ends_as_the_readme_says(ran: tuple[Path, list[Command]]) 
         assert command.done is not None
         assert command.done.returncode == command.status, (command, command.done.stdout.decode())
         assert b"Traceback" not in command.done.stdout, command
-    assert [command.status for command in found].count(3) == 7 and len(found) == 12
+    assert [command.status for command in found].count(3) == 7 and len(found) == 13
 
 
 def test_every_command_prints_what_the_readme_says(ran: tuple[Path, list[Command]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import click
@@ -16,6 +16,7 @@ from sbtools.cli.run import refuse_auto
 from sbtools.detect import AUTO as AUTO_DETECTOR
 from sbtools.detect import DETECTORS
 from sbtools.errors import UsageError
+from sbtools.records import Record
 from sbtools.segment import AUTO as AUTO_SEGMENTER
 from sbtools.segment import SEGMENTERS
 from sbtools.video.frames import FrameRule
@@ -112,12 +113,28 @@ BATCH_FRAMES = click.option(
 )
 
 
-def detector(common: Common, name: str, settings: tuple[str, ...], **flags: Any) -> Choice:
+def detector(
+    common: Common, name: str, settings: tuple[str, ...], warn: bool = True, **flags: Any
+) -> Choice:
     """The detector of that name; `auto` is resolved here, once.
 
-    `flags` are settings that have options of their own, None or False where not given.
+    `flags` are settings that have options of their own, None or False where not given. Without
+    `warn` it is left to `warned` to say that auto has found no weights.
     """
-    return _choice(common, "detector", name, settings, flags)
+    return _choice(common, "detector", name, settings, flags, warn)
+
+
+def warned(
+    incoming: Iterable[Record], chosen: Choice, asked: str, afresh: bool
+) -> Iterator[Record]:
+    """The records; before the first that is to be detected, a warning where `asked` is auto and the
+    detector needs no weights."""
+    due = asked == "auto" and chosen.name == WEIGHT_FREE["detector"]
+    for record in incoming:
+        if due and "error" not in record and (afresh or "boxes" not in record):
+            _warn_of_weight_free("detector")
+            due = False
+        yield record
 
 
 def segmenter(common: Common, name: str, settings: tuple[str, ...], **flags: Any) -> Choice:
@@ -144,13 +161,18 @@ def warn_of_unused(segmenter: Choice, flags: Mapping[str, Any]) -> None:
 
 
 def _choice(
-    common: Common, what: str, name: str, settings: tuple[str, ...], flags: dict[str, Any]
+    common: Common,
+    what: str,
+    name: str,
+    settings: tuple[str, ...],
+    flags: dict[str, Any],
+    warn: bool = True,
 ) -> Choice:
     given = {flag: value for flag, value in flags.items() if value not in (None, False)}
     own = dict[str, Any](parse_settings(settings))
     if name == "auto" and what in LEARNED:
         refuse_auto(common, f"--{what}", f"--{what} {WEIGHT_FREE[what]}")
-        name = _auto(what, {**own, **given})
+        name = _auto(what, {**own, **given}, warn)
     known = _settings_of(Choice(what, name).type, what)
     for flag, value in given.items():
         if flag not in known and flag not in SHARED[what]:
@@ -172,16 +194,22 @@ def _settings_of(made: Any, what: str) -> set[str]:
     return known - {"person"} if what == "segmenter" and "prompts" not in wants(made) else known
 
 
-def _auto(what: str, given: dict[str, Any]) -> str:
+def _auto(what: str, given: dict[str, Any], warn: bool) -> str:
     learned, free = LEARNED[what], WEIGHT_FREE[what]
     if "weights" in given:
         return learned
     path = find(learned)
     if path is None:
-        log.warning("no learned %s: %s needs no weights, and is less exact", what, free)
+        if warn:
+            _warn_of_weight_free(what)
         return free
     log.info("%s %s, of %s", what, learned, path)
     return learned
+
+
+def _warn_of_weight_free(what: str) -> None:
+    free = WEIGHT_FREE[what]
+    log.warning("no learned %s: %s needs no weights, and is less exact", what, free)
 
 
 def _found(what: str, name: str) -> str:

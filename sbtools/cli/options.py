@@ -88,7 +88,7 @@ ROOT = click.option(
     "--root",
     type=click.Path(path_type=Path),
     envvar="SBTOOLS_ROOT",
-    help="What relative paths in records stand under.  [default: $SBTOOLS_ROOT, else .]",
+    help="The folder in which relative paths of records begin.  [default: $SBTOOLS_ROOT, else .]",
 )
 TALK = (
     click.option("-q", "--quiet", is_flag=True, help="Errors alone on stderr."),

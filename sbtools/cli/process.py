@@ -14,6 +14,7 @@ from types import FrameType
 
 import click
 
+from sbtools import own_code
 from sbtools.cli import messages
 from sbtools.cli.complete import VARIABLE
 from sbtools.errors import SbtoolsError
@@ -108,7 +109,8 @@ def _invoke(arguments: list[str]) -> int:
     except (OSError, KeyboardInterrupt):
         raise
     except Exception as error:
-        _say(error, f"{type(error).__name__}: {error} (this is a bug; -vv shows where)")
+        hint = "-vv shows where" if own_code.located(error) else "this is a bug; -vv shows where"
+        _say(error, f"{own_code.told(error)} ({hint})")
         return 1
 
 
@@ -120,7 +122,8 @@ def _misused(error: click.ClickException) -> int:
         click.echo(error.format_message(), err=True)
     else:
         path = context.command_path if context is not None else "sbtools"
-        _say(error, f"{error.format_message()} ({path} --help lists what there is)")
+        text = " ".join(error.format_message().split())
+        _say(error, f"{text} ({path} --help lists what there is)")
     return error.exit_code
 
 

@@ -115,8 +115,9 @@ def command(
         if "boxes" in wants(chosen.type):
             finder = backends.detector(
                 common, detector, detector_settings, weights=detector_weights, person=person,
-                download=download, **computing,
+                download=download, warn=False, **computing,
             )  # fmt: skip
+            incoming = backends.warned(incoming, finder, detector, detect_again)
         else:
             backends.warn_of_unused(chosen, {
                 "--detector": detector != "auto", "--detector-weights": detector_weights,

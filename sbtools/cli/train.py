@@ -166,7 +166,7 @@ def _pretrain(flags: dict[str, Any], stop: StopFlag) -> int:
     """`--pretrain captions`: a small CLIP, in the file that -o names."""
     from sbtools.backends import parse_settings
     from sbtools.device import resolve
-    from sbtools.train.pretrain import pretrain
+    from sbtools.train.pretrain import pretrain, would
 
     keep_memory()
     _require_pretraining(flags)
@@ -179,6 +179,9 @@ def _pretrain(flags: dict[str, Any], stop: StopFlag) -> int:
         raise UsageError(f"--pretrain has the setting arch alone, not {sorted(given)[0]}")
     values = {name: flags[name] for name in ("epochs", "batch", "lr", "frames")}
     given |= {name: value for name, value in values.items() if value is not None}
+    if flags["dry_run"]:
+        log.info("%s", would(found, flags["output"], seed=flags["seed"], **given))
+        return 0
     shown = Steps(flags["quiet"])
     told = None
     if not stop():

@@ -38,7 +38,9 @@ def look(count: int, first: Mapping[str, Any] | None, pixels: bool, root: str) -
     try:
         boxes = "boxes" in stores.clip(first["masks"]).datasets
     except (ClipError, DamagedError) as error:
-        raise UsageError(f"{first['id']}: {error} (relative paths stand under --root)") from None
+        raise UsageError(
+            f"{first['id']}: {error} (--root says where relative paths begin)"
+        ) from None
     finally:
         stores.close()
     return Brought(count, True, boxes)

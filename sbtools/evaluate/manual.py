@@ -1,6 +1,7 @@
-"""The lists of metrics in sbtools-result(5) and of protocols in sbtools-eval(1), of their tables:
+"""The lists of metrics in sbtools-result(5), of protocols in sbtools-eval(1), and of what a recipe
+has in sbtools-extend(7), of their tables:
 
-python -m sbtools.evaluate.manual man/sbtools-result.5 man/sbtools-eval.1
+python -m sbtools.evaluate.manual man/sbtools-result.5 man/sbtools-eval.1 man/sbtools-extend.7
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from sbtools.evaluate import of_features
 from sbtools.evaluate.catalogue import KIND, METRICS
 from sbtools.evaluate.metric import DIFFERENCE, NUMBER, P_VIEW, RATIO, Metric
 from sbtools.files import write_whole
+from sbtools.models.recipe import FIELDS, Recipe
 from sbtools.protocols import BACKGROUNDS, PROTOCOLS, SHOWN, Protocol, find
 
 FIRST = '.\\" made by python -m sbtools.evaluate.manual:\n'
@@ -90,6 +92,17 @@ def _shown(protocol: Protocol, variant: str = "") -> list[str]:
     return [*told, *([f"mean over {', '.join(kinds)}"] if isinstance(kinds, tuple) else [])]
 
 
+def recipe() -> str:
+    """Every field of a recipe, as the manual has it: roff."""
+    usual = Recipe().describe()
+    told = ""
+    for name, field in FIELDS.items():
+        values = ", ".join(field.values) if isinstance(field.values, tuple) else field.values
+        text = f"{values}; default {usual[name]}. {field.about}"
+        told += f".TP\n.B {name}\n{_roff(_filled(text))}\n"
+    return told
+
+
 def put(page: str, made: str | None = None) -> str:
     """The page with the list as the table has it, by default that of metrics; ValueError where its
     marks are missing."""
@@ -100,7 +113,7 @@ def put(page: str, made: str | None = None) -> str:
     return f"{before}{FIRST}{listed() if made is None else made}{LAST}{after}"
 
 
-LISTS = {"sbtools-result.5": listed, "sbtools-eval.1": protocols}
+LISTS = {"sbtools-result.5": listed, "sbtools-eval.1": protocols, "sbtools-extend.7": recipe}
 """Page -> what makes its list."""
 
 if __name__ == "__main__":

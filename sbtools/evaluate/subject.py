@@ -106,8 +106,14 @@ def told_of(where: str) -> dict[str, Any]:
     """
     folder = where if os.path.isdir(where) else os.path.dirname(os.path.abspath(where))
     if os.path.isdir(where) and not os.path.lexists(os.path.join(where, RUN)):
-        raise UsageError(f"{where} is no run: it has no {RUN} (sbtools train -o {where})")
+        raise UsageError(f"{where} is no run, as it has no {RUN}: {_instead_of_a_run(where)}")
     return read_run(folder) or {}
+
+
+def _instead_of_a_run(folder: str) -> str:
+    if os.path.isfile(os.path.join(folder, "config.json")):
+        return f"for a model of transformers, --model hf:{folder}"
+    return "name a folder that sbtools train -o has made, or give --model"
 
 
 def _model(

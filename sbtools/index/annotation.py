@@ -74,9 +74,7 @@ def text_of(path: str) -> str:
         with open(path, "rb") as stream:
             return stream.read().decode("utf-8-sig", "surrogateescape")
     except OSError as error:
-        raise UsageError(
-            f"{path}: {error.strerror}: --annotations and --labels name files"
-        ) from None
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def json_of(path: str) -> Any:

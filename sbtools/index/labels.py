@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
+import os
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -96,8 +97,16 @@ def read(path: str) -> Labels:
 
 
 def listed(text: str) -> Labels:
-    """Class names as an option gives them: a file, or the names with commas between them."""
+    """Class names as an option gives them: a file, or the names with commas between them.
+
+    UsageError for a file that is not there, and for what `read` refuses.
+    """
     if _is_file(text):
+        if not os.path.lexists(text):
+            raise UsageError(
+                f"there is no file {text}: classes are a file with a name in each line, or names "
+                "with commas, as in walk,wave"
+            )
         return read(text)
     names = [name.strip() for name in text.split(",")]
     return Labels(enumerate(filter(None, names)), f"'{text}'")

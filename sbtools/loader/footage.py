@@ -283,7 +283,7 @@ def uses_arrays(record: Record) -> bool:
 def _array(path: str) -> NDArray[np.uint8]:
     """A .npy file of frames, uint8 [N, H, W, 3], mapped into memory and never unpickled."""
     if not os.path.isfile(path):
-        raise ClipError("missing", f"there is no {path} (relative paths stand under --root)")
+        raise ClipError("missing", f"there is no {path} (--root says where relative paths begin)")
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:

@@ -79,8 +79,19 @@ def _owner(names: Sequence[str], key: str) -> tuple[str, str]:
 
 def _one(name: str, settings: Mapping[str, Any]) -> Method:
     made = pick(METHODS, "sbtools.methods", name, "method")
+    if name == "none":
+        _require_none(settings)
     method: Method = made(**checked(made, settings, f"method {name}"))
     return method
+
+
+def _require_none(settings: Mapping[str, Any]) -> None:
+    """UsageError for a setting of method none, which names the methods that have it."""
+    for key in settings:
+        owners = [name for name in METHODS if key in _signature(name)]
+        if owners:
+            told = " or ".join(filter(None, [", ".join(owners[:-1]), owners[-1]]))
+            raise UsageError(f"method none has no setting '{key}': add --method {told}")
 
 
 def _signature(name: str) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -72,6 +72,10 @@ class Method(nn.Module):
     def settings(self) -> Mapping[str, Any]:
         """The hyper-parameters as `build` takes them again: JSON."""
         return {}
+
+    def remarks(self) -> Sequence[str]:
+        """What the log is to say of its settings before anything is trained, a line each."""
+        return ()
 
     def require_resource(self, setting: str, opened: Any) -> None:
         """Raise UsageError where what a setting names is of no use, before anything is trained."""

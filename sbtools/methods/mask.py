@@ -7,6 +7,7 @@ and 4: X = M * V + c * (1 - M) for a share of the clips, with a colour c ~ N(0, 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
@@ -21,6 +22,9 @@ from sbtools.rng import Draws
 
 PAIR = ("none", "bg")
 QUADRUPLE = ("none", "obj-box", "obj-shape", "bg+obj")
+ROUNDED = 0.005
+"""How far from 1 the sum of shares may be that were rounded."""
+
 REGIONS = ("mask", "random", "other", "none")
 COLOUR_PER = ("epoch", "video")
 
@@ -58,6 +62,16 @@ class Mask(Method):
 
     def settings(self) -> dict[str, Any]:
         return {"ratio": self.ratio, "region": self.region, "color_per": self.color_per}
+
+    def remarks(self) -> Sequence[str]:
+        """The shares of the modes, where those of `ratio` do not add up to 1."""
+        total = sum(map(float, self.ratio.split(":")))
+        if abs(total - 1) < ROUNDED:
+            return ()
+        told = ", ".join(f"{mode} {share:.3g}" for mode, share in self.shares.items())
+        return (
+            f"method mask: ratio {self.ratio} adds up to {total:.4g}, so the shares are {told}",
+        )
 
     def mode(self, rng: Draws, id: str) -> str:
         """The mode that a clip draws in this epoch."""

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -15,8 +11,18 @@ from torch import Tensor, nn
 from sbtools.errors import UsageError
 from sbtools.models.base import Encoded, VideoModel, full
 from sbtools.models.digests import digest_of
+from sbtools.models.factory import (
+    call_factory,
+    called_with,
+    frames_of,
+    names_of,
+    recipe_of,
+    returned,
+    rows_of,
+)
 from sbtools.models.last_layer import LastLayer
 from sbtools.models.recipe import Recipe
+from sbtools.own_code import calling
 
 OPENERS = {
     "torchvision": "sbtools.models.tv:open_model",
@@ -83,10 +89,8 @@ class Scorer(VideoModel):
 
     def encode(self, video: Tensor) -> Scored:
         """The scores [B, own K], and what enters the last layer, in one pass."""
-        found, entered = self._last.run(lambda: self.network(video))
-        found = getattr(found, "logits", found)
-        if not isinstance(found, Tensor) or found.ndim != 2:
-            raise UsageError(f"{self.source} gives no scores [clips, classes]")
+        found, entered = self._last.run(lambda: self._ask(video))
+        found = rows_of(getattr(found, "logits", found), len(video), self.source)
         if self.own and found.shape[1] != len(self.own):
             raise UsageError(
                 f"{self.source} gives {found.shape[1]} scores for {len(self.own)} classes: name "
@@ -94,6 +98,10 @@ class Scorer(VideoModel):
             )
         features = found if entered is None else entered
         return Scored(features, scores=found, entered=entered is not None)
+
+    def _ask(self, video: Tensor) -> Any:
+        """What the network gives."""
+        return self.network(video)
 
     def logits(self, encoded: Encoded, classes: Any = None) -> Tensor:
         """Scores [B, K] of the classes that were chosen."""
@@ -110,6 +118,14 @@ class Scorer(VideoModel):
             "options": self.options,
             "source": {"sha256": self.sha256},
         }
+
+
+class OfFactory(Scorer):
+    """A network of the user's: what it raises is told as theirs."""
+
+    def _ask(self, video: Tensor) -> Any:
+        with calling(self.source, called_with(video)):
+            return self.network(video)
 
 
 def is_external(text: str) -> bool:
@@ -161,66 +177,24 @@ def of_factory(
     if isinstance(made, VideoModel):
         return made.eval()
     if not callable(made):
-        raise UsageError(f"{text} makes a {type(made).__name__}, which takes no video")
-    recipe = getattr(made, "recipe", None) or Recipe()
-    recipe = recipe if isinstance(recipe, Recipe) else Recipe.restore(recipe)
-    count: int = frames or getattr(made, "frames", 8) or 8
+        raise UsageError(f"{text} {returned(made)}")
+    recipe = recipe_of(made, text)
+    count = frames or frames_of(made, text)
     names = getattr(made, "classes", None) or classes or ()
     sha256 = digest_of(made) if isinstance(made, nn.Module) else None
-    model = Scorer(made, names, recipe, count, text, options, sha256)
+    model = OfFactory(made, names_of(names, text), recipe, count, text, options, sha256)
     predict = getattr(made, "predict", None)
     if callable(predict):
-        model.predict = predict
+        model.predict = _predicting(predict, text)  # type: ignore[assignment]
     return model.eval()
 
 
-def call_factory(text: str, given: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
-    """What "package.module:factory" makes, of those of `given` that it has arguments for.
+def _predicting(predict: Callable[[Any], Any], text: str) -> Callable[[Any], Tensor]:
+    """A `predict` of the user's, whose errors are told as theirs."""
 
-    Raises UsageError where it cannot be imported, and for options that it does not take.
-    """
-    factory = _found(text)
-    return factory(**_arguments(factory, text, given, options))
+    def scores(batch: Any) -> Tensor:
+        with calling(text):
+            found = predict(batch)
+        return rows_of(found, len(batch["id"]), f"predict of {text}")
 
-
-def _found(text: str) -> Callable[..., Any]:
-    module, _, attribute = text.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        found: Any = import_module(module)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
-        known = ", ".join(f"{kind}:..." for kind in OPENERS)
-        raise UsageError(
-            f"--model {text} cannot be imported ({error}); it is package.module:factory, {known}"
-        ) from None
-    if not callable(found):
-        raise UsageError(f"--model {text} is no function")
-    factory: Callable[..., Any] = found
-    return factory
-
-
-def _arguments(
-    factory: Callable[..., Any], text: str, given: Mapping[str, Any], options: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What the factory is called with; texts of options become the types of its defaults."""
-    from sbtools.backends import checked
-
-    known = inspect.signature(factory).parameters
-    common = {name: value for name, value in given.items() if name in known}
-    wanted = "classes" in known and known["classes"].default is inspect.Parameter.empty
-    if wanted and given["classes"] is None:
-        raise UsageError(f"{text} wants the classes: name them, --classes FILE")
-    if given["weights"] and "weights" not in known:
-        raise UsageError(f"--weights: {text} has no argument weights")
-    if any(p.kind is p.VAR_KEYWORD for p in known.values()):
-        return {**common, **options}
-    own = [p.replace(kind=p.KEYWORD_ONLY) for name, p in known.items() if name not in given]
-
-    def take(**options: Any) -> None:
-        """Has the signature of the options."""
-
-    take.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
-    return {**common, **checked(take, options, f"model {text}")}
+    return scores

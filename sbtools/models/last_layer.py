@@ -40,7 +40,7 @@ class LastLayer:
         self._last = (layer, given[0], made) if given else None
 
     def _entered(self, scores: Any) -> Tensor | None:
-        if self._last is None:
+        if self._last is None or not isinstance(scores, Tensor):
             return None
         layer, given, made = self._last
         if made is scores and given.ndim == 2:

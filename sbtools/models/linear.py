@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -145,6 +146,13 @@ class Linear(VideoModel):
             kept["settings"] = {key: options[key] for key in foreign}
         count = usual_frames(name)
         return kept, {**cls.defaults, **({"frames": count} if count else {}), **own}
+
+    @classmethod
+    def require_weights(cls, weights: str) -> None:
+        """As `VideoModel`'s; a user's factory may read a bare word as it likes."""
+        if (os.sep in weights or os.path.splitext(weights)[1]) and not os.path.exists(weights):
+            raise UsageError(f"there are no weights at {os.path.abspath(weights)}: --weights names "
+                             "a file, or the folder of a run")  # fmt: skip
 
     def encode(self, video: Tensor) -> Encoded:
         if not self._per_frame:

@@ -5,29 +5,59 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, NamedTuple
 
 from sbtools.errors import UsageError
+
+NORMALISE = ("imagenet", "clip", "kinetics", "slowfast", "half")
+CROPS = ("multiscale5", "multiscale13", "resized", "random", "centre")
+RESIZES = ("bilinear", "bicubic", "antialias", "squash")
+FLIPS = ("auto", "always", "never")
+PER = ("clip", "frame")
+
+
+class Field(NamedTuple):
+    """A field of a recipe: what it may be (names, or in words), and what it means."""
+
+    values: tuple[str, ...] | str
+    about: str
+
+
+FIELDS = {
+    "normalise": Field(
+        NORMALISE,
+        "Whose mean and standard deviation of the colours; the numbers stand in sbtools-mask(1).",
+    ),
+    "size": Field("a whole number", "The side of the square input, in pixels."),
+    "short": Field(
+        "a whole number, size or more, or 0",
+        "The shorter side of a frame before it is cropped; 0 is floor(size * 256 / 224).",
+    ),
+    "sampling": Field(
+        "vifi, actionclip, segments:TxK, dense:TxS or albar:TxS",
+        "Which frames of a clip are shown: in the middle of equal parts (vifi, actionclip), K "
+        "neighbours in each of T parts, or T frames that are S apart.",
+    ),
+    "crop": Field(CROPS, "How training crops; tests crop the centre."),
+    "resize_test": Field(
+        RESIZES,
+        "How tests resize: bilinear as OpenCV, with the sizes of mmaction; bicubic or antialias as "
+        "Pillow, with those of torchvision; squash to a square of the shorter side.",
+    ),
+    "flip": Field(FLIPS, "Mirrored in training; auto is not where the label tells left and right."),
+    "jitter": Field("0 to 1", "How probably training changes the colours, by .4 .4 .2 .1."),
+    "gray": Field("0 to 1", "How probably training drops the colours."),
+    "jitter_per": Field(PER, "How often jitter is drawn anew; the official code does so by frame."),
+}
+"""Every field of `Recipe` by name; sbtools-extend(7) is made of it."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What stands between decoded frames and the model's input.
+    """How a model is shown clips; `FIELDS` says what each field may be, and what it means.
 
-    normalise    imagenet, clip, or another name of `sbtools.mask.fill.NORMALISE`
-    size         side of the square input, in pixels
-    short        shorter side before cropping; 0 is floor(size * 256 / 224)
-    sampling     vifi, actionclip, segments:TxK, dense:TxS or albar:TxS: which of N frames, in
-                 training and in tests; see `sbtools.loader.sampling`
-    crop         multiscale5, multiscale13, resized, random or centre: training crops, of
-                 `sbtools.loader.geometry.CROPS`; tests crop the centre
-    resize_test  bilinear (OpenCV's; sizes and centre crop as in mmaction), bicubic or antialias
-                 (Pillow's bicubic and bilinear; sizes and centre crop as in torchvision), or
-                 squash (bilinear, to a square of `short_side`, whatever the shape)
-    flip         auto (not where the label tells left from right), always, or never
-    jitter       probability of colour jitter, of strength .4 .4 .2 .1
-    gray         probability of dropping colour
-    jitter_per   clip or frame: how often jitter is drawn anew (the official code: frame)
+    Raises UsageError for any other value.
     """
 
     normalise: str = "imagenet"
@@ -42,14 +72,14 @@ class Recipe:
     jitter_per: str = "clip"
 
     def __post_init__(self) -> None:
-        for name, known in _WORDS.items():
-            if getattr(self, name) not in known:
-                raise UsageError(
-                    f"recipe: {name} is {', '.join(known)}, not '{getattr(self, name)}'"
-                )
+        for name, field in FIELDS.items():
+            _require(name, field.values, getattr(self, name))
         _parsed(self.sampling)
         if self.size < 1 or (self.short and self.short < self.size):
-            raise UsageError(f"recipe: size {self.size} and short {self.short} do not fit")
+            raise UsageError(
+                f"recipe: size is 1 or more, and short 0 or at least size, not {self.size} and "
+                f"{self.short}"
+            )
         if not (0 <= self.jitter <= 1 and 0 <= self.gray <= 1):
             raise UsageError("recipe: jitter and gray are probabilities, 0 to 1")
 
@@ -76,14 +106,47 @@ class Recipe:
             raise UsageError(f"recipe: '{strange[0]}' is not known: install a newer sbtools")
         return cls(**told)
 
+    @classmethod
+    def told(cls, recipe: Any) -> Recipe:
+        """Of a user's `recipe`: a Recipe, a dict of its fields, or an object that has them.
 
-_WORDS = {
-    "normalise": ("imagenet", "clip", "kinetics", "slowfast", "half"),
-    "crop": ("multiscale5", "multiscale13", "resized", "random", "centre"),
-    "resize_test": ("bilinear", "bicubic", "antialias", "squash"),
-    "flip": ("auto", "always", "never"),
-    "jitter_per": ("clip", "frame"),
-}
+        None is the default. Raises UsageError for a field that there is not.
+        """
+        if isinstance(recipe, Recipe):
+            return recipe
+        given = {} if recipe is None else _fields_of(recipe)
+        for name in given:
+            if name not in FIELDS:
+                near = get_close_matches(str(name), FIELDS, 1)
+                hint = f": did you mean {near[0]}?" if near else f"; it has {', '.join(FIELDS)}"
+                raise UsageError(f"recipe has no field {name!a}{hint}")
+        return cls(**given)
+
+
+def _fields_of(recipe: Any) -> dict[str, Any]:
+    """What a dict holds, or an object that has fields of a recipe; UsageError for another."""
+    if isinstance(recipe, Mapping):
+        return dict(recipe)
+    if not any(hasattr(recipe, name) for name in FIELDS):
+        kind = type(recipe).__name__
+        raise UsageError(
+            f'recipe is a dict, as in {{"normalise": "kinetics", "size": 112}}, or an object that '
+            f"has such fields, not a {kind}"
+        )
+    there = {name: getattr(recipe, name) for name in dir(recipe) if not name.startswith("_")}
+    return {name: value for name, value in there.items() if not callable(value)}
+
+
+def _require(name: str, values: tuple[str, ...] | str, value: Any) -> None:
+    """UsageError where a field of a recipe has a value that it cannot have."""
+    named = isinstance(values, tuple)
+    fits = value in values if named else isinstance(value, _KINDS.get(name, str))
+    if not fits or isinstance(value, bool):
+        told = ", ".join(values) if named else values
+        raise UsageError(f"recipe: {name} is {told}, not {value!a}")
+
+
+_KINDS: dict[str, Any] = {"size": int, "short": int, "jitter": (int, float), "gray": (int, float)}
 
 _SAMPLING = re.compile(r"(vifi|actionclip)|(segments|dense|albar):([1-9]\d{0,5})x([1-9]\d{0,5})")
 

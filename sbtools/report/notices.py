@@ -117,9 +117,12 @@ def _own(tables: Sequence[Table]) -> Iterator[Notice]:
     for kind, all_of_it in kinds.items():
         for text, names in all_of_it[:ALIKE]:
             yield Notice(kind, text, tuple(names))
-        more = tuple(dict.fromkeys(name for _, names in all_of_it[ALIKE:] for name in names))
+        rest = all_of_it[ALIKE:]
+        more = tuple(dict.fromkeys(name for _, names in rest for name in names))
         if more:
-            yield Notice(kind, "the same with other numbers or views", more)
+            count = f"{len(rest)} more warnings" if len(rest) > 1 else "1 more warning"
+            text = f"{count} like it, of other numbers or views: see warnings in the results"
+            yield Notice(kind, text, more)
 
 
 def _apart(tables: Sequence[Table]) -> Iterator[Notice]:

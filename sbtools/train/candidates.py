@@ -55,7 +55,9 @@ def look_at(found: Gathered, root: str, frames: int) -> Candidates:
             if len(set(np.diff(stored.frames).tolist())) > 1:
                 uneven.append(len(stored.frames))
     except ClipError as error:
-        raise UsageError(f"{record['id']}: {error} (relative paths stand under --root)") from None
+        raise UsageError(
+            f"{record['id']}: {error} (--root says where relative paths begin)"
+        ) from None
     finally:
         stores.close()
     kept = (each if 2 * len(each) > len(found.sample) else [] for each in (few, uneven))

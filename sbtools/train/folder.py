@@ -192,9 +192,8 @@ def _is_of_a_run(told: Any) -> bool:
 def require_same(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     """UsageError that names the settings, or records, in which two run.json differ."""
     before, after = Settings.restore(old["settings"]).describe(), dict(new["settings"])
-    if after["weights_sha256"] and after["weights_sha256"] == before["weights_sha256"]:
-        after["weights"] = before["weights"]
-    differ = [
+    differ = _other_weights(before, after)
+    differ += [
         f"{name} {_shown(was)}, not {_shown(now)}" for name, was, now in _differences(before, after)
     ]
     for name in ("records", "val"):
@@ -210,6 +209,23 @@ def require_same(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> N
         raise UsageError(f"{path} was begun with {'; '.join(differ)}: --overwrite, or another -o")
     if old.get("sbtools") != __version__:
         log.warning("%s was begun by version %s, this is %s", path, old.get("sbtools"), __version__)
+
+
+def _other_weights(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """In words, where a run was begun with weights of other content, whose fields are taken out."""
+    was, now = before["weights_sha256"], after["weights_sha256"]
+    if was == now and was is None:
+        return []
+    paths = [told.pop("weights") for told in (before, after)]
+    for told in (before, after):
+        del told["weights_sha256"]
+    if was == now:
+        return []
+    if now is None:
+        return [f"--weights {paths[0]}, which are not given now"]
+    if was is None:
+        return [f"no weights, not --weights {paths[1]}"]
+    return [f"--weights {paths[0]} of SHA-256 {was[:8]}, not {paths[1]} of {now[:8]}"]
 
 
 def _other_resources(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -233,7 +249,11 @@ def _differences(
 
 def _shown(value: Any) -> str:
     text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:40]}... ({len(value)} entries)"
+    if len(text) <= 60:
+        return text
+    return (
+        f'{text[:40]}..."' if isinstance(value, str) else f"{text[:40]}... ({len(value)} entries)"
+    )
 
 
 def _clips(told: Mapping[str, Any]) -> str:

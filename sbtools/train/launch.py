@@ -222,7 +222,8 @@ def _error(heard: _Heard, code: int) -> SbtoolsError:
     if heard.bugs and not (heard.died and died.code < 0):
         bug = heard.bugs[0]
         log.debug("%s", bug.trace)
-        return RankError(f"rank {bug.rank}: {bug.message} (this is a bug; -vv shows where)")
+        hint = "-vv shows where" if bug.own else "this is a bug; -vv shows where"
+        return RankError(f"rank {bug.rank}: {bug.message} ({hint})")
     if died.code == -signal.SIGKILL:
         return RankError(f"rank {died.rank} was killed: is the machine out of memory?")
     how = f"by signal {-died.code}" if died.code < 0 else f"with exit status {died.code}"

@@ -55,11 +55,12 @@ class Failed:
 
 @dataclass(frozen=True)
 class Bug:
-    """A rank met an error of another kind."""
+    """A rank met an error of another kind; `own` where that was in the user's own code."""
 
     rank: int
     message: str
     trace: str
+    own: bool = False
 
 
 @dataclass(frozen=True)

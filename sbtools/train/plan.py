@@ -17,7 +17,7 @@ from sbtools.files import sha256_of
 from sbtools.index import labels
 from sbtools.loader import needs
 from sbtools.methods.base import Method
-from sbtools.methods.several import JOIN
+from sbtools.methods.several import JOIN, members_of
 from sbtools.models.base import VideoModel
 from sbtools.registry import pick
 from sbtools.train.asked import Asked, with_preset
@@ -55,6 +55,8 @@ def settle(asked: Asked, before: Mapping[str, Any] | None = None) -> tuple[Setti
     objective = objectives.build(name, **parse_settings(asked.objective_pairs))
     names = chosen.split(JOIN)
     method = methods.build(chosen, **methods.assigned(names, parse_settings(asked.method_pairs)))
+    for text in (text for member in members_of(method) for text in member.remarks()):
+        log.info("%s", text)
     require_provided(made.provides, model, method, objective)
     needs.build(method.needs, f"method {chosen}")
     own |= begun.options
@@ -136,7 +138,10 @@ def require_labels(
         meant = table.get(strange[0]) if table is not None else None
         hint = f" (it is spelled {meant!a} there)" if meant else ""
         more = f", nor are {len(strange) - 1} other labels" if len(strange) > 1 else ""
-        raise UsageError(f"label {strange[0]!a} of the records is none of the classes{hint}{more}")
+        raise UsageError(
+            f"label {strange[0]!a} of the records is none of the classes{hint}{more}: --classes "
+            "names all of them, sbtools split --exclude leaves clips of some out"
+        )
 
 
 def with_schedule(settings: Settings, asked: Asked, before: Mapping[str, Any] | None) -> Settings:

@@ -16,7 +16,7 @@ from sbtools.models.verb_noun import reads_pairs
 from sbtools.records import Record
 from sbtools.store.owner import slurm_task
 from sbtools.store.shards import require_whole
-from sbtools.train import candidates, plan
+from sbtools.train import candidates, plan, track
 from sbtools.train.folder import RECORDS, VAL
 from sbtools.train.gather import Gathered, gather, require_expected
 from sbtools.train.opened import resolve
@@ -91,6 +91,10 @@ def prepared(
             f"method {settings.method} mixes the clips of a batch with one another, on each rank "
             f"its own: --batch {2 * world} or more, not {settings.batch}"
         )
+    track.require(request.options.get("track"))
+    begun = (before or {}).get("settings", {}).get("weights")
+    if settings.weights is not None and settings.weights != begun:
+        models.require_weights(settings.model, settings.weights)
     kept: list[Gathered] = []
     try:
         resources = resolve(method, request.root)
@@ -152,7 +156,6 @@ def _described(
     settings = plan.with_weights(settings, old)
     settings = plan.with_schedule(settings, request.asked, before and before["settings"])
     if before is None and settings.weights is not None:
-        models.require_weights(settings.model, settings.weights)
         run_of(settings)
     plan.warn_of_rate(settings, plan.steps_of(settings, found.clips, world))
     return {

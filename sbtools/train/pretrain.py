@@ -38,6 +38,31 @@ WARMEST = log(100)
 """The largest logarithm of the scale, as CLIP bounds it."""
 
 
+def would(
+    records: Sequence[Mapping[str, Any]],
+    out: str,
+    *,
+    arch: str = "tiny",
+    epochs: int = 10,
+    seed: int = 0,
+    **others: Any,
+) -> str:
+    """What `pretrain` of the same arguments would do, in words; UsageError as it raises."""
+    _require_folder(out)
+    named(arch)
+    own, held = divided(records, seed)
+    return (
+        f"a CLIP {arch} would be trained in {epochs} epochs on the captions of {len(own)} clips, "
+        f"{len(held)} more held out, and written to {out}"
+    )
+
+
+def _require_folder(out: str) -> None:
+    folder = os.path.dirname(os.path.abspath(out))
+    if not os.path.isdir(folder):
+        raise UsageError(f"{out} cannot be written: there is no folder {folder}")
+
+
 def pretrain(
     records: Sequence[Mapping[str, Any]],
     root: str | None,
@@ -65,9 +90,7 @@ def pretrain(
     UsageError where there are no captions, OutputError where `out` cannot be written.
     """
     started = time.monotonic()
-    folder = os.path.dirname(os.path.abspath(out))
-    if not os.path.isdir(folder):
-        raise UsageError(f"{out} cannot be written: there is no folder {folder}")
+    _require_folder(out)
     model = clip.random(named(arch)[0], seed).to(device)
     model.token_embedding.requires_grad_(False)
     settle(threads, cores, lambda: batch * _image_flops(model), device == "cpu")

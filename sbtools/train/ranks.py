@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from sbtools import own_code
 from sbtools.allocator import keep_memory
 from sbtools.errors import SbtoolsError
 from sbtools.registry import load
@@ -216,8 +217,8 @@ def _run(spec: Spec, number: int, asked: Asked, voice: Voice) -> tuple[int, str 
         return error.exit_code, None
     except BaseException as error:
         text = traceback.format_exc()
-        message = f"{type(error).__name__}: {error}"[:1000]
-        voice(messages.Bug(number, message, text[-3000:]))
+        own = own_code.located(error) is not None
+        voice(messages.Bug(number, own_code.told(error), text[-3000:], own))
         return 1, None
 
 

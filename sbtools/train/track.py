@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 from sbtools.errors import UsageError
@@ -38,13 +39,18 @@ class Nothing:
 class TensorBoard:
     """RUN/track; what a killed run wrote after its last checkpoint is hidden."""
 
-    def __init__(self, folder: str, step: int) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
+    @staticmethod
+    def require() -> None:
+        """UsageError where it is not installed."""
+        if find_spec("tensorboard") is None:
             raise UsageError(
                 "--track tensorboard: it is not installed; pip install 'sbtools[track]'"
-            ) from None
+            )
+
+    def __init__(self, folder: str, step: int) -> None:
+        self.require()
+        from torch.utils.tensorboard import SummaryWriter
+
         place = os.path.join(folder, "track")
         self._writer: Any = SummaryWriter(place, purge_step=step)
 
@@ -56,6 +62,13 @@ class TensorBoard:
     def close(self) -> None:
         """Write what is left."""
         self._writer.close()
+
+
+def require(name: str | None) -> None:
+    """UsageError for a name that is not known, or whose class has a `require` that raises it."""
+    if name is not None:
+        made = pick(TRACKERS, "sbtools.trackers", name, "tracker")
+        getattr(made, "require", lambda: None)()
 
 
 def tracker(name: str | None, folder: str, step: int) -> Tracker:

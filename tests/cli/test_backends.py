@@ -139,3 +139,30 @@ def test_auto_takes_both_learned_back_ends_from_end_to_end(dino: Path, tmp_path:
     (record,) = lines(done.stdout)
     assert record["made"]["detect"].startswith("grounding-dino; weights=sha256:")
     assert record["made"]["segment"].startswith("sam; ")
+
+
+def test_boxes_that_records_bring_need_no_word_of_the_detector(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nothing is said before a clip is to be detected, and it is said once."""
+    chosen = backends.detector(common(), "auto", (), warn=False)
+    boxed, failed, bare = {"id": "a", "boxes": []}, {"id": "b", "error": {}}, {"id": "c"}
+    assert [*backends.warned(iter([boxed, failed]), chosen, "auto", False)] == [boxed, failed]
+    assert [*backends.warned(iter([bare]), chosen, "classic", False)] == [bare]
+    assert not caplog.text
+    assert [*backends.warned(iter([boxed, bare, bare]), chosen, "auto", False)][2] == bare
+    assert caplog.text.count("no learned detector: classic needs no weights") == 1
+    caplog.clear()
+    assert [*backends.warned(iter([boxed]), chosen, "auto", True)] == [boxed]
+    assert caplog.text.count("no learned detector: classic needs no weights") == 1
+
+
+def test_segment_says_so_for_clips_without_boxes_alone(tmp_path: Path) -> None:
+    make_clips(tmp_path / "clips", 1, frames=6)
+    boxes = "sbtools detect --detector classic --frames 1 --workers 0 clips"
+    env = {"XDG_CACHE_HOME": str(tmp_path / "none")}
+    given = shell(f"{boxes} | sbtools segment --frames 1 --workers 0 -o a", cwd=tmp_path, env=env)
+    assert given.returncode == 0 and b"no learned segmenter" in given.stderr
+    assert b"no learned detector" not in given.stderr
+    found = shell("sbtools segment --frames 1 --workers 0 -o b clips", cwd=tmp_path, env=env)
+    assert found.stderr.count(b"no learned detector") == 1

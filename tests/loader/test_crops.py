@@ -91,7 +91,7 @@ def test_every_crop_lies_in_the_frame_and_half_are_mirrored(name: str) -> None:
 
 
 def test_recipes_know_the_same_crops() -> None:
-    assert tuple(CROPS) == recipe._WORDS["crop"]
+    assert tuple(CROPS) == recipe.CROPS
 
 
 def test_masks_follow_resized_crops_of_dense_frames(tmp_path: Path) -> None:

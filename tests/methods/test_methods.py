@@ -122,7 +122,11 @@ def test_plain_training_is_the_objective_on_the_clips_as_they_are() -> None:
 def test_what_is_not_known_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="no method 'albatross'; there are"):
         build("albatross")
-    with pytest.raises(UsageError, match="method none has no setting 'ratio'"):
+    with pytest.raises(UsageError, match=r"method none has no setting 'ratio': add --method mask$"):
         build("none", ratio="1:1")
+    with pytest.raises(UsageError, match=r"'alpha': add --method .*, mixup, cutmix or videomix$"):
+        build("none", alpha="1")
+    with pytest.raises(UsageError, match="method none has no setting 'ration'; it has none"):
+        build("none", ration="1:1")
     with pytest.raises(UsageError, match="method mask has no setting 'colour'; it has ratio"):
         build("mask", colour="1:1")

@@ -65,7 +65,7 @@ def test_networks_of_the_user() -> None:
         linear(f"{__name__}:softened", size=16)
     with pytest.raises(UsageError, match="is trained"):
         linear(f"{__name__}:nothing")
-    with pytest.raises(UsageError, match="neither features nor scores"):
+    with pytest.raises(UsageError, match=r"not features \[clips, D\] or scores"):
         linear(f"{__name__}:many", size=16)
     with pytest.raises(UsageError, match="no setting 'hight'"):
         linear(f"{__name__}:scores", settings={"hight": "1"})

@@ -109,3 +109,16 @@ def test_signs_stand_behind_names_and_are_explained() -> None:
     assert [note[0] for note in notes(table)] == ["\N{DOUBLE DAGGER}", "\N{SECTION SIGN}"]
     (free,) = tables([of(result_of(masks=FREE))])
     assert marks(free.rows[0], free) == "\N{DAGGER}"
+
+
+def test_warnings_beyond_the_third_of_a_kind_are_counted() -> None:
+    """Of five few-clips, in other words each, three are shown and two are counted."""
+    one, other = pair()
+    for result in (one, other):
+        result["warnings"] = []
+    one["warnings"] = [{"kind": "few-clips", "message": f"{n} clips"} for n in range(5)]
+    runs = [of(each, f"{place}.json") for place, each in enumerate((one, other))]
+    found = [str(n) for n in notices(tables(runs)) if n.kind == "few-clips"]
+    assert found[:3] == ["a: 0 clips", "a: 1 clips", "a: 2 clips"]
+    more = "2 more warnings like it, of other numbers or views: see warnings in the results"
+    assert found[3:] == [f"a: {more}"]

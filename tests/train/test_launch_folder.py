@@ -65,8 +65,29 @@ def test_all_differences_are_named_and_no_others() -> None:
 def test_weights_are_known_by_their_sum_and_not_their_path() -> None:
     one = replace(SETTINGS, weights="a.pt", weights_sha256="56")
     require_same("run", told(one), told(replace(one, weights="/elsewhere/a.pt")))
-    with pytest.raises(UsageError, match='weights_sha256 "56", not "78"'):
-        require_same("run", told(one), told(replace(one, weights_sha256="78")))
+    other = replace(one, weights_sha256="7812345678")
+    with pytest.raises(UsageError, match=r"--weights a\.pt of SHA-256 56, not a\.pt of 78123456:"):
+        require_same("run", told(one), told(other))
+    none = replace(SETTINGS, weights=None, weights_sha256=None)
+    with pytest.raises(
+        UsageError, match=r"begun with --weights a\.pt, which are not given now: --"
+    ):
+        require_same("run", told(one), told(none))
+    with pytest.raises(UsageError, match=r"begun with no weights, not --weights a\.pt: --over"):
+        require_same("run", told(none), told(one))
+    named = replace(SETTINGS, weights="openai")
+    with pytest.raises(UsageError, match='weights "openai", not null'):
+        require_same("run", told(named), told(none))
+
+
+def test_long_settings_are_cut() -> None:
+    long = replace(SETTINGS, classes=tuple("abcdefghijklmnopqrstuvwxyz"))
+    with pytest.raises(UsageError, match=r"\.\.\. \(26 entries\), not") as caught:
+        require_same("run", told(long), told())
+    named = replace(SETTINGS, weights="x" * 80)
+    with pytest.raises(UsageError, match=rf'weights "{"x" * 39}\.\.\.", not null'):
+        require_same("run", told(named), told())
+    assert "entries" in str(caught.value)
 
 
 def test_a_field_that_the_run_lacks_has_its_default() -> None:

@@ -109,6 +109,25 @@ def test_flags_come_before_the_model_and_the_model_before_the_rest() -> None:
 
 
 @pytest.mark.parametrize(
+    ("ratio", "told"),
+    [
+        ("0.7:0.7", "ratio 0.7:0.7 adds up to 1.4, so the shares are none 0.5, bg 0.5"),
+        ("1:3", "ratio 1:3 adds up to 4, so the shares are none 0.25, bg 0.75"),
+        ("0.25:0.75", ""),
+        ("0.33:0.33:0.17:0.168", ""),
+    ],
+)
+def test_shares_that_do_not_add_up_to_1_are_told(
+    ratio: str, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "sbtools"):
+        settle(Asked("vificlip", "mask", "class_ce", method_pairs=[f"ratio={ratio}"]))
+    assert [text for text in caplog.messages if "ratio" in text] == (
+        [f"method mask: {told}"] if told else []
+    )
+
+
+@pytest.mark.parametrize(
     ("asked", "told"),
     [
         (Asked("gpt"), "there is no model 'gpt'"),

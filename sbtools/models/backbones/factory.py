@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from sbtools.errors import UsageError
 from sbtools.models.backbones.base import Opened, drawn_by
 from sbtools.models.base import VideoModel
-from sbtools.models.external import call_factory
-from sbtools.models.recipe import Recipe
+from sbtools.models.factory import call_factory, called_with, recipe_of, rows_of
+from sbtools.own_code import calling
 
 
 class Encoder(nn.Module):
@@ -53,9 +53,9 @@ def open_backbone(
     with drawn_by(seed, name):
         network = call_factory(name, given, settings)
     if not isinstance(network, nn.Module):
-        raise UsageError(f"{name} makes a {type(network).__name__}: only an nn.Module is trained")
-    shown = getattr(network, "recipe", None) or Recipe()
-    shown = shown if isinstance(shown, Recipe) else Recipe.restore(shown)
+        kind = "nothing" if network is None else f"a {type(network).__name__}"
+        raise UsageError(f"{name} returns {kind}: only an nn.Module is trained, so return one")
+    shown = recipe_of(network, name)
     if size and size != shown.size:
         shown = replace(shown, size=size, short=0)
     whole = Encoder(network) if isinstance(network, VideoModel) else network
@@ -85,16 +85,11 @@ def _tried(network: nn.Module, name: str, video: Tensor) -> tuple[int, str | Non
     hooks = [layer.register_forward_hook(note(where)) for where, layer in layers]
     training = network.training
     try:
-        with torch.no_grad():
+        with torch.no_grad(), calling(name, called_with(video)):
             found = network.eval()(video)
-    except (RuntimeError, ValueError, TypeError, AssertionError, IndexError) as fault:
-        reason = " ".join(str(fault).split())[:200]
-        raise UsageError(f"{name} fails at a clip of {list(video.shape)}: {reason}") from None
     finally:
         network.train(training)
         for hook in hooks:
             hook.remove()
-    if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != 1:
-        shape = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
-        raise UsageError(f"{name} gives {shape} of one clip: neither features nor scores")
+    found = rows_of(found, 1, name, "features [clips, D] or scores [clips, classes]")
     return found.shape[1], next((where for result, where in made if result is found), None)
