@@ -72,7 +72,7 @@ def parse(data: bytes, name: str, places: Sequence[str]) -> Listing:
     if data.startswith(_WIDE):
         raise UsageError(f"{name} is written in UTF-16: save it as UTF-8")
     if b"\0" in data:
-        parts = [os.fsdecode(part.rstrip(b"\r")) for part in data.split(b"\0")]
+        parts = map(os.fsdecode, data.split(b"\0"))
         rows = [Entry(path, None, name) for path in parts if path]
         return Listing(rows, _place(rows, places), False)
     return _of_text(data.decode("utf-8-sig", "surrogateescape"), name, places)
@@ -84,7 +84,8 @@ def _of_text(text: str, name: str, places: Sequence[str]) -> Listing:
     if not lines:
         return Listing([], "", False)
     first, where = lines[0]
-    mark = next((mark for mark in ",\t;" if mark in first), None)
+    marks = "\t,;" if name.lower().endswith(".tsv") else ",\t;"
+    mark = next((mark for mark in marks if mark in first), None)
     cells = _cells(first, mark, where)
     if _is_header(cells, mark):
         _refuse_file(cells, where, places)

@@ -89,7 +89,15 @@ def test_a_class_may_be_called_name(tmp_path: Path, told: pytest.LogCaptureFixtu
     assert labels.read(written(tmp_path, "n.txt", "walk\nname\n")).names == ["walk", "name"]
     assert labels.listed("name,walk").names == ["name", "walk"]
     assert labels.read(written(tmp_path, "n.txt", "naming\nthe name\n")).names[0] == "naming"
+    assert labels.read(written(tmp_path, "n.txt", "name,5\nwalk,6\n")).names[0] == "name,5"
     assert not [record for record in told.records if record.levelname == "WARNING"]
+
+
+def test_quotes_round_a_name_are_none_of_it(tmp_path: Path) -> None:
+    text = 'wave\n"say ""hi"""\nthe "one"\n"a" or "b"\n'
+    assert labels.read(written(tmp_path, "n.csv", text)).names == [
+        "wave", 'say "hi"', 'the "one"', '"a" or "b"'
+    ]  # fmt: skip
 
 
 @pytest.fixture

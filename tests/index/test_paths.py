@@ -72,6 +72,8 @@ def test_folders_of_frames_with_their_number_and_class(here: Path) -> None:
         (here / name).mkdir(parents=True)
     text = "some/directory-1 163 1\nsome/directory 2 122 -1\n"
     assert told(text, names=NAMES) == [("directory-1", "walk"), ("directory 2", None)]
+    text = "some/directory-1, 1\nsome/directory 2,0\n"
+    assert told(text, names=NAMES) == [("directory-1", "walk"), ("directory 2", "wave")]
 
 
 @pytest.mark.parametrize("name", ["list.txt", "list.csv"])
@@ -81,13 +83,17 @@ def test_classes_by_name_may_hold_spaces(name: str) -> None:
 
 
 def test_quotes_and_commas_of_a_table() -> None:
-    text = 'video,class\n"v/run/say ""hi"", now.mp4","run, fast"\nv/wave/a.mp4, wave\n'
-    assert told(text, "l.csv") == [('run/say "hi", now', "run, fast"), ("wave/a", "wave")]
+    text = 'video,class\n"v/run/say ""hi"", now.mp4","run, fast"\nv/wave/a.mp4, "wave, slow"\n'
+    expected = [('run/say "hi", now', "run, fast"), ("wave/a", "wave, slow")]
+    assert told(text, "l.csv") == expected
+    assert told('v/wave/a.mp4\t"wave, slow"\n', "l.tsv") == [("a", "wave, slow")]
 
 
 def test_the_column_of_names_goes_before_that_of_their_numbers() -> None:
     # as in UCF-CRCV/ALBAR c6751fa hmdb51_test_labels.csv: class,filename,label
     text = "class,filename,label\nwave,v/wave/a.mp4,50\nwalk,v/walk/b c.mp4,49\n"
+    assert told(text, "l.csv") == [("wave/a", "wave"), ("walk/b c", "walk")]
+    text = "label,class,filename\n50,wave,v/wave/a.mp4\n49,walk,v/walk/b c.mp4\n"
     assert told(text, "l.csv") == [("wave/a", "wave"), ("walk/b c", "walk")]
 
 
@@ -97,6 +103,7 @@ def test_paths_alone_have_the_labels_of_their_folders() -> None:
         ("l.csv", "v/wave/a.mp4\nv/walk/b c.mp4\n"),
         ("l.csv", "frames,path\n3,v/wave/a.mp4\n5,v/walk/b c.mp4\n"),
         ("l.txt", "filename\nv/wave/a.mp4\nv/walk/b c.mp4\n"),
+        ("l.txt", "File Name\nv/wave/a.mp4\nv/walk/b c.mp4\n"),
         ("l.csv", "v/wave/a.mp4\0v/walk/b c.mp4\0"),
     ):
         assert told(text, name) == [("wave/a", "wave"), ("walk/b c", "walk")], text
@@ -117,6 +124,7 @@ def test_lines_that_name_no_file_are_clips_all_the_same() -> None:
         ("v/wave/a", "wave"), ("v/wave/gone", "wave"), ("no such folder", "walk")
     ]  # fmt: skip
     assert told("x/a.mp4 wave\nx/b.mp4 walk\n") == [("a", "wave"), ("b", "walk")]
+    assert [made["id"] for made in listed("video, action.mp4\nb.mp4\n")] == ["video, action", "b"]
 
 
 def test_no_class_is_minus_one_or_an_empty_cell(caplog: pytest.LogCaptureFixture) -> None:
@@ -215,6 +223,9 @@ def test_labels_without_a_list_that_needs_them_are_refused() -> None:
 def test_a_list_that_stops_short_of_its_labels_is_told(caplog: pytest.LogCaptureFixture) -> None:
     told("v/wave/a.mp4 0\nv/walk/b c.mp4 1\n", names=NAMES)
     assert "list.txt uses the classes 0 to 1, names.txt has them to 2" in caplog.text
+    caplog.clear()
+    told("v/wave/a.mp4 0\nv/walk/b c.mp4 -1\n", names=NAMES)
+    assert "uses the classes" not in caplog.text
 
 
 def test_a_list_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
