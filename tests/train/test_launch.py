@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from sbtools.train.launch import Ears, RankError, launch
+from sbtools.train.launch import Ears, RankError, _error, _Heard, launch
+from sbtools.train.messages import Bug
 from sbtools.train.places import Place, alone
 from sbtools.train.ranks import Spec
 from tests.cli.running import environment
@@ -113,10 +114,17 @@ def test_a_rank_that_fails_ends_the_others_with_its_own_words(tmp_path: Path) ->
     assert len(notes(tmp_path)) == 2 and all_gone(tmp_path)
 
 
-def test_a_bug_in_a_rank_is_named_as_one(tmp_path: Path) -> None:
-    with pytest.raises(RankError, match=r"ZeroDivisionError: of all things .*bug") as caught:
+def test_an_error_of_the_users_code_in_a_rank_is_told_with_its_line(tmp_path: Path) -> None:
+    """What stands outside of sbtools is the user's, as these tests do."""
+    told = r"in breaks: ZeroDivisionError: of all things \(-vv shows where\)$"
+    with pytest.raises(RankError, match=rf"^rank 0: .*fake_ranks\.py, line \d+, {told}") as caught:
         start(tmp_path, "breaks")
     assert caught.value.exit_code == 1 and all_gone(tmp_path)
+
+
+def test_a_bug_in_a_rank_is_named_as_one() -> None:
+    heard = _Heard(bugs=[Bug(3, "KeyError: 'x'", "trace")])
+    assert str(_error(heard, 1)) == "rank 3: KeyError: 'x' (this is a bug; -vv shows where)"
 
 
 def test_a_killed_rank_is_named_and_its_children_go_too(tmp_path: Path) -> None:
