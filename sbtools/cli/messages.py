@@ -62,7 +62,8 @@ def name(program: str) -> None:
 def verbosity(verbose: int, quiet: bool) -> None:
     """INFO by default; --quiet keeps errors alone and what is said always, -v or -vv adds DEBUG."""
     _handler.quiet = quiet
-    log.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
+    least = logging.WARNING if _handler in log.handlers else logging.ERROR
+    log.setLevel(least if quiet else logging.DEBUG if verbose else logging.INFO)
 
 
 def show(line: str) -> None:

@@ -284,7 +284,7 @@ def test_a_counterpart_whose_original_failed_is_named(place: Path) -> None:
         ("albar frames", "its name does not tell which set it is"),
         ("hat frames", "--dataset needs --annotations"),
         ("albar", "--dataset needs an INPUT"),
-        ("devias --annotations gone.csv ucf101-vqgan", "gone.csv: No such file"),
+        ("devias --annotations gone.csv ucf101-vqgan", "gone.csv cannot be read: No such file"),
         ("hat --annotations gone.pickle frames", "gone.pickle"),
     ],
 )

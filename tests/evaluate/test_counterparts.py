@@ -272,7 +272,7 @@ def test_eval_and_report_print_what_came_in_what_was_left_out_and_n(
     told = capfd.readouterr().out
     assert "swap: 13 clips in, 11 left out by rule, 1 failed, N = 1" in told
     heads = told.splitlines()[1]
-    assert heads.split("top1", 1)[1].split()[:3] == ["SCUBA", "SCUFO", "contrasted"]
+    assert heads.split("top1 (IID)", 1)[1].split()[:3] == ["SCUBA", "SCUFO", "contrasted"]
     html = (tmp_path / "p.html").read_text()
     assert "Variant: scuba" in html and "places (4)" in html and "N = 7" in html
 

@@ -230,7 +230,7 @@ def test_what_is_wrong_with_a_list_is_named(
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"nowhere\.txt: No such file"):
+    with pytest.raises(UsageError, match=r"nowhere\.txt cannot be read: No such file"):
         read("list", str(tmp_path / "nowhere.txt"))
 
 

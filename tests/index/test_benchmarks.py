@@ -156,7 +156,7 @@ def test_folders_that_do_not_tell_their_set_are_refused(tmp_path: Path) -> None:
     other = written(tmp_path, f"{BOX}_stripe/101classes/testlist01.txt", UCF)
     with pytest.raises(UsageError, match=r"is of stripe, .*_vqgan of vqgan: name the list"):
         of("stillmix", tmp_path / f"{BOX}_vqgan", other)
-    with pytest.raises(UsageError, match=r"gone\.csv: No such file"):
+    with pytest.raises(UsageError, match=r"gone\.csv cannot be read: No such file"):
         of("devias", "ucf101-vqgan", str(tmp_path / "gone.csv"))
 
 

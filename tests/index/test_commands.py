@@ -59,7 +59,7 @@ def test_shards_limits_dry_runs_and_tolerance_hold_for_data_sets(place: Path) ->
         (["--dataset", "ssv2", "v"], b"--dataset needs --annotations"),
         (["--dataset", "ssv2", "--annotations", "k.csv"], b"needs an INPUT"),
         (["--dataset", "ssv2", "--annotations", "k.csv", "k.csv"], b"is a folder of videos"),
-        (["--dataset", "ssv2", "--annotations", "gone", "v"], b"gone: No such file"),
+        (["--dataset", "ssv2", "--annotations", "gone", "v"], b"gone cannot be read: No such file"),
         (["--dataset", "k400", "--annotations", "k.csv", "v"], b"'k400' is not one of"),
     ],
 )
@@ -132,7 +132,7 @@ def test_the_hold_out_of_a_seed_is_the_same_every_time(tmp_path: Path) -> None:
         (["--hold-out", "100%"], b"neither clips of each class nor their share"),
         (["--hold-out", "1.5"], b"neither clips of each class nor their share"),
         (["--hold-out", "1", "--hold-out-as", "test"], b"split 'test' already"),
-        (["--classes", "gone.txt"], b"gone.txt: No such file"),
+        (["--classes", "gone.txt"], b"there is no file gone.txt: classes are a file"),
         (["--counts", "gone.jsonl", "--group", "base"], b"gone.jsonl: No such file"),
         (["--shots", "1", "--train", "tr"], b"no record is of split 'tr' (test, train)"),
     ],
