@@ -68,7 +68,26 @@ def test_manual_and_readme_show_the_same_file() -> None:
     assert read == ("my.py", shown.replace("\n\n", "\n\n\n").replace("\n\n\n    ", "\n\n    "))
 
 
-def test_the_commands_of_the_manual_run(work: Path) -> None:
+SMALL = """def r3d_18(num_classes):
+    layers = torch.nn.AdaptiveAvgPool3d(4), torch.nn.Flatten(), torch.nn.Linear(192, num_classes)
+    return torch.nn.Sequential(*layers)
+"""
+
+
+def test_the_commands_of_the_manual_run_with_a_small_network(work: Path, tmp_path: Path) -> None:
+    shutil.copytree(work / "clips", tmp_path / "clips")
+    text = (work / "my.py").read_text()
+    line = "from torchvision.models.video import r3d_18\n"
+    assert line in text
+    (tmp_path / "my.py").write_text(text.replace(line, SMALL))
+    run_the_manual(tmp_path)
+
+
+def test_the_commands_of_the_manual_run(work: Path, unhurried: None) -> None:
+    run_the_manual(work)
+
+
+def run_the_manual(work: Path) -> None:
     made = sbtools(
         "segment", "--detector", "classic", "--segmenter", "grabcut", "--workers", "0", "clips",
         cwd=work,
