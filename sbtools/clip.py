@@ -155,7 +155,9 @@ def open_clip(record: Record, path: str) -> Video:
 def require_same_file(record: Record, found: str) -> None:
     """ClipError when the record was made of a file with another digest than `found`."""
     if record.get("digest", found) != found:
-        raise ClipError("changed", "the video has changed since the record was made: begin again")
+        raise ClipError(
+            "changed", "the video has changed since its record was made: run sbtools index again"
+        )
 
 
 @contextmanager
@@ -221,6 +223,6 @@ def _sampled(record: Record, members: Sequence[int]) -> list[int]:
     wanted = sorted(set(record["sampled"]))
     missing = set(wanted) - set(members)
     if missing or not wanted:
-        what = f"has no frame {min(missing)}" if missing else "is looked at nowhere"
-        raise ClipError("mismatch", f"'sampled' does not fit: the clip {what}")
+        what = f"frame {min(missing)}, which the clip does not have" if missing else "no frame"
+        raise ClipError("mismatch", f"the field 'sampled' names {what}: run sbtools detect again")
     return wanted

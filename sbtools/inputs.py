@@ -85,7 +85,7 @@ class Inputs:
         for path in [*self.paths, *lists]:
             _look_at(path)
         if [*self.paths, *lists].count("-") > 1 and "-" in lists:
-            raise UsageError("stdin is read once: records or names of files come from it")
+            raise UsageError("- is given twice, and stdin is read once: records or names of files")
         self.streams = [path for path in self.paths if is_stream(path)]
         self._listed: list[Record] | None = None
         self._copies: dict[str, BinaryIO] = {}
@@ -188,7 +188,9 @@ def _distinct(sources: Iterable[Iterator[Record]]) -> Iterator[Record]:
     seen: set[int] = set()
     for record in chain.from_iterable(sources):
         if hash(record["id"]) in seen:
-            raise RecordError(f"id {record['id']!a} is in two of the INPUTs: rename one")
+            raise RecordError(
+                f"id {record['id']!a} is in two of the INPUTs: rename one, or leave it out"
+            )
         seen.add(hash(record["id"]))
         yield record
 

@@ -290,9 +290,9 @@ def empty(place: Path, prefix: str) -> None:
 
 
 RATES = {
-    "hmdb51": ("", "", "--slice .1-1"),
-    "ucf101": ("--weight-decay .01", "", "--slice .5-1"),
-    "kinetics400": ("--lr 7.5e-4 --weight-decay .02", "-in", "--every 20 --slice .5-1"),
+    "hmdb51": ("", "", "--quantiles .1-1"),
+    "ucf101": ("--weight-decay .01", "", "--quantiles .5-1"),
+    "kinetics400": ("--lr 7.5e-4 --weight-decay .02", "-in", "--every 20 --quantiles .5-1"),
 }
 """What the baseline has other than that of HMDB51, how StillMix's preset ends, and its bank: as in
 lihaoxin05/StillMix, configs/stillmix/Swin-T."""

@@ -23,7 +23,7 @@ for split in train test; do
     index "$split" hmdb51 "$data" "${limit[@]}" --annotations "$splits" --split "$split"
 done
 sets "$bias" HMDB51
-case $methods in *stillmix*) bank --slice .1-1 ;; esac
+case $methods in *stillmix*) bank --quantiles .1-1 ;; esac
 learn plain "$WEIGHTS" --preset plain-hmdb51-swin3d_t
 learn stillmix "$WEIGHTS" --preset stillmix-hmdb51-swin3d_t --set "bank=$out/bank"
 learn albar "$WEIGHTS" --preset albar-hmdb51-swin3d_t

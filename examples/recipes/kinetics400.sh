@@ -34,7 +34,7 @@ numbered=(--labels "$classes")
 index train kinetics400 "$data" "${limit[@]}" --annotations "$data/train.csv" --split train
 index test kinetics400 "$data" "${limit[@]}" --annotations "$data/val.csv" --split val
 sets "$bias" K400 --annotations "$out/val-classes.csv"
-case $methods in *stillmix*) bank --every 20 --slice .5-1 ;; esac
+case $methods in *stillmix*) bank --every 20 --quantiles .5-1 ;; esac
 # StillMix's baseline of Kinetics-400 has the rates of its method there.
 learn plain "$IMAGE_WEIGHTS" --preset plain-hmdb51-swin3d_t --lr 7.5e-4 --weight-decay .02
 learn stillmix "$IMAGE_WEIGHTS" --preset stillmix-k400-swin3d_t-in --set "bank=$out/bank"

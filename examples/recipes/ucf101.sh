@@ -23,7 +23,7 @@ for split in train test; do
     index "$split" ucf101 "$data" "${limit[@]}" --annotations "$lists/${split}list01.txt"
 done
 sets "$bias" UCF101
-case $methods in *stillmix*) bank --slice .5-1 ;; esac
+case $methods in *stillmix*) bank --quantiles .5-1 ;; esac
 # StillMix's baseline of UCF101 is that of HMDB51 with another weight decay.
 learn plain "$WEIGHTS" --preset plain-hmdb51-swin3d_t --weight-decay .01
 learn stillmix "$WEIGHTS" --preset stillmix-ucf101-swin3d_t --set "bank=$out/bank"

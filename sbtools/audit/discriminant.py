@@ -144,8 +144,8 @@ def dealt(clusters: Ints, folds: int) -> Ints:
     count = min(folds, len(np.unique(clusters)))
     if count < 3:
         raise SbtoolsError(
-            f"the clips are of {count} sources, and a probe that is fitted, chosen and asked on "
-            "different ones needs three: give more clips, or records that tell their `source`"
+            f"the clips are of {count} sources, and an audit needs three, to fit, choose and test "
+            "a probe on: give more clips, or records with their `source`"
         )
     found = np.empty(len(clusters), np.int64)
     for fold, (_, test) in enumerate(GroupKFold(count).split(clusters, groups=clusters)):
@@ -241,5 +241,5 @@ class _Folds:
         sums = np.sum([sums for sums, _ in kept], 0)
         counts = np.sum([counts for _, counts in kept], 0)
         if (counts > 0).sum() < 2:
-            raise SbtoolsError("a fold leaves clips of one class alone to learn from: more --folds")
+            raise SbtoolsError("a fold leaves clips of only one class to learn from: more --folds")
         return sums, counts

@@ -90,7 +90,7 @@ def audit(
         log.warning("%s left out: %s", CUES[name].title, why)
     cues = [name for name in asked.cues if name not in left_out]
     if not cues:
-        raise UsageError("there is no cue that the records allow: see what is left out above")
+        raise UsageError("the records allow no cue: see above what each is left out for")
     tables = _tables(cues, kept, job, making, folder, failed, {"run": run, **parts})
     if tables is None:
         return None

@@ -28,6 +28,6 @@ class Bank:
         if self.score not in SCORES:
             raise UsageError(f"--score is {', '.join(SCORES)}, not '{self.score}'")
         if (self.run is None) != (self.score == "motion"):
-            wanted = "name the run of a frame model: sbtools bank RUN [INPUT]..."
-            left = f"--score motion asks no model: leave {self.run} out"
+            wanted = "name a run that was trained on single frames: sbtools bank RUN [INPUT]..."
+            left = f"--score motion uses no model: leave {self.run} out"
             raise UsageError(wanted if self.run is None else left)

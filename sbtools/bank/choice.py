@@ -36,7 +36,7 @@ class Slice:
         if found and 0 <= float(found[1]) < float(found[2]) <= 1:
             return cls(float(found[1]), float(found[2]))
         raise UsageError(
-            f"--slice is LOW-HIGH, two shares with 0 <= LOW < HIGH <= 1, as in .5-1, not '{text}'"
+            f"--quantiles is LOW-HIGH with 0 <= LOW < HIGH <= 1, as in .5-1, not '{text}'"
         )
 
 

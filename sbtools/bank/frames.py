@@ -102,10 +102,12 @@ def _tell(count: int, asked: Bank) -> None:
     if not count:
         raise UsageError(
             f"there is no frame between the quantiles {asked.part.low:g} and {asked.part.high:g}: "
-            "give more clips, or a wider --slice"
+            "give more clips, or wider --quantiles"
         )
     if count < asked.frames:
-        log.warning("the slice has %d frames, fewer than --frames %d", count, asked.frames)
+        log.warning(
+            "only %d frames are between the quantiles, fewer than --frames %d", count, asked.frames
+        )
 
 
 def _finished(record: Record, chunks: Chunks, size: int, made: str) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class ByModel:
     def _place(self, record: Record) -> int:
         label = record.get("label")
         if label is None:
-            raise ClipError("missing", "the record has no label: --score max asks for none")
+            raise ClipError("missing", "the record has no label: --score max needs none")
         if key_of_label(label) not in self._places:
             raise ClipError("mismatch", f"the model was not trained on class {label!a}")
         return self._places[key_of_label(label)]
@@ -138,5 +138,5 @@ def require_frame_model(subject: Subject, note: Callable[[str], object]) -> None
             "images, as of `sbtools train --model linear --set-model backbone=swin_t --frames 1`"
         )
     if model.frames != 1:
-        note(f"{name} was trained on {model.frames} frames of a clip at once; the official "
-             "reference network on one: --frames 1")  # fmt: skip
+        note(f"{name} was trained on {model.frames} frames of a clip at once, the official network "
+             "on one (train --frames 1)")  # fmt: skip

@@ -49,7 +49,7 @@ def bank(
     run is none of a frame model, and where the slice is empty.
     """
     if os.path.abspath(store) == os.path.abspath(scores):
-        raise UsageError(f"{store} cannot hold scores and frames: give another --scores, or -o")
+        raise UsageError(f"-o and --scores are the same folder, {store}: give two")
     scoring = Scoring(asked)
     made = {**asked_of(asked, job), "scores": scoring.what}
     if not overwrite and job.shard[1] == 1:

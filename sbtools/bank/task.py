@@ -52,7 +52,9 @@ class FrameTask:
         with opened(record, self.root) as (video, path):
             place = int(record["id"].rpartition("#")[2])
             if place >= len(video.numbers):
-                raise ClipError("changed", f"the clip has {len(video.numbers)} frames: score again")
+                raise ClipError(
+                    "changed", f"the clip has only {len(video.numbers)} frames now: run it again"
+                )
             ((number, rgb),) = video.read([video.numbers[place]])
             head = head_of(record, video, [number], path)
             yield {"rgb": stretched(rgb, self.size)[None], "head": head, "warnings": video.warnings}

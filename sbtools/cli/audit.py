@@ -47,12 +47,12 @@ def _options(function: Any) -> Any:
 @click.option("--fill", default="mean", show_default=True, metavar="FILL",
               help="What hides: mean, normal, R,G,B or R,G,B:R,G,B.")  # fmt: skip
 @click.option("--folds", type=click.IntRange(3, 1000), default=5, show_default=True, metavar="N",
-              help="Parts of the clips, each answered by a probe of the others.")  # fmt: skip
+              help="Folds of the cross-validation, which keep sources whole.")  # fmt: skip
 @click.option("--level", type=click.FloatRange(0.5, 0.9999), default=0.95, show_default=True,
-              metavar="P", help="Level of the intervals.")  # fmt: skip
+              metavar="P", help="Confidence level of the intervals.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(0), metavar="N",
               help="Processes that decode.  [default: the cores at hand]")  # fmt: skip
-@click.option("--overwrite", is_flag=True, help="Make the features anew.")
+@click.option("--overwrite", is_flag=True, help="Compute the features again.")
 @click.option("--take-over", is_flag=True, help="Take the lock of a writer that is gone.")
 @_options
 def command(**flags: Any) -> int:
@@ -94,7 +94,7 @@ def _split(flags: Mapping[str, Any], cues: Sequence[str]) -> tuple[str | None, l
     if alone and (not paths or is_stream(paths[0])):
         return None, paths
     if flags["model"] is None and not paths:
-        raise UsageError("name what looks at the clips: RUN, or --model NAME")
+        raise UsageError("name the model that looks at the clips: RUN, or --model NAME")
     return split_paths({**flags, "paths": paths})
 
 

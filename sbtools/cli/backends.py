@@ -155,7 +155,7 @@ def warn_of_unused(segmenter: Choice, flags: Mapping[str, Any]) -> None:
     given = [flag for flag, value in flags.items() if value]
     if given:
         log.warning(
-            "segmenter %s wants no boxes, so that no detector is used, nor %s",
+            "segmenter %s needs no boxes, so no detector runs: leave %s out",
             segmenter.name, ", ".join(given),
         )  # fmt: skip
 
@@ -176,7 +176,7 @@ def _choice(
     known = _settings_of(Choice(what, name).type, what)
     for flag, value in given.items():
         if flag not in known and flag not in SHARED[what]:
-            raise UsageError(f"{what} {name} has no setting '{flag}'; name another --{what}")
+            raise UsageError(f"{what} {name} has no setting '{flag}': name another --{what}")
         if flag in known and flag in own:
             raise UsageError(f"{what} {name}: {flag} is set twice, by an option and by --set")
         if flag in known:

@@ -11,6 +11,7 @@ import click
 
 from sbtools.cli import complete, options, run
 from sbtools.cli.options import Common
+from sbtools.cli.renamed import Renamed
 from sbtools.errors import UsageError
 from sbtools.inputs import is_stream
 from sbtools.job import Job
@@ -31,10 +32,11 @@ SCORES = ("max", "true", "entropy", "motion")
               help="How much a frame tells, see above.")  # fmt: skip
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, metavar="K",
               help="Score every K-th frame of a clip.")  # fmt: skip
-@click.option("--slice", "part", default=".5-1", show_default=True, metavar="LOW-HIGH",
-              help="The quantiles of all scores between which frames are chosen.")  # fmt: skip
+@click.option("--quantiles", cls=Renamed, was="--slice", default=".5-1", show_default=True,
+              metavar="LOW-HIGH",
+              help="Between which quantiles of the scores frames are drawn.")  # fmt: skip
 @click.option("--frames", type=click.IntRange(1), default=1024, show_default=True, metavar="N",
-              help="How many are drawn from the slice.")  # fmt: skip
+              help="How many frames to draw.")  # fmt: skip
 @click.option("--size", type=click.IntRange(1, 4096), default=224, show_default=True,
               metavar="PIXELS", help="Their height and width in the store.")  # fmt: skip
 @click.option("--which", type=click.Choice(["last", "best", "ema"]),
@@ -51,7 +53,7 @@ def command(
     scores: str,
     score: str,
     every: int,
-    part: str,
+    quantiles: str,
     frames: int,
     size: int,
     which: str | None,
@@ -71,7 +73,7 @@ def command(
     \b
     Examples:
       sbtools bank runs/frames -o bank/ train.jsonl > scored.jsonl
-      sbtools bank runs/frames --every 20 --slice .75-1 -o bank/ train.jsonl > scored.jsonl
+      sbtools bank runs/frames --every 20 --quantiles .75-1 -o bank/ train.jsonl > scored.jsonl
       sbtools bank --score motion --size 64 -o still/ train.jsonl > scored.jsonl
     """
     judged, common = _split(common, score)
@@ -81,7 +83,7 @@ def command(
         from sbtools.bank.choice import Slice
         from sbtools.bank.stage import bank
 
-        asked = Bank(judged, score, every, Slice.parse(part), frames, size, which, device)
+        asked = Bank(judged, score, every, Slice.parse(quantiles), frames, size, which, device)
         return bank(incoming, job, asked, output, scores, run=run.provenance(job), **parts)
 
     return run.filter_records(common, stage, done=lambda: run.ids_in(
@@ -96,5 +98,7 @@ def _split(common: Common, score: str) -> tuple[str | None, Common]:
     if score == "motion" and not (named and os.path.lexists(os.path.join(inputs[0], "run.json"))):
         return None, common
     if not named:
-        raise UsageError("name the run of a frame model: sbtools bank RUN [INPUT]...")
+        raise UsageError(
+            "name a run that was trained on single frames: sbtools bank RUN [INPUT]..."
+        )
     return common.inputs[0], replace(common, inputs=common.inputs[1:])

@@ -21,7 +21,7 @@ log = logging.getLogger("sbtools")
     context_settings=options.CONTEXT,
 )
 @click.option("--against", metavar="FILE", type=click.Path(path_type=str),
-              help="Name the ids of this .jsonl file that the INPUTs lack.")  # fmt: skip
+              help="Name the clips of this .jsonl file that the INPUTs lack.")  # fmt: skip
 @click.option("--digest", is_flag=True, help="Print the SHA-256 of each store's content.")
 @options.ALLOW_MISSING
 @options.few_options
@@ -83,10 +83,12 @@ def _look_at(path: str, digest: bool, against: bool) -> None:
     made = os.path.join(path, "made.json")
     if os.path.isdir(path) and not os.path.exists(made):
         if any(name.endswith(".h5") for name in os.listdir(path)):
-            raise DamagedError(f"{path}: the store has lost its made.json: run its command again")
+            raise DamagedError(
+                f"{path}: the store has no made.json any more: run the command that made it again"
+            )
         raise UsageError(f"{path} is no store: it has no made.json")
     for flag, asked in (("--digest", digest), ("--against, without records,", against)):
         if asked and not os.path.isdir(path):
-            raise UsageError(f"{path}: {flag} is of a whole store: name its folder")
+            raise UsageError(f"{path}: {flag} needs a whole store: name its folder")
     if not os.path.isdir(path) and not path.endswith(".h5"):
         raise UsageError(f"{path} is neither a store, nor a part (.h5), nor a .jsonl file")

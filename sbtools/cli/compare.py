@@ -24,13 +24,13 @@ VERSUS = "vs"
 @click.argument("inputs", metavar="[A.json B.json | A.json... vs B.json...]", nargs=-1,
                 type=click.Path(path_type=str))  # fmt: skip
 @click.option("--difference", is_flag=True,
-              help="What a bias adds to B's gain: A0 B0 A1 B1, for each seed.")  # fmt: skip
+              help="How much more B gains with a bias: A0 B0 A1 B1, for each seed.")  # fmt: skip
 @click.option("--view", "views", multiple=True, metavar="NAME",
               shell_complete=complete.names("views"),
               help="Compare this view alone; repeatable.  [default: all]")  # fmt: skip
 @click.option("--test-clips", type=click.Choice(["auto", "own", "shared"]), default="auto",
               show_default=True,
-              help="Of several seeds: has each test clips of its own?")  # fmt: skip
+              help="Of several seeds: does each have test clips of its own?")  # fmt: skip
 @click.option("--draws", type=click.IntRange(0), hidden=True, help="Without effect.")
 @click.option("--seed", type=int, hidden=True, help="Without effect.")
 @click.option("--published", "published", multiple=True, metavar="PERCENT",
@@ -81,7 +81,9 @@ def command(
     messages.begin_command(verbose, quiet)
     if published:
         if inputs or views or difference:
-            raise UsageError("--published stands alone: it reads no results")
+            raise UsageError(
+                "--published reads no results: leave files, --view and --difference out"
+            )
         if (clips is None) == (up_to is None):
             raise UsageError("--published needs --clips N, or --up-to N")
         return _fit(published, clips, as_json) if clips else _sizes(published, up_to or 0, as_json)
@@ -165,9 +167,7 @@ def _only(
     there = dict.fromkeys(view_of(name) for name in found)
     lacking = [view for view in views if view not in there]
     if lacking:
-        raise UsageError(
-            f"view {lacking[0]} is not in all; {', '.join(there)} are: name one of them"
-        )
+        raise UsageError(f"view {lacking[0]} is not in all results: name one of {', '.join(there)}")
     return {name: one for name, one in found.items() if not views or view_of(name) in views}
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from sbtools.cli.renamed import Renamed, note
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -39,12 +41,20 @@ def load(ctx: click.Context, param: click.Parameter, value: Path | None) -> None
     own = known[ctx.info_name or ""]
     wanted = {**shared, **tables.get(ctx.info_name or "", {})}
     options = {param.name: param for param in ctx.command.params if isinstance(param, click.Option)}
+    _note_old([options[own[name]] for name in wanted if name in own], ctx, wanted)
     found = {
         own[name]: _as_typed(entry, options[own[name]])
         for name, entry in wanted.items()
         if name in own
     }
     ctx.default_map = {**(ctx.default_map or {}), **found}
+
+
+def _note_old(given: list[click.Option], ctx: click.Context, names: dict[str, Any]) -> None:
+    """Have it said where the file has the name that an option had."""
+    for option in given:
+        if isinstance(option, Renamed) and option.was.removeprefix("--") in names:
+            note(ctx, option.was, option.opts[0])
 
 
 def _as_typed(value: Any, option: click.Option) -> Any:
@@ -76,6 +86,6 @@ def _options(command: click.Command) -> dict[str, str]:
     return {
         text.removeprefix("--"): option.name or ""
         for option in command.params
-        for text in option.opts
+        for text in (*option.opts, *([option.was] if isinstance(option, Renamed) else []))
         if text.startswith("--")
     }

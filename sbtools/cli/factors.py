@@ -23,10 +23,10 @@ TWO: dict[str, Any] = {"nargs": 2, "multiple": True, "required": True, "metavar"
               "another order; repeatable.")  # fmt: skip
 @click.option("--threshold", "thresholds", type=click.FloatRange(-1, 1), multiple=True,
               default=[0.5], show_default=True, metavar="R",
-              help="Above which a unit is of a factor; repeatable.")  # fmt: skip
+              help="Correlation from which a unit is static or dynamic; repeatable.")  # fmt: skip
 @streams.POOL
 @click.option("--bootstrap", "draws", type=click.IntRange(0), default=1000, show_default=True,
-              metavar="N", help="Draws of the intervals; 0: none.")  # fmt: skip
+              metavar="N", help="Bootstrap draws of the intervals; 0: none.")  # fmt: skip
 @options.SEED
 @options.ROOT
 @options.talk_options
@@ -75,7 +75,7 @@ def warn(told: dict[str, Any]) -> None:
         log.warning("%d clips are in one of a pair alone and are left out, %d failed before",
                     told["left_out"], told["failed"])  # fmt: skip
     if told["constant"]:
-        log.warning("%d of %d units are the same for all clips and are of no factor",
+        log.warning("%d of %d units are the same for all clips and count as neither",
                     told["constant"], told["features"])  # fmt: skip
     if told["clusters"] < 2:
         log.warning("all clips are of one source: there are no intervals")

@@ -28,10 +28,10 @@ SAME = ("which", "model", "weights", "frames", "classes", "p_view", "fill", "cli
               default="features", show_default=True, help="The store.")  # fmt: skip
 @features_options
 @click.option("--stream", default="", metavar="NAME",
-              help="Features of the method's that have this name.  [default: what enters the last "
-              "layer]")  # fmt: skip
-@click.option("--per-frame", is_flag=True, help="Features of each frame, of models that see single "
-              "frames.")  # fmt: skip
+              help="The features that the method keeps under this name.  [default: what enters the "
+              "last layer]")  # fmt: skip
+@click.option("--per-frame", is_flag=True, help="Features of each frame; only of models that see "
+              "single frames.")  # fmt: skip
 @click.option(
     "--style-dir",
     metavar="DIR",
@@ -64,7 +64,7 @@ def command(
     """
     messages.begin_command(common.verbose, common.quiet)
     if flags["model"] is None and not common.inputs:
-        raise UsageError("name whose features: RUN, or --model NAME")
+        raise UsageError("name the model whose features are kept: RUN, or --model NAME")
     judged, inputs = split_paths({**flags, "paths": common.inputs})
     common = replace(common, inputs=tuple(inputs))
 

@@ -31,11 +31,11 @@ MODES = ("none", "bg", "obj-box", "obj-shape", "bg+obj", "person-box")
               "inpaint.")  # fmt: skip
 @click.option("--normalise", type=click.Choice(["imagenet", "clip", "kinetics", "slowfast",
               "half"]), default="imagenet",
-              show_default=True, help="The constants of the space of colours.")  # fmt: skip
+              show_default=True, help="The colours' mean and standard deviation.")  # fmt: skip
 @click.option("--on-empty", type=click.Choice(["apply", "keep", "drop"]), default="apply",
               show_default=True,
-              help="A clip in which the mode finds nothing: mask it all the same, keep it as it "
-              "is, or drop it.")  # fmt: skip
+              help="A clip in which nothing is found: mask it all the same, keep it as it is, "
+              "or drop it.")  # fmt: skip
 @click.option("--video", "movies", metavar="DIR", type=click.Path(path_type=str, file_okay=False),
               help="Write the masked clips as H.264 files too, DIR/ID.mp4.")  # fmt: skip
 @click.option("-o", "--output", metavar="STORE", type=click.Path(path_type=str, file_okay=False),

@@ -47,15 +47,15 @@ _FLAGS = (
                  help="What records call them in background_kind.  [default: stripe, or the name "
                  "of the folder]"),
     click.option("--copies", type=click.IntRange(1, 1000), default=1, show_default=True,
-                 metavar="N", help="Make so many clips of each, with other draws."),
+                 metavar="N", help="How many clips to make of each, each with draws of its own."),
     click.option("--pairs", type=click.Choice(["random", "same", "close", "far", "records"]),
                  default="random", show_default=True,
-                 help="Whose background swap takes: of another class, of the same, of one with "
-                 "close or far scenes, or what background_id of the record names."),
+                 help="Which clips swap takes backgrounds from: of another class, the same, one "
+                 "with close or far scenes, or what background_id of the record names."),
     click.option("--scenes", metavar="STORE", type=_FOLDER,
                  help="The scenes of the clips, for --pairs close and far."),
     click.option("--among", metavar="FILE",
-                 help="Records of the clips that swap and conflfg take the other clip of.  "
+                 help="Records that swap and conflfg draw the other clip from.  "
                  "[default: the input]"),
     click.option("--behind", metavar="DIR", type=_FOLDER,
                  help="Backgrounds of swap that are made already: a store of pixels, or a folder "
@@ -64,10 +64,10 @@ _FLAGS = (
                  show_default=True, help="Leave out clips with few people in them, as a "
                  "benchmark does."),
     click.option("--area", metavar="LEAST:MOST",
-                 help="What share people are to fill, as in 0.05:0.5, instead of that of --valid."),
+                 help="Share of the picture that people must fill, as in 0.05:0.5, instead of that "
+                 "of --valid."),
     click.option("--area-frames", type=click.FloatRange(0, 1), metavar="SHARE",
-                 help="The share of frames in which they are to, each for itself; 0 for the clip "
-                 "as a whole."),
+                 help="Share of the frames in which they must; 0: on average over the clip."),
     click.option("--noise", type=click.Choice(["carried", "published"]), default="carried",
                  show_default=True, help="How appearance-free moves its noise."),
     click.option("--frames", default="all", show_default=True, metavar="RULE",
@@ -95,8 +95,8 @@ def require_fitting(mode: str) -> None:
         modes = OPTIONS.get(name, ())
         flag = "--" + name.replace("_", "-")
         if mode not in modes and _is_given(name) and (mode in MODES or name in OPTIONS):
-            for_whom = f"for --mode {', '.join(modes)}" if modes else "for the modes that hide"
-            raise UsageError(f"{flag} is {for_whom}, and this is {mode}")
+            for_whom = f"--mode {', '.join(modes)}" if modes else "the modes that hide"
+            raise UsageError(f"{flag} goes with {for_whom}, not with {mode}: leave it out")
     if mode in OPTIONS["backgrounds"] and not _is_given("backgrounds"):
         raise UsageError(f"--mode {mode} needs --backgrounds: stripes, or a folder of images")
 
@@ -163,7 +163,7 @@ def _read(path: str) -> list[Record]:
         with open(path, "rb") as stream:
             return list(read(stream, path))
     except OSError as error:
-        raise UsageError(f"--among {path}: {error.strerror}") from error
+        raise UsageError(f"--among {path} cannot be read: {error.strerror}") from error
 
 
 def originals(ids: Iterable[str], copies: int) -> set[str]:

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from sbtools.cli import renamed
 from sbtools.words import visible
 
 log = logging.getLogger("sbtools")
@@ -73,5 +74,7 @@ def show(line: str) -> None:
 
 def begin_command(verbose: int, quiet: bool) -> None:
     """Set up the messages of the command that is running."""
-    name(click.get_current_context().command_path)
+    context = click.get_current_context()
+    name(context.command_path)
     verbosity(verbose, quiet)
+    renamed.warn(context)

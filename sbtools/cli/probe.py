@@ -20,14 +20,14 @@ log = logging.getLogger("sbtools")
 @click.command("probe", short_help="What a linear probe reads from features.",
                context_settings=options.CONTEXT)  # fmt: skip
 @click.option("--target", required=True, metavar="scene|label|FIELD",
-              help="What is read: a field of the records; of scene the scene_scores, where it is "
-              "absent.")  # fmt: skip
+              help="What the probe reads: a field of the records; for scene also its "
+              "scores.")  # fmt: skip
 @click.option("--pool", type=click.Choice(["mean", "max"]), default="mean", show_default=True,
-              help="What becomes of features of frames.")  # fmt: skip
+              help="How the features of a clip's frames are joined.")  # fmt: skip
 @click.option("--folds", type=click.IntRange(2, 1000), default=5, show_default=True, metavar="N",
-              help="Parts of the clips, each answered by a probe of the others.")  # fmt: skip
+              help="Folds of the cross-validation, which keep sources whole.")  # fmt: skip
 @click.option("--bootstrap", "draws", type=click.IntRange(0), default=1000, show_default=True,
-              metavar="N", help="Draws of the interval; 0: none.")  # fmt: skip
+              metavar="N", help="Bootstrap draws of the interval; 0: none.")  # fmt: skip
 @options.SEED
 @options.few_options
 def command(

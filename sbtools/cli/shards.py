@@ -31,12 +31,12 @@ def resolve(shard: tuple[int, int] | None, place: str | None = None) -> tuple[in
     count = _given(given) if given else begun or _size_of_array()
     if not count:
         raise UsageError(
-            f"shard {index} of how many? Only --array=0-N says so: set {COUNT}, as in "
+            f"shard {index} of how many? Only an array from 0 on says so: set {COUNT}, as in "
             f"{COUNT}=64 sbatch --array={index} ..."
         )
     if index >= count:
         why = f" as {place} was begun: {COUNT}=N divides it anew" if begun else ""
-        raise UsageError(f"there is no shard {index} among {count}, counted from 0{why}")
+        raise UsageError(f"there is no shard {index} of {count}, they count from 0{why}")
     if begun and begun != (_size_of_array() or begun):
         log.info("shard %d of %d, as %s was begun", index, count, place)
     return index, count

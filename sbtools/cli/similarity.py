@@ -22,7 +22,7 @@ LOOSE = 0.1
 @click.argument("b", metavar="B", type=FILE)
 @streams.POOL
 @click.option("--permutations", type=click.IntRange(0), default=1000, show_default=True,
-              metavar="N", help="Orders of the test of independence; 0: none.")  # fmt: skip
+              metavar="N", help="Permutations of the test of independence; 0: none.")  # fmt: skip
 @options.SEED
 @options.ROOT
 @options.talk_options

@@ -59,7 +59,7 @@ class ShareOrCount(click.ParamType):
     "--base",
     metavar="FILE|A,B",
     shell_complete=complete.file,
-    help="Which classes are base, instead.",
+    help="The base classes, instead of the half with most clips.",
 )
 @click.option(
     "--counts",
@@ -81,8 +81,8 @@ class ShareOrCount(click.ParamType):
     help="The split of clips held out.",
 )
 @click.option("--shots", metavar="K", type=click.IntRange(1), help="Draw K training clips a class.")
-@click.option("--set-split", metavar="NAME", help="Give all clips this split, first of all.")
-@click.option("--only", metavar="NAME,...", help="Keep clips of these splits, last of all.")
+@click.option("--set-split", metavar="NAME", help="Give all clips this split; done first.")
+@click.option("--only", metavar="NAME,...", help="Keep clips of these splits alone; done last.")
 @click.option(
     "--train",
     metavar="NAME",
@@ -121,7 +121,7 @@ def command(
     from sbtools.index.split import Choice, Split
 
     if rest["group"] is None and (base or counts):
-        raise UsageError("--base and --counts say what --group goes by: --group base, or novel")
+        raise UsageError("--base and --counts need --group base, or --group novel")
     choice = Choice(
         classes=_names(classes), exclude=_names(exclude) or (), base=_names(base),
         counts=_counted(counts, rest["train"]) if counts else None,
@@ -130,7 +130,9 @@ def command(
     if write_classes is not None:
         is_flow(write_classes)  # refuses what no file can be put in place of
     if common.shard[1] > 1 and (choice.draws or choice.counts_classes):
-        raise UsageError("--shard shows a part of the clips alone: draw, then shard what is drawn")
+        raise UsageError(
+            "a draw needs all clips at once: leave --shard out, and shard what is printed"
+        )
 
     def stage(incoming: Iterator[Record], job: Job) -> Iterator[Record]:
         made = Split(choice, job.stop)
@@ -154,7 +156,7 @@ def _counted(path: str, train: str) -> Counter[str]:
         with open(path, "rb") as stream:
             return count_classes(records.read(stream, path), train)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}: --counts is a .jsonl file") from None
+        raise UsageError(f"--counts {path} cannot be read: {error.strerror}") from None
 
 
 def _write(path: Path, names: list[str]) -> None:

@@ -77,11 +77,11 @@ def _lines(store: str, found: Any) -> Iterator[str]:
                   if name == "done" or getattr(shards, name)]  # fmt: skip
         yield f"{store}: {', '.join(counts)} of {shards.count} shards"
     elif found.of:
-        yield f"{store}: {found.of} shards without markers, of an earlier sbtools"
+        yield f"{store}: {found.of} shards of an earlier sbtools, which did not mark what is done"
     else:
         yield f"{store}: not divided into shards"
     if shards.joining:
-        yield "a run without a shard is at work"
+        yield "a command without --shard is at work"
     told = last_words(store, shards)
     yield from told[:NAMED]
     if len(told) > NAMED:

@@ -13,7 +13,7 @@ from sbtools.cli.process import StopFlag
 from sbtools.inputs import Inputs
 
 POOL = click.option("--pool", type=click.Choice(["mean", "max"]), default="mean", show_default=True,
-                    help="What becomes of features of frames.")  # fmt: skip
+                    help="How the features of a clip's frames are joined.")  # fmt: skip
 
 
 class Halted(Exception):

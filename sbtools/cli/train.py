@@ -61,7 +61,7 @@ def command(**flags: Any) -> int:
     messages.begin_command(flags["verbose"], flags["quiet"])
     flags["root"] = Path(os.path.abspath(flags["root"] or "."))
     if flags["output"] is None:
-        raise UsageError("train keeps what it makes in a folder: -o RUN")
+        raise UsageError("name the folder to keep the run in: -o RUN")
     with StopFlag().installed() as stop:
         if flags["pretrain"] is not None:
             return _pretrain(flags, stop)
@@ -158,7 +158,7 @@ def _devices(flags: dict[str, Any], foreign: bool) -> tuple[str, int]:
     from sbtools.train.resources import devices
 
     if foreign and (flags["gpus"] or flags["ranks"] or flags["nodes"] > 1):
-        raise UsageError("torchrun says how many ranks there are: no --gpus, --ranks or --nodes")
+        raise UsageError("torchrun sets the number of ranks: leave --gpus, --ranks and --nodes out")
     return devices(flags["device"], flags["gpus"], flags["ranks"])
 
 

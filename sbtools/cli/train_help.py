@@ -46,10 +46,10 @@ def preset(name: str) -> Iterator[str]:
     target = merged(presets.PRESETS, "sbtools.presets")[name.partition(":")[0]]
     lacks = [f"Not in it: {'; '.join(found.lacks)}."] if found.lacks else []
     begins = [f"Begins with {found.start} (--weights)."] if found.start else []
-    tested = [f"Its numbers are told by sbtools eval --protocol {found.protocol}."]
+    tested = [f"Published numbers are of sbtools eval --protocol {found.protocol}."]
     about = [f"{found.about}.", *begins, *lacks, *(tested if found.protocol else [])]
     yield from head(f"preset {name}", target, "\n".join(map(click.wrap_text, about)))
-    yield "Settings, each with its source; what is given besides wins:"
+    yield "Settings, each with its source; options that are given win over them:"
     yield from table(_rows(found.settings))
     yield ""
     for word, own in found.variants.items():

@@ -37,15 +37,15 @@ WHAT = (
                  "--help-preset prints it."),
     click.option("--model", metavar="NAME", shell_complete=complete.names("models"),
                  help="vificlip, actionclip, xclip, dual-encoder, linear, or one that a package "
-                 "adds; hf:FOLDER or hf:ORG/NAME for the one that is there; torchvision:NAME or "
-                 "package.module:factory for linear over that.  "
+                 "adds; hf:FOLDER or hf:ORG/NAME for a model of transformers; torchvision:NAME or "
+                 "package.module:factory for a network with a linear head.  "
                  "[default: vificlip]"),
     click.option("--weights", metavar="FILE", shell_complete=complete.file,
                  help="What the model starts from: weights of CLIP, "
                  "or a checkpoint; a file, or a name of open_clip; of xclip and dual-encoder, "
                  "also a folder of transformers, or a run; of linear, its backbone's file, or a "
                  "run.  [default: random]"),
-    click.option("--freeze", is_flag=True, help="Train the head alone."),
+    click.option("--freeze", is_flag=True, help="Train the head (the last layer) alone."),
     click.option("--set-model", "model_pairs", multiple=True, metavar="NAME=VALUE",
                  help="A setting of the model; repeatable."),
     click.option("--method", "methods", multiple=True, metavar="NAME",
@@ -64,7 +64,7 @@ WHAT = (
     click.option("--val", metavar="FILE", type=click.Path(path_type=str),
                  help="Records to validate on after each epoch."),
     click.option("--select", type=click.Choice(["last", "val", "eval-as-published"]),
-                 help="Which epoch is the best one.  [default: last]"),
+                 help="How the best epoch is chosen.  [default: last]"),
     click.option("--expect", metavar="FILE", type=click.Path(path_type=str),
                  help="Records whose clips must all be in the input."),
     options.ALLOW_MISSING,
@@ -76,8 +76,8 @@ HOW = (
     _number("--frames", click.IntRange(1), "Frames of a clip that the model sees.  [default: 8]"),
     click.option("--fixed-frames", is_flag=True, help="The same frames in every epoch."),
     _number("--epochs", click.IntRange(1), "Times that every clip is seen."),
-    _number("--batch", click.IntRange(1), "Clips of a step, on all ranks together."),
-    _number("--accumulate", click.IntRange(1), "Parts in which each rank goes through its share."),
+    _number("--batch", click.IntRange(1), "Clips of a step, of all processes together."),
+    _number("--accumulate", click.IntRange(1), "Parts of a batch that gradients are summed over."),
     _number("--lr", float, "Learning rate."),
     click.option("--optimiser", metavar="NAME", shell_complete=complete.names("optimisers"),
                  help="adamw, adam, sgd, or one that a package adds.  [default: adamw]"),
@@ -89,8 +89,8 @@ HOW = (
     click.option("--group", "groups", multiple=True, metavar="WHICH:NAME=VALUE",
                  help="lr_scale and weight_decay of some parameters, as in norms:weight_decay=0; "
                  "repeatable."),
-    _number("--warmup", float, "Epochs in which the learning rate rises from 0."),
-    _number("--lr-floor", float, "Learning rate in the end, as a share of --lr."),
+    _number("--warmup", float, "Epochs over which the learning rate rises from 0."),
+    _number("--lr-floor", float, "Learning rate at the end, as a share of --lr."),
     click.option("--schedule", metavar="NAME", shell_complete=complete.names("schedules"),
                  help="How the rate goes: vifi, actionclip, cosine, steps, mmcv, albar, or one "
                  "that a package adds.  [default: the model's]"),
@@ -101,7 +101,7 @@ HOW = (
     click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]),
                  help="auto is bfloat16 on a GPU that has it."),
     click.option("--checkpoint-activations", is_flag=True,
-                 help="Compute activations twice, to need less memory."),
+                 help="Recompute activations, which takes less memory and more time."),
 )  # fmt: skip
 
 WHERE = (
@@ -127,9 +127,9 @@ WHERE = (
     click.option("--clip-timeout", type=click.FloatRange(0, min_open=True), default=300.0,
                  show_default=True, metavar="S", help="Seconds to wait for a batch."),
     click.option("--save-every", type=click.IntRange(0), default=0, metavar="STEPS",
-                 help="Leave a checkpoint so often, besides each epoch's end."),
+                 help="Steps between checkpoints, besides those at the end of each epoch."),
     click.option("--track", metavar="NAME", shell_complete=complete.names("trackers"),
-                 help="Keep curves too: tensorboard, in RUN/track."),
+                 help="Also log curves: tensorboard, in RUN/track."),
     click.option("--overwrite", is_flag=True, help="Begin the run anew, dropping its weights."),
     click.option("--take-over", is_flag=True, help="Take the lock of a training that is gone."),
 )  # fmt: skip

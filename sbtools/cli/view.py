@@ -9,6 +9,7 @@ import click
 
 from sbtools.cli import messages, options, run
 from sbtools.cli.options import Common
+from sbtools.cli.renamed import Renamed
 from sbtools.errors import UsageError
 from sbtools.files import is_flow
 from sbtools.job import Job
@@ -30,7 +31,8 @@ from sbtools.records import Record
               help="Frames of a clip on the sheet, at most.")  # fmt: skip
 @click.option("--rows", type=click.IntRange(1, 1000), default=12, show_default=True,
               help="Clips on a page.")  # fmt: skip
-@click.option("--cell", type=click.IntRange(32, 1024), default=240, show_default=True,
+@click.option("--frame-width", cls=Renamed, was="--cell", type=click.IntRange(32, 1024),
+              default=240, show_default=True,
               help="Pixels that a frame on the sheet is wide.")  # fmt: skip
 @options.stage_options
 def command(
@@ -40,7 +42,7 @@ def command(
     what: str,
     columns: int,
     rows: int,
-    cell: int,
+    frame_width: int,
 ) -> int:
     """Draw what there is to see of every clip: a contact sheet, overlay videos, or both.
 
@@ -66,7 +68,7 @@ def command(
 
         return view(
             incoming, job, sheet=output, video=video, what=what, columns=columns, rows=rows,
-            cell=cell,
+            cell=frame_width,
         )  # fmt: skip
 
     return run.filter_records(common, stage, write=not sys.stdout.isatty())

@@ -44,7 +44,7 @@ def appearance_free(
     small to find a flow.
     """
     if min(clip.height, clip.width) < LEAST:
-        raise ClipError("mismatch", f"{clip.width}x{clip.height} is too small to find a flow")
+        raise ClipError("mismatch", f"{clip.width}x{clip.height} is too small for optical flow")
     between = [number for number in clip.numbers if numbers[0] <= number <= numbers[-1]]
     wanted = set(numbers)
     moving = flows(rgb for _, rgb in clip.read(between))

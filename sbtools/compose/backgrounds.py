@@ -57,9 +57,12 @@ class Images:
         self.folder = folder
         self.kind = kind or os.path.basename(os.path.abspath(folder))
         if not os.path.isdir(folder):
-            raise UsageError(f"--backgrounds {folder}: stripes, or a folder of images")
+            raise UsageError(
+                f"--backgrounds {folder}: there is no such folder; it is stripes, or a folder of "
+                "images"
+            )
         if not self.names:
-            raise UsageError(f"--backgrounds {folder}: there is no image in it")
+            raise UsageError(f"--backgrounds {folder}: the folder has no image in it")
 
     @cached_property
     def names(self) -> list[str]:
@@ -83,7 +86,9 @@ class Images:
             image = self._coloured(os.path.join(self.folder, name))
             if image is not None:
                 return name, image
-        raise ClipError("missing", f"no image of --backgrounds {self.folder} has colours")
+        raise ClipError(
+            "missing", f"all images of --backgrounds {self.folder} are grey: add colour images"
+        )
 
     def _coloured(self, path: str) -> Frame | None:
         from PIL import Image

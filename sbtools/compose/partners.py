@@ -68,7 +68,7 @@ class Partners:
 
     def _fit(self, record: Record, id: str) -> NDArray[np.intp]:
         if "label" not in record:
-            raise ClipError("missing", "the record has no label: pairs go by classes")
+            raise ClipError("missing", "the record has no label, by which the other clip is chosen")
         label, source = record["label"], record.get("source", id)
         return np.array([
             place for place, clip in enumerate(self.clips)
@@ -103,7 +103,7 @@ def partners_of(
     if pairs not in ("close", "far"):
         return Partners(pairs, clips)
     if scenes is None:
-        raise UsageError(f"--pairs {pairs} needs --scenes: a store of sbtools scenes")
+        raise UsageError(f"--pairs {pairs} needs --scenes STORE, which sbtools scenes makes")
     return Partners(pairs, clips, neighbours(_means(clips, scenes), pairs == "far"))
 
 
@@ -135,7 +135,7 @@ def _means(clips: Sequence[Record], scenes: Mapping[str, Any]) -> dict[str, NDAr
     lacking = sorted({clip["label"] for clip in clips} - by_class.keys())
     if lacking:
         raise UsageError(
-            f"--scenes has none of the clips of class '{lacking[0]}': score the same records"
+            f"--scenes has no clip of class '{lacking[0]}': run sbtools scenes on these records"
         )
     return {name: np.mean(np.stack(values), axis=0) for name, values in by_class.items()}
 
@@ -150,7 +150,7 @@ def require_whole(
     found = list(records)
     if shard[1] > 1 and found and all(ours(record["id"]) for record in found):
         raise UsageError(
-            f"the other clip is drawn among those of all {shard[1]} shards, and here are those of "
-            "one: name the whole list with --among FILE.jsonl"
+            f"the other clip is drawn from all {shard[1]} shards, and the input has only one of "
+            "them: name the whole list with --among FILE.jsonl"
         )
     return found

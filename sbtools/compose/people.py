@@ -73,7 +73,10 @@ class People:
 def require_as_filmed(record: Record) -> None:
     """ClipError for a clip that was masked or composed before."""
     if "pixels" in record:
-        raise ClipError("mismatch", "the clip is masked or composed already: its pixels are it")
+        raise ClipError(
+            "mismatch",
+            "the clip is masked or composed already: give the records of sbtools segment",
+        )
 
 
 @contextmanager

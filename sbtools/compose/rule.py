@@ -36,7 +36,7 @@ class Rule:
             raise ClipError("dropped", f"nobody was found in any frame{whose}")
         if not is_valid(shares, self.least, self.most, self.frames):
             filled = f"people fill {100 * shares.mean():.1f}% of the clip{whose}"
-            raise ClipError("dropped", f"{filled}: --valid {self.name} asks for {self}")
+            raise ClipError("dropped", f"{filled}: --valid {self.name} wants {self}")
 
     def __str__(self) -> str:
         asked = f"{100 * self.least:g}%"

@@ -17,7 +17,7 @@ def scenes_in(folder: str) -> dict[str, Any]:
     """
     made = read_made(folder)
     if made is None or made["format"] != "sbtools-features":
-        raise UsageError(f"--scenes {folder}: no store of sbtools scenes")
+        raise UsageError(f"--scenes {folder} is not a store that sbtools scenes makes")
     stores = Stores()
     return {
         id: stores.clip(f"{path}::clips/{key_of(id)}").features

@@ -137,11 +137,13 @@ class ComposeTask:
                     self.composing.rule.require(found.shares, f" {other['id']}")
                 except ClipError as error:
                     if error.kind != "dropped":
-                        raise ClipError(error.kind, f"{other['id']}, its other: {error}") from error
+                        raise ClipError(
+                            error.kind, f"the other clip, {other['id']}: {error}"
+                        ) from error
                     continue
                 stack.enter_context(own.pop_all())
                 return found
-        raise ClipError("dropped", f"none of {len(tried)} other clips has people enough")
+        raise ClipError("dropped", f"none of {len(tried)} other clips shows enough of its people")
 
     def _swapped(self, record: Record, people: People, stack: ExitStack) -> Made:
         other = self._other(record, stack)
@@ -158,7 +160,7 @@ class ComposeTask:
         id = other.record["id"]
         if self._addresses is not None:
             if id not in self._addresses:
-                raise ClipError("missing", f"--behind has no clip of {id}")
+                raise ClipError("missing", f"--behind has no background of {id}")
             return Stored(self.stores.clip(self._addresses[id]), other)
         path = _file_of(self.composing.behind, id)
         if path is None:
@@ -192,7 +194,9 @@ def require_behind(folder: str) -> None:
         raise UsageError(f"--behind {folder}: there is no such folder")
     made = read_made(folder)
     if made is not None and made["format"] != "sbtools-pixels":
-        raise UsageError(f"--behind {folder}: a store, but not of pixels: mask --mode bg-only")
+        raise UsageError(
+            f"--behind {folder} is no store of pixels: sbtools mask --mode bg-only makes one"
+        )
 
 
 def make(**settings: Any) -> Callable[[Record], Iterator[Chunk]]:

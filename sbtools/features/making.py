@@ -62,7 +62,7 @@ class Making:
         if request.run is not None:
             return of_run(request.run, request.which)
         if request.model is None:
-            raise UsageError("name whose features: RUN, or --model NAME")
+            raise UsageError("name the model whose features are kept: RUN, or --model NAME")
         classes = labels.listed(request.classes).names if request.classes else None
         if classes is None and not is_external(request.model):
             classes = ANY_CLASS

@@ -40,7 +40,7 @@ def _names(folder: str, variant: str) -> list[str]:
     try:
         names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except OSError as error:
-        raise UsageError(f"{folder}: {error.strerror}") from None
+        raise UsageError(f"{folder} cannot be listed: {error.strerror}") from None
     found = [name for name in names if suffix_of(name) in wanted]
     if not found:
         what = "image" if variant == "scufo" else "zip"
@@ -57,13 +57,13 @@ def _label(path: str, table: Classes, labels: Labels | None) -> str:
     label = next((table[name] for name in names if name in table), None)
     if label is None:
         raise UsageError(
-            f"{path}: its name does not tell the class: --annotations is to name the table of "
-            "filename and label that has it, as k400_val_labels.csv"
+            f"{path}: its name does not say its class: give --annotations the table with the "
+            "columns filename and label, such as k400_val_labels.csv"
         )
     if isinstance(label, str):
         return labels.spelled(label, path) if labels else label.replace("_", " ")
     if labels is None:
-        raise UsageError(f"{path}: classes are numbers: name the file of their --labels")
+        raise UsageError(f"{path}: classes are numbers: --labels FILE names them")
     return labels.numbered(label, path)
 
 

@@ -33,12 +33,15 @@ def kind_of(folder: str, place: str = "") -> str:
     """
     told, listed = _told(folder, _KINDS), _told(place, _KINDS)
     if told and listed and told != listed:
-        raise UsageError(f"{place} is of {listed}, {folder} of {told}: name the list of this set")
+        raise UsageError(
+            f"{place} is a list of {listed}, and {folder} holds {told}: give --annotations the "
+            "list of this set"
+        )
     if kind := told or listed:
         return kind
     raise UsageError(
-        f"{folder}: its name does not tell the background: name a folder of one set, with places, "
-        "vqgan, stripe or sinusoidal in its name"
+        f"{folder}: its name does not say which backgrounds it has: give the folder of one set, "
+        "with places, vqgan, stripe or sinusoidal in its name"
     )
 
 
@@ -92,8 +95,8 @@ def _original(path: str, where: str) -> Original:
     found = original_of(stem_of(path))
     if found is None:
         raise UsageError(
-            f"{where}: {stem_of(path)!a} is no clip made of UCF101, HMDB51 or Kinetics: is it "
-            "another data set?"
+            f"{where}: {stem_of(path)!a} is not called as clips made of UCF101, HMDB51 or Kinetics "
+            "are: is this another data set?"
         )
     return found
 

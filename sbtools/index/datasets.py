@@ -77,7 +77,7 @@ def annotated(asked: Asked, folder: str = "") -> list[Annotated]:
     where = folder if asked.dataset in BENCHMARKS else asked.fold
     clips = list(_distinct(read(asked.annotations, names, where)))
     if not clips:
-        raise UsageError(f"{', '.join(asked.annotations)}: no clip is named there")
+        raise UsageError(f"{', '.join(asked.annotations)}: there is no clip in it")
     if any(clip.lists for clip in clips):
         return _of_list(clips, asked.split)
     stated = Counter(clip.split for clip in clips)
@@ -90,7 +90,7 @@ def annotated(asked: Asked, folder: str = "") -> list[Annotated]:
     chosen = [clip for clip in clips if clip.split == wanted]
     if not chosen:
         there = ", ".join(sorted(filter(None, stated)))
-        raise UsageError(f"no clip is of split '{wanted}': there are {there}")
+        raise UsageError(f"there is no split '{wanted}'; there are {there}")
     return chosen
 
 
@@ -98,7 +98,7 @@ def _of_list(clips: Iterable[Annotated], name: str | None) -> list[Annotated]:
     chosen = [replace(clip, split=name) for clip in clips if name in clip.lists]
     if not chosen:
         there = ", ".join(dict.fromkeys(each for clip in clips for each in clip.lists))
-        raise UsageError(f"--split names one of the lists, {there}: not {name or 'nothing'}")
+        raise UsageError(f"--split is one of the lists {there}, not {name or 'nothing'}")
     return chosen
 
 
@@ -124,7 +124,7 @@ def _of_folders(asked: Asked, folders: Sequence[str], root: os.PathLike[str]) ->
     out = [_record(clip, files, asked.dataset, root) for clip in clips]
     absent = [clip.id for clip in others if not files.holds(clip)]
     if absent:
-        log.warning("%d backgrounds are not under %s: the first is %s",
+        log.warning("%d backgrounds are missing in %s, the first is %s",
                     len(absent), folders[0], absent[0])  # fmt: skip
     if files.unnamed:
         log.info("%d videos are not named in the annotations, and left out", files.unnamed)
@@ -137,7 +137,7 @@ def _refuse_same(parts: Sequence[Sequence[Record]], inputs: Sequence[str]) -> No
     for part, folder in zip(parts, inputs, strict=False):
         for id in {record["id"] for record in part}:
             if seen.setdefault(id, folder) != folder:
-                raise UsageError(f"{seen[id]} and {folder} both have {id}: name one of them")
+                raise UsageError(f"{seen[id]} and {folder} both have {id}: give one of the two")
 
 
 def _share(missing: int, out: Sequence[Record]) -> str:
@@ -169,10 +169,14 @@ def _distinct(clips: Iterable[Annotated]) -> Iterator[Annotated]:
             yield clip
             continue
         fresh = f"{clip.id}#{len(others)}"
-        log.warning("%s stands again, with another path, label or split, as %s", clip.id, fresh)
+        log.warning(
+            "%s is there twice, with another path, label or split: the second is called %s",
+            clip.id,
+            fresh,
+        )
         yield replace(clip, id=fresh)
     if again:
-        log.warning("%d lines repeat a clip, and were left out", again)
+        log.warning("%d lines repeat a clip and are left out", again)
 
 
 def _record(clip: Annotated, files: Files, dataset: str, root: os.PathLike[str]) -> Record:

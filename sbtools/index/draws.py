@@ -62,7 +62,7 @@ def shots(clips: Iterable[Clip], count: int, train: str, seed: int) -> set[str]:
         by_class[clip.label].append((_number(seed, clip.id, "shots"), clip.id))
     for label, drawn in sorted(by_class.items()):
         if len(drawn) < count:
-            log.warning("class '%s' has %d clips, not %d", label, len(drawn), count)
+            log.warning("class '%s' has only %d clips, not %d", label, len(drawn), count)
     return {id for drawn in by_class.values() for _, id in sorted(drawn)[:count]}
 
 
@@ -92,7 +92,7 @@ def hold_out(clips: Sequence[Clip], amount: Amount, train: str, seed: int) -> se
                 held.add(source)
                 gone += taken
         if gone[label] < amount.of(total[label]):
-            log.warning("class '%s': %d of its %d clips are held out, not %d (by whole sources)",
+            log.warning("class '%s': %d of its %d clips are held out, not %d: sources stay whole",
                         label, gone[label], total[label], amount.of(total[label]))  # fmt: skip
     return {clip.id for clip in clips if clip.split == train and clip.source in held}
 
@@ -103,8 +103,8 @@ def require_training(clips: Iterable[Clip], train: str) -> None:
     if train not in splits:
         there = ", ".join(sorted(str(name) for name in splits if name)) or "none has a split"
         raise UsageError(
-            f"no record is of split '{train}' ({there}): name it with --train, or give one "
-            "with --set-split"
+            f"no record is of split '{train}' ({there}): say which one with --train, or give all "
+            "one with --set-split"
         )
 
 

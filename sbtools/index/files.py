@@ -85,7 +85,9 @@ def _best(found: Sequence[Found], clip: Annotated) -> Found:
     best = ranked[0]
     for other in ranked[1:]:
         if _likeness(other, clip) == _likeness(best, clip) and not _same(best, other):
-            raise ClipError("mismatch", f"two files may be it, {best.path} and {other.path}")
+            raise ClipError(
+                "mismatch", f"two files are called like it, {best.path} and {other.path}"
+            )
     return best
 
 

@@ -68,7 +68,7 @@ def listed(listing: Listing, path: str) -> Iterator[Found]:
     if not listing.entries:
         return
     if listing.under:
-        log.info("%s: its relative paths stand under %s", path, os.path.abspath(listing.under))
+        log.info("%s: its relative paths begin in %s", path, os.path.abspath(listing.under))
     places = [os.path.join(listing.under, entry.path) for entry in listing.entries]
     folders = [os.path.dirname(os.path.abspath(place)) for place in places]
     shared = os.path.commonpath(folders)
@@ -91,7 +91,7 @@ class _Walk:
         yield from self._folder(self.top, "")
         if self.others:
             kinds = ", ".join(f"{count} {kind}" for kind, count in self.others.most_common(5))
-            log.info("%s: files that are no videos were left out: %s", self.top, kinds)
+            log.info("%s: left out, as they are no videos: %s", self.top, kinds)
 
     def _folder(self, path: str, name: str) -> Iterator[Found]:
         try:
@@ -117,7 +117,7 @@ class _Walk:
         if is_frame_folder(path):
             yield Found(path, name or self.name, self.name)
         elif images := sum(suffix_of(entry.name) in IMAGE_SUFFIXES for entry in entries):
-            log.warning("%s: %d images, but not the frames of a clip (one prefix and a number); "
+            log.warning("%s: %d images, not named as frames are (one prefix and a number); "
                         "`sbtools index --stills` makes each a clip", path, images)  # fmt: skip
 
     def _entry(self, entry: os.DirEntry[str], name: str, frames: bool) -> Iterator[Found]:
@@ -171,13 +171,13 @@ def _look_at(clips: Iterable[Found], labels: Labels | None) -> None:
     entries = [clip.entry for clip in clips if clip.entry]
     if labels and not entries:
         raise UsageError(
-            f"--labels {labels.where} goes with --dataset, or with a list that tells classes"
+            f"--labels {labels.where} goes with --dataset, or with a list that has classes"
         )
     for entry in entries:
         if entry.label is None:
             raise UsageError(
-                f"{entry.where} has no class, and other lines have one: give it one, -1 for none, "
-                "or add --label-from none"
+                f"{entry.where} has no class, though other lines have one: give it one, or -1 for "
+                "none, or add --label-from none"
             )
         if isinstance(entry.label, int) and entry.label != lists.NONE and labels is None:
             raise UsageError(

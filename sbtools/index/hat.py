@@ -44,7 +44,7 @@ def read(places: Sequence[str], labels: Labels | None, folder: str) -> list[Anno
     """
     files = [place for place in places if place.endswith((".pickle", ".pkl"))]
     if len(files) > 1:
-        raise UsageError(f"{files[0]} and {files[1]}: name one pair file at a time")
+        raise UsageError(f"{files[0]} and {files[1]}: give one pair file at a time")
     listed = dict(entry for place in places if place not in files for entry in _listed(place))
     bare = _is(folder, _INPAINTED)
     if _is(folder, _MASKS):
@@ -77,7 +77,7 @@ def _whole(name: str, number: int, where: str, labels: Labels | None) -> str:
     """CLASS/VIDEO of a list that may have no CLASS/."""
     if "/" not in name:
         if labels is None:
-            raise UsageError(f"{where}: classes are numbers: name the file of their --labels")
+            raise UsageError(f"{where}: classes are numbers: --labels FILE names them")
         name = f"{labels.numbered(number, where)}/{name}"
     if not _is_video(name):
         raise UsageError(f"{where}: not CLASS/VIDEO: {name[:80]!a}")
@@ -112,7 +112,7 @@ def _checked(pairs: Iterator[Pair], listed: Listed, labels: Labels | None) -> It
         _check_number(pair, numbers, labels)
         for name in (pair.foreground, pair.background) if listed else ():
             if _entry(name, listed) is None:
-                raise UsageError(f"{pair.where}: {name!a} is in no list: is it another data set?")
+                raise UsageError(f"{pair.where}: {name!a} is in no list: is this another data set?")
         yield pair
 
 

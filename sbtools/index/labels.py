@@ -45,9 +45,9 @@ class Labels:
         self._by_key: dict[str, str] = {}
         for number, name in pairs:
             if number in self.by_number:
-                raise UsageError(f"{where}: number {number} stands twice")
+                raise UsageError(f"{where}: number {number} is there twice: each class has its own")
             if key_of_label(name) in self._by_key:
-                raise UsageError(f"{where}: class '{name}' stands twice")
+                raise UsageError(f"{where}: class '{name}' is there twice: remove one")
             self.by_number[number] = self._by_key[key_of_label(name)] = name
         if not self.by_number:
             raise UsageError(f"{where}: there is no class name in it")
@@ -75,7 +75,10 @@ class Labels:
         """The name as this file spells it; UsageError when it is not there."""
         found = self.get(name)
         if found is None:
-            raise UsageError(f"{where}: class '{name}' is not in {self.where}")
+            raise UsageError(
+                f"{where}: class '{name}' is not in {self.where}: add it there, or give other "
+                "--labels"
+            )
         return found
 
 
@@ -121,7 +124,7 @@ def _labels_of_records(path: str) -> set[str]:
         with open(path, "rb") as stream:
             return {record["label"] for record in records.read(stream, path) if "label" in record}
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _pairs_of_json(path: str) -> Iterator[tuple[int, str]]:
@@ -135,7 +138,7 @@ def _pairs_of_json(path: str) -> Iterator[tuple[int, str]]:
         raise UsageError(f"{path} is neither an object {{name: number}} nor a list of names")
     for name, number in table.items():
         if not re.fullmatch(r"\d{1,9}", str(number)):
-            raise UsageError(f"{path}: the number of '{name}' is {number!a}")
+            raise UsageError(f"{path}: the number of '{name}' is {number!a}, not 0 or more")
         yield int(number), name
 
 
@@ -173,8 +176,8 @@ def _pairs(lines: Lines, path: str) -> Pairs:
 def _without_header(lines: Lines) -> Lines:
     (first, where), *rest = lines
     log.warning(
-        "%s: '%s' is taken for a header and not for a class: number all lines, as in '0 %s', if it "
-        "is one", where, first, first, extra=ALWAYS,
+        "%s: '%s' is taken for a header: if it is a class, number all lines, as in '0 %s'",
+        where, first, first, extra=ALWAYS,
     )  # fmt: skip
     return rest
 

@@ -126,7 +126,7 @@ def label_of(entry: Entry, labels: Labels | None) -> str | None:
     if isinstance(entry.label, str):
         return labels.spelled(entry.label, entry.where) if labels else entry.label
     if labels is None:
-        raise UsageError(f"{entry.where}: classes are numbers: name the file of their --labels")
+        raise UsageError(f"{entry.where}: classes are numbers: --labels FILE names them")
     return labels.numbered(entry.label, entry.where)
 
 
@@ -139,7 +139,7 @@ def warn_of_other_labels(found: Sequence[Entry], labels: Labels | None) -> None:
     numbers = {entry.label for entry in found if isinstance(entry.label, int)} - {NONE}
     if labels and numbers and max(numbers) < max(labels.by_number) and len(numbers) > 1:
         log.warning(
-            "%s uses the classes %d to %d, %s has them to %d: do they belong together?",
+            "%s uses the classes %d to %d, and %s has them up to %d: do they belong together?",
             found[0].where.rpartition(":")[0], min(numbers), max(numbers), labels.where,
             max(labels.by_number),
         )  # fmt: skip

@@ -34,7 +34,7 @@ def read(places: Sequence[str], labels: Labels | None, fold: int) -> Iterator[An
         else:
             tables.append(place)
     if not tables:
-        raise UsageError("the clips of Mimetics are in mimetics_v1.0.csv: name it too")
+        raise UsageError("the clips of Mimetics are in mimetics_v1.0.csv: add it to --annotations")
     for clip in kinetics.read(tables, labels, fold):
         fields = {**of_clip.get(clip.id, {}), **of_class.get(key_of_label(clip.label or ""), {})}
         yield replace(clip, fields=fields)
@@ -46,6 +46,6 @@ def _notes(place: str, names: dict[str, str]) -> Iterator[tuple[str, dict[str, s
     for line, where in rows:
         name, *values = line.split()
         if len(values) != len(columns):
-            raise UsageError(f"{where}: {len(values)} notes of '{name}', not {len(columns)}")
+            raise UsageError(f"{where}: {len(values)} columns behind '{name}', not {len(columns)}")
         notes = zip(columns, values, strict=True)
         yield name, {names[column]: value for column, value in notes if column in names}

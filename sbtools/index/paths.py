@@ -55,7 +55,7 @@ def read(path: str, root: str) -> Listing:
         with open(path, "rb") as stream:
             data = stream.read(MOST + 1)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     return parse(data, path, ("", root, os.path.dirname(path)))
 
 
@@ -143,8 +143,8 @@ def _refuse_columns(cells: Sequence[str], where: str) -> None:
         )
     if len(cells) == 2 and lists.is_video(cells[1]) and not lists.is_video(cells[0]):
         raise UsageError(
-            f"{where}: the second column names a video: without a header paths come first; put "
-            "the header label,path before it"
+            f"{where}: the second column names a video: paths come first, or put the header "
+            "label,path before them"
         )
 
 
@@ -167,8 +167,8 @@ def _of_table(
     for cells, where in rows:
         if len(cells) != len(words):
             raise UsageError(
-                f"{where}: {len(cells)} columns, not {len(words)}: what has a '{mark}' in it is "
-                "put in double quotes"
+                f"{where}: {len(cells)} columns, not {len(words)}: put names with a '{mark}' in "
+                "them in double quotes"
             )
     path, label = _path_column(words, name), _class_column(words, rows, name)
     entries = [_row(cells, where, path, label) for cells, where in rows]
@@ -186,8 +186,9 @@ def _rows(text: str, name: str, mark: str) -> list[tuple[list[str], str]]:
                 rows.append(([cell.strip() for cell in cells], f"{name}:{reader.line_num}"))
     except csv.Error as error:
         raise UsageError(
-            f"{name}:{reader.line_num}: {error}: a quote in a name is doubled, and the name put "
-            'in quotes, "a ""b"".mp4"'
+            f"{name}:{reader.line_num}: {error}: double the quotes in a name, and put it in "
+            "quotes, "
+            'as in "a ""b"".mp4"'
         ) from None
     return rows
 
@@ -224,7 +225,7 @@ def _is_number(cell: str) -> bool:
 
 def _row(cells: Sequence[str], where: str, path: int, label: int | None) -> Entry:
     if not cells[path]:
-        raise UsageError(f"{where}: there is no path")
+        raise UsageError(f"{where}: the path is empty")
     told = None if label is None else lists.class_of(cells[label] or str(lists.NONE))
     return lists.checked(Entry(cells[path], told, where))
 

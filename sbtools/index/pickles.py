@@ -79,8 +79,8 @@ def read(path: str | os.PathLike[str], limit_bytes: int = LIMIT_BYTES) -> Any:
         return _Copy(most).of(_Reader(data, most).load())
     except _Refused as why:
         raise UsageError(
-            f"{name}: {why}: of a pickle only dicts, lists, tuples, strings, numbers and arrays of "
-            "numbers are read"
+            f"{name} is refused: {why}; a pickle may hold only dicts, lists, tuples, strings, "
+            "numbers and arrays of numbers"
         ) from None
     except Exception as error:
         raise UsageError(
@@ -98,7 +98,7 @@ def _bytes_of(path: str, limit: int) -> bytes:
     except ClipError as error:
         raise UsageError(f"{path}: {error}") from None
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _counted(load: Callable[[Any], None]) -> Callable[[Any], None]:

@@ -79,7 +79,10 @@ def count_classes(incoming: Iterable[Record], train: str) -> Counter[str]:
         if "label" in record:
             counts[record["label"]] += record.get("split") == train
     if not any(counts.values()):
-        raise UsageError(f"no record of split '{train}' has a label: --train, --base or --counts")
+        raise UsageError(
+            f"no record of split '{train}' has a label, to count classes by: name the split with "
+            "--train, the base classes with --base, or records to count with --counts"
+        )
     return counts
 
 
@@ -172,8 +175,8 @@ class Split:
         if choice.hold_out is not None:
             if choice.hold_out_as in {clip.split for clip in clips}:
                 raise UsageError(
-                    f"there are clips of split '{choice.hold_out_as}' already, which a hold-out "
-                    "must not touch: name it otherwise with --hold-out-as"
+                    f"there are clips of split '{choice.hold_out_as}' already: give the clips held "
+                    "out another name with --hold-out-as"
                 )
             held = draws.hold_out(clips, choice.hold_out, choice.train, choice.seed)
             splits |= dict.fromkeys(held, choice.hold_out_as)

@@ -53,7 +53,7 @@ def _is_official(place: str) -> bool:
 def _official(place: str, labels: Labels | None) -> Iterator[Annotated]:
     items = json_of(place)
     if not isinstance(items, list):
-        raise UsageError(f"{place} is no list of clips: --labels takes the object of the classes")
+        raise UsageError(f"{place} is no list of clips: the file of the classes goes to --labels")
     for number, item in enumerate(items):
         yield _clip(item, place, f"{place}, item {number}", labels)
 

@@ -39,8 +39,8 @@ def read(places: Sequence[str], labels: Labels | None, fold: int) -> Iterator[An
     files = [place for place in places if place.endswith(".pkl")]
     if len(files) != 1:
         raise UsageError(
-            f"{len(files)} of the --annotations end in .pkl: name one, pyannot.pkl or "
-            "UCF101v2-GT.pkl, and lists of its videos, or none"
+            f"{len(files)} of the --annotations end in .pkl: give one, pyannot.pkl or "
+            "UCF101v2-GT.pkl, and if you like the lists of its videos"
         )
     place = files[0]
     names, found, splits = _contents(pickles.read(place, MOST_BYTES), place, fold)
@@ -56,7 +56,7 @@ def read(places: Sequence[str], labels: Labels | None, fold: int) -> Iterator[An
             boxes = tubes.fields(own)
             yield Annotated(stem, f"{key}.avi", place, label, split, source, fields=boxes)
     if bare:
-        log.warning("%s: %d videos have no box of their class, and were left out", place, bare)
+        log.warning("%s: %d videos have no box of their class and are left out", place, bare)
 
 
 def _parts(key: str, place: str) -> tuple[str, str, str]:

@@ -43,8 +43,8 @@ def read(places: Sequence[str], labels: Labels | None, fold: int) -> Iterator[An
     own = [place for place in places if place not in files]
     if len(files) != 1:
         raise UsageError(
-            f"{len(files)} of the --annotations are called splits_SET_LIST.json as UTD's are: name "
-            "one, and the lists of the set"
+            f"{len(files)} of the --annotations are called splits_SET_LIST.json, as UTD's are: "
+            "give one, and the lists of the data set"
         )
     dataset, reader = _set_of(files[0])
     found = _lists(files[0])
@@ -53,7 +53,7 @@ def read(places: Sequence[str], labels: Labels | None, fold: int) -> Iterator[An
     elif dataset == "ucf101":
         clips = list(ucf101.named(sorted(frozenset().union(*found.values())), files[0], labels))
     else:
-        raise UsageError(f"{files[0]} has ids alone: name the list of {dataset} by --annotations")
+        raise UsageError(f"{files[0]} has only ids: add the list of {dataset} to --annotations")
     yield from _of_lists(clips, found, files[0], dataset)
 
 
@@ -90,9 +90,12 @@ def _of_lists(
     wanted = frozenset().union(*lists.values())
     strange = sorted(wanted - known)
     if len(strange) == len(wanted):
-        raise UsageError(f"{place}: no id is of the lists of {dataset}, as '{strange[0]}'")
+        raise UsageError(
+            f"{place}: none of its ids is in the lists of {dataset}, as '{strange[0]}' is not: "
+            "give those of this data set"
+        )
     if strange:
-        log.warning("%s: %d of %d ids are not in the lists of %s, as %s",
+        log.warning("%s: %d of %d ids are not in the lists of %s, such as %s",
                     place, len(strange), len(wanted), dataset, strange[0])  # fmt: skip
     for clip in clips:
         names = names_of(clip)

@@ -27,12 +27,12 @@ def clips(paths: Iterable[str]) -> set[str]:
         if clip:
             frames.add(path)
         elif images:
-            log.warning("%s: %d images, but not the frames of a clip (one prefix and a number)",
+            log.warning("%s: %d images, not named as frames are (one prefix and a number)",
                         path, images)  # fmt: skip
     if frames:
         return frames | unread.keys()
     for path, why in unread.items():
-        log.warning("%s: left out: %s (name it to have it as a clip)", path, why)
+        log.warning("%s: left out: %s (give it as an INPUT to see it as a clip)", path, why)
     return frames
 
 

@@ -107,7 +107,7 @@ def _explained(error: Exception, timeout: float) -> SbtoolsError:
     text = str(error)
     if "timed out" in text:
         return SbtoolsError(
-            f"no batch was ready for {timeout:g} seconds: a disk or a file hangs (--timeout)"
+            f"no batch was ready for {timeout:g} seconds: a disk or a file hangs (--clip-timeout)"
         )
     first = text.splitlines()[0] if text else "while it sent a batch"
     lost = isinstance(error, (EOFError, OSError))  # torch had not seen its end yet

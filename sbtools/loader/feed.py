@@ -190,7 +190,7 @@ def _second_tries(
     device: torch.device,
 ) -> Iterator[Any]:  # fmt: skip
     """What was got of the steps, or, where memory was short, what one worker now gets."""
-    log.warning("memory was short: what it was short for is loaded again, with one worker")
+    log.warning("memory was short: the batches are loaded again, with one worker")
     source.clips.close()
     short = [step for step, got in zip(steps, held, strict=True) if isinstance(got, Short)]
     try:

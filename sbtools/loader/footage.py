@@ -139,8 +139,8 @@ class Original:
         if self._whole and len(self.numbers) < count:
             raise ClipError(
                 "mismatch",
-                f"its store holds {len(self.numbers)} of {count} frames, and the test is of all: "
-                "make it with --frames all",
+                f"its store holds {len(self.numbers)} of {count} frames, and the protocol shows "
+                "all: run sbtools segment --frames all",
             )
 
     def _agree(self, check: bool) -> None:
@@ -243,12 +243,16 @@ def require(record: Record, planes: Iterable[str], stores: Stores) -> None:
     if not wanted:
         return
     if "pixels" in record:
-        raise ClipError("missing", "the clip is of masked pixels, which go without masks")
+        raise ClipError(
+            "missing", "the clip is masked already: give the records of sbtools segment"
+        )
     if "masks" not in record:
         raise ClipError("missing", "the clip has no masks: run `sbtools segment` first")
     boxes = any(name.endswith("_box") for name in wanted)
     if boxes and "boxes" not in stores.clip(record["masks"]).datasets:
-        raise ClipError("missing", "the store of masks has no boxes: segment what was detected")
+        raise ClipError(
+            "missing", "its store of masks has no boxes: run sbtools detect before segment"
+        )
 
 
 def stored_of(record: Record, stores: Stores) -> StoredClip | None:

@@ -125,7 +125,9 @@ class Count:
     def tell(self) -> None:
         """Say how many clips had nothing to go by."""
         if self.dropped:
-            log.warning("%d clips were dropped, nothing to go by in any frame", self.dropped)
+            log.warning(
+                "%d clips were dropped: nothing was found in any of their frames", self.dropped
+            )
         wholly = f"any frame of {self.wholly} of {self.clips} clips" if self.wholly else ""
         partly = f"some frames of {self.partly} of {self.clips} clips" if self.partly else ""
         if wholly and partly:

@@ -63,7 +63,9 @@ class MaskTask:
 
     def _stored(self, record: Record) -> StoredClip:
         if "pixels" in record:
-            raise ClipError("mismatch", "the clip is masked already: its pixels are the clip")
+            raise ClipError(
+                "mismatch", "the clip is masked already: give the records of sbtools segment"
+            )
         if "masks" not in record:
             raise ClipError("missing", "the record has no masks: run sbtools segment first")
         return self.stores.clip(record["masks"])
@@ -135,7 +137,9 @@ def require_same_file(path: str, record: Record, stored: StoredClip) -> None:
     if stored.attrs.get("id") != record["id"]:
         raise ClipError("mismatch", f"{stored.where} holds the clip {stored.attrs.get('id')!a}")
     if video.digest(path) != stored.attrs.get("digest"):
-        raise ClipError("changed", f"{path} has changed since its masks were made: segment again")
+        raise ClipError(
+            "changed", f"{path} has changed since its masks were made: run sbtools segment again"
+        )
 
 
 def require_apart(path: str, movies: str | None) -> None:
@@ -144,7 +148,7 @@ def require_apart(path: str, movies: str | None) -> None:
         return
     folder = os.path.join(os.path.realpath(movies), "")
     if os.path.realpath(path).startswith(folder):
-        raise UsageError(f"--video {movies} holds the videos themselves: give another folder")
+        raise UsageError(f"--video {movies} holds the input videos: give another folder")
 
 
 def require_same_size(clip: Video, stored: StoredClip) -> None:
@@ -158,7 +162,9 @@ def require_same_frames(clip: Video, stored: StoredClip) -> None:
     """ClipError unless the video promises every frame that has masks."""
     last = int(stored.frames[-1])
     if last >= clip.count:
-        raise ClipError("mismatch", f"masks are of frame {last}, the video has {clip.count} frames")
+        raise ClipError(
+            "mismatch", f"there are masks up to frame {last}, and the video has {clip.count} frames"
+        )
 
 
 def grouped(frames: Frames) -> Frames:

@@ -104,18 +104,21 @@ def _require_compatible(members: Sequence[Method]) -> None:
             raise UsageError(f"--method {name} is given twice")
         if name == "none":
             raise UsageError("--method none is plain training: leave it out beside another")
-    for what, has in (("phases of their own", _has_phases),
+    for what, has in (("the steps of training", _has_phases),
                       ("what the last layer sees", _represents)):  # fmt: skip
         having = [member.name for member in members if has(member)]
         if len(having) > 1:
-            raise UsageError(f"methods {' and '.join(having)} both have {what}: train with one")
+            raise UsageError(f"methods {' and '.join(having)} both change {what}: train with one")
     _require_order(members)
     known: dict[str, tuple[str, Any]] = {}
     for member in members:
         for name, told in member.needs.items():
             other, before = known.setdefault(name, (member.name, dict(told)))
             if before != dict(told):
-                raise UsageError(f"methods {other} and {member.name} need {name} in other settings")
+                raise UsageError(
+                    f"methods {other} and {member.name} need {name} with different settings: use "
+                    "one"
+                )
 
 
 def _require_order(members: Sequence[Method]) -> None:

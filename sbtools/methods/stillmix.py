@@ -63,7 +63,9 @@ class StillMix(Augmenting):
             raise UsageError(f"method stillmix: frames is {', '.join(FRAMES)}, not '{frames}'")
         require_above("stillmix", alpha=alpha, beta=beta)
         if bank and frames == "random":
-            raise UsageError("method stillmix: frames=random takes stills of the batch: no bank=")
+            raise UsageError(
+                "method stillmix: frames=random takes frames of the batch: leave bank= out"
+            )
         self.resources = {"bank": "store"} if p and frames == "bank" else {}
         self.mixes = p > 0 and frames == "random"
         self._stills: dict[tuple[int, int], Tensor] = {}
@@ -82,7 +84,7 @@ class StillMix(Augmenting):
         count, wanted = len(opened.ids), opened.what.get("count", len(opened.ids))
         if count != wanted:
             raise UsageError(f"--set bank={self.bank}: the store has {count} of {wanted} frames: "
-                             "let the same `sbtools bank` go on")  # fmt: skip
+                             "run the same `sbtools bank` to its end")  # fmt: skip
         for id in opened.ids:
             count = len(opened.clip(id).frames)
             if count != 1:

@@ -131,11 +131,13 @@ class ActionCLIP(VideoModel):
             take(made, held)
             if name == "Conv_1D":
                 log.warning(
-                    "the checkpoint's Conv_1D was trained with mixed axes: head=Conv_1D_official "
-                    "runs it so"
+                    "the official Conv_1D mixes up two axes, and so did this checkpoint's "
+                    "training: head=Conv_1D_official does the same"
                 )
         elif clip.extra.keys() - {"text_start"}:
-            raise UsageError("the weights hold learned prompts of a ViFi-CLIP: use vificlip")
+            raise UsageError(
+                "the weights are of a ViFi-CLIP with learned prompts: --model vificlip"
+            )
         clip.extra = {}
         return made
 

@@ -141,7 +141,7 @@ class VideoModel(nn.Module):
     @property
     def logit_scale(self) -> Tensor:
         """The factor of cosine similarities, already exponentiated, with gradient; where cosine."""
-        raise UsageError(f"the logits of model {self.name} are no scaled cosines")
+        raise UsageError(f"model {self.name} does not compare clips with texts")
 
     def groups(self) -> list[Group]:
         """All trainable parameters: {"name", "params"}, and lr_scale or weight_decay if they have
@@ -151,7 +151,9 @@ class VideoModel(nn.Module):
     def freeze(self) -> None:
         """Leave all but the head as it is: no gradients to weights there, no moving statistics;
         pixels still have theirs. UsageError where the model has no head."""
-        raise UsageError(f"--freeze trains a head alone, and model {self.name} has none")
+        raise UsageError(
+            f"--freeze trains the head alone, and model {self.name} has none: leave it out"
+        )
 
     def checkpoint_activations(self, on: bool = True) -> None:
         """Trade time for memory; nothing by default."""

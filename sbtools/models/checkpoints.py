@@ -33,7 +33,10 @@ def read(path: str) -> Read:
     if os.path.isdir(path):
         path, config = _folder(path)
     if not os.path.isfile(path):
-        raise UsageError(f"there are no weights at {os.path.abspath(path)}")
+        raise UsageError(
+            f"there are no weights at {os.path.abspath(path)}: give a file, see sbtools weights "
+            "list"
+        )
     try:
         with open(path, "rb") as file:
             start = file.read(9)
@@ -74,7 +77,7 @@ def _folder(path: str) -> tuple[str, dict[str, Any]]:
                 config = json.load(file)
             config["model_cfg"].get("quick_gelu")
         except (OSError, ValueError, LookupError, AttributeError, TypeError, RecursionError):
-            raise DamagedError(f"{told} cannot be read") from None
+            raise DamagedError(f"{told} cannot be read: copy it again") from None
     for name in ("open_clip_model.safetensors", "open_clip_pytorch_model.bin"):
         if os.path.isfile(os.path.join(path, name)):
             return os.path.join(path, name), config

@@ -143,7 +143,7 @@ def _embeddings(found: checkpoints.Read, base: str | None) -> dict[str, Any]:
     started = base or _official(found)
     under = checkpoints.read(located(started))
     if checkpoints.TABLE not in under.state:
-        raise UsageError(f"{under.path} has no embeddings of tokens either: give OpenAI's weights")
+        raise UsageError(f"{under.path} has no token embeddings either: give OpenAI's weights")
     table = under.state[checkpoints.TABLE].half().float()
     start = found.extra.pop("text_start", None)
     if start is not None and not torch.equal(table[tokens.START], start):
@@ -164,7 +164,7 @@ def _official(found: checkpoints.Read) -> str:
         if official.sizes() == known and "clip-" + name.lower() in CATALOGUE:
             return name
     raise UsageError(
-        f"{found.path} has no embeddings of tokens: add base=FILE, what it started from"
+        f"{found.path} has no token embeddings: add base=FILE, the weights that it started from"
     )
 
 
@@ -181,7 +181,9 @@ def _decide(found: checkpoints.Read, quick: bool | None, weights: str) -> dict[s
         return {"quick_gelu": told, "decided_by": "the user"}
     if quick is not None and quick != found.quick_gelu:
         wants = "quick" if found.quick_gelu else "plain"
-        raise UsageError(f"{found.path} wants gelu={wants}, by {found.decided_by}")
+        raise UsageError(
+            f"{found.path} needs gelu={wants}, as {found.decided_by} says: leave gelu= out"
+        )
     return {"quick_gelu": found.quick_gelu, "decided_by": found.decided_by}
 
 
@@ -191,7 +193,9 @@ def _architecture(found: checkpoints.Read, quick: bool) -> Arch:
     except ValueError as error:
         raise UsageError(f"{found.path} holds no CLIP: {error}") from None
     if found.arch is not None and found.arch.sizes() != built.sizes():
-        raise DamagedError(f"{found.path} holds other tensors than its header tells")
+        raise DamagedError(
+            f"{found.path} does not hold the tensors that its header lists: copy it again"
+        )
     return found.arch or built
 
 

@@ -55,7 +55,7 @@ def located(weights: str) -> str:
     """The folder of weights; UsageError that tells what to do where there is none."""
     folder = hub.folder_of(weights) if weights.startswith(hub.PREFIX) else weights
     if not os.path.isdir(folder):
-        raise UsageError(f"--weights {folder} is no folder of transformers, nor a run")
+        raise UsageError(f"--weights {folder} is neither a folder of transformers nor a run")
     return folder
 
 

@@ -82,7 +82,8 @@ class Scorer(VideoModel):
         strange = [name for name in classes if key_of_label(name) not in keys]
         if strange:
             raise UsageError(
-                f"{self.source} knows {len(self.own)} classes, and {strange[0]!a} is none of them"
+                f"{self.source} knows {len(self.own)} classes, and not {strange[0]!a}: leave it "
+                "out of --classes"
             )
         self.places = [keys[key_of_label(name)] for name in classes]
         self.classes = self.texts = list(classes)

@@ -222,12 +222,14 @@ class Linear(VideoModel):
         """
         if not recompute(self.network, on):
             if on:
-                log.warning("%s keeps its activations: its library has no way to compute them "
-                            "twice", self.backbone)  # fmt: skip
+                log.warning(
+                    "%s cannot recompute activations: --checkpoint-activations has no effect",
+                    self.backbone,
+                )
         elif on and not self._frozen and _batch_norms(self.network):
             raise UsageError(
-                f"{self.backbone} has batch norm, whose statistics would move twice a step where "
-                "activations are computed twice: leave --checkpoint-activations out"
+                f"{self.backbone} has batch norm, whose statistics change when activations are "
+                "recomputed: leave --checkpoint-activations out"
             )
 
     def spec(self) -> dict[str, Any]:

@@ -68,5 +68,7 @@ def adopt(own: nn.ParameterDict, clip: Clip) -> None:
             )
         own[tower].data.copy_(given)
     if any(key.startswith("fusion.") for key in clip.extra):
-        raise UsageError("the weights hold the temporal head of an ActionCLIP: use actionclip")
+        raise UsageError(
+            "the weights are of an ActionCLIP with a temporal head: --model actionclip"
+        )
     clip.extra = {}

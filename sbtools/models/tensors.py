@@ -31,7 +31,7 @@ def read(path: str) -> dict[str, Tensor]:
         if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
             found = found[key]
     if not isinstance(found, Mapping) or not all(isinstance(v, Tensor) for v in found.values()):
-        raise UsageError(f"--weights {path} holds no state dict")
+        raise UsageError(f"--weights {path} holds no state dict: save model.state_dict()")
     return {str(name).removeprefix("module."): value for name, value in found.items()}
 
 
@@ -43,7 +43,7 @@ def _loaded(path: str) -> Any:
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as fault:
-        raise UsageError(f"--weights {path}: {fault.strerror or fault}") from None
+        raise UsageError(f"--weights {path} cannot be read: {fault.strerror or fault}") from None
     except Exception as fault:
         reason = " ".join(str(fault).split())[:120]
         raise UsageError(f"--weights {path} is no file of tensors: {reason}") from None

@@ -86,7 +86,8 @@ class Tokenizer:
         for text, tokens in zip(texts, self._own(list(texts))["input_ids"], strict=True):
             if len(tokens) > self._most:
                 raise UsageError(
-                    f"'{text[:60]}' has {len(tokens)} tokens, the model reads {self._most}"
+                    f"'{text[:60]}' has {len(tokens)} tokens, the model reads {self._most}: "
+                    "shorten it"
                 )
         padded = self._own(
             list(texts), padding="max_length" if self._whole else True,

@@ -31,7 +31,9 @@ def tokenize(texts: Sequence[str], context: int = 77) -> Tensor:
     coded = [[START, *_tokenizer().encode(text), END] for text in texts]
     for text, tokens in zip(texts, coded, strict=True):
         if len(tokens) > context:
-            raise UsageError(f"'{text[:60]}' has {len(tokens)} tokens, the model reads {context}")
+            raise UsageError(
+                f"'{text[:60]}' has {len(tokens)} tokens, the model reads {context}: shorten it"
+            )
     out = torch.zeros(len(coded), max(map(len, coded), default=2), dtype=torch.int64)
     for row, tokens in zip(out, coded, strict=True):
         row[: len(tokens)] = torch.tensor(tokens)

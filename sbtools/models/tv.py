@@ -99,8 +99,10 @@ def _names(
     """The names of a head's classes; those that are judged may be some of Kinetics' own."""
     if count != len(official):
         if classes is None or len(classes) != count:
-            given = f"not {len(classes)}" if classes else "which no file names"
-            raise UsageError(f"these weights of {name} have {count} classes, {given}: --classes")
+            given = f"not {len(classes)}" if classes else "whose names are not known"
+            raise UsageError(
+                f"these weights of {name} have {count} classes, {given}: name all with --classes"
+            )
         return list(classes)
     if classes is not None and len(classes) == count:
         return list(classes)

@@ -38,24 +38,24 @@ def _of(folder: str, bank: str, own: Settings, inflated: bool = True) -> Preset:
 
 
 HMDB51_SWIN3D_T = _of(
-    "K400_pretrain/hmdb51", "--slice .1-1", {"method.p": (0.75, f"{_CONFIG}, prob_aug")}, False
+    "K400_pretrain/hmdb51", "--quantiles .1-1", {"method.p": (0.75, f"{_CONFIG}, prob_aug")}, False
 )
 UCF101_SWIN3D_T = _of(
-    "K400_pretrain/ucf101", "--slice .5-1",
+    "K400_pretrain/ucf101", "--quantiles .5-1",
     {"method.p": (0.25, f"{_CONFIG}, prob_aug"), "weight-decay": (0.01, _CONFIG)}, False,
 )  # fmt: skip
 HMDB51_SWIN3D_T_IN = _of(
-    "IN_pretrain/hmdb51", "--slice .5-1",
+    "IN_pretrain/hmdb51", "--quantiles .5-1",
     {"method.p": (0.5, f"{_CONFIG}, prob_aug"), "lr": (3.75e-3, _CONFIG),
      "weight-decay": (0.02, _CONFIG)},
 )  # fmt: skip
 UCF101_SWIN3D_T_IN = _of(
-    "IN_pretrain/ucf101", "--slice .5-1",
+    "IN_pretrain/ucf101", "--quantiles .5-1",
     {"method.p": (0.75, f"{_CONFIG}, prob_aug"), "lr": (1.5e-3, _CONFIG),
      "weight-decay": (0.01, _CONFIG)},
 )  # fmt: skip
 K400_SWIN3D_T_IN = _of(
-    "IN_pretrain/kinetics400", "--every 20 --slice .5-1",
+    "IN_pretrain/kinetics400", "--every 20 --quantiles .5-1",
     {"method.p": (0.25, f"{_CONFIG}, prob_aug"), "method.alpha": (20.0, _UNSURE),
      "method.beta": (60.0, _UNSURE), "lr": (7.5e-4, _CONFIG), "weight-decay": (0.02, _CONFIG),
      "batch": (12, f"{_CONFIG}, of each GPU; work_dir/train.sh has 2 of them")},

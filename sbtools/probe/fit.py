@@ -57,7 +57,7 @@ def cross_fitted(
     for fit, test in GroupKFold(count).split(values, classes, clusters):
         seen = np.unique(classes[fit])
         if len(seen) < 2:
-            raise SbtoolsError("a fold leaves clips of one class alone to learn from: more --folds")
+            raise SbtoolsError("a fold leaves clips of only one class to learn from: more --folds")
         unseen += int((~np.isin(classes[test], seen)).sum())
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always", ConvergenceWarning)

@@ -103,7 +103,10 @@ def target_of(record: Record, target: str, stores: Stores) -> tuple[str, str] | 
     if value is None:
         return None
     if isinstance(value, (list, dict)):
-        raise UsageError(f"clip {record['id']!a}: the field '{target}' is no single value")
+        raise UsageError(
+            f"clip {record['id']!a}: the field '{target}' is a list or an object: choose a field "
+            "with one value"
+        )
     return (value if isinstance(value, str) else json.dumps(value)), target
 
 

@@ -64,7 +64,9 @@ class ZeroShot(NetworkScorer):
         batch: str = "auto",
     ) -> None:
         if template.count("{}") != 1:
-            raise UsageError(f"template '{template}' has no place for the scene: write {{}} there")
+            raise UsageError(
+                f"template '{template}' has no place for the scene: write {{}} where it goes"
+            )
         super().__init__(names, device, batch)
         self.weights, self.template, self.gelu = weights, template, gelu
 

@@ -27,12 +27,12 @@ def listed(path: str = "") -> list[str]:
         with open(path or PLACES365, encoding="utf-8") as file:
             lines = [line.strip() for line in file]
     except OSError as error:
-        raise UsageError(f"--names {path}: {error.strerror}") from None
+        raise UsageError(f"--names {path} cannot be read: {error.strerror}") from None
     except ValueError:
-        raise UsageError(f"--names {path} is no text: one name a line is wanted") from None
+        raise UsageError(f"--names {path} is no text: write one name a line") from None
     found = [_name(line) for line in lines if line]
     if not found:
-        raise UsageError(f"--names {path} is empty: one name a line is wanted")
+        raise UsageError(f"--names {path} is empty: write one name a line")
     name, count = Counter(found).most_common(1)[0]
     if count > 1:
         raise UsageError(f"--names {path} has '{name}' {count} times: each scene has one line")

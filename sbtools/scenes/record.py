@@ -38,7 +38,9 @@ class OfRecord(Scorer):
     def gather(self, records: Iterable[Record]) -> None:
         found = {record["scene"] for record in records if record.get("scene") is not None}
         if not found:
-            raise UsageError("no record of the input names its scene: another --scorer finds it")
+            raise UsageError(
+                "no record of the input has a scene: --scorer places365 or clip finds it"
+            )
         self._take(sorted(found))
 
     def _take(self, found: list[str]) -> None:
@@ -46,7 +48,7 @@ class OfRecord(Scorer):
 
     def refuse(self, record: Record) -> str | None:
         if record.get("scene") is None:
-            return "the record has no scene: another --scorer finds it"
+            return "the record has no scene: --scorer places365 or clip finds it"
         if record["scene"] not in self._known:
             return f"its scene {record['scene']!a} is not among the {len(self._known)} names"
         return None

@@ -44,8 +44,8 @@ def read(path: str) -> State:
     except Exception as error:
         reason = " ".join(str(error).split())
         raise DamagedError(
-            f"{path} is cut, or holds more than weights: load it where you trust it, and save its "
-            f"state_dict as safetensors ({reason[:120]})"
+            f"{path} is cut, or holds more than weights: if you trust it, save its state_dict as "
+            f"safetensors and give that ({reason[:120]})"
         ) from None
     if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
         found = found["state_dict"]

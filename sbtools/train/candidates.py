@@ -82,12 +82,12 @@ def with_fixed_frames(
         return settings
     if few < seen:
         raise UsageError(
-            f"the stores hold {few} frames of a clip, and the model sees {seen}: {more} or all, or "
-            f"train with --frames {few}"
+            f"the stores hold {few} frames of a clip, and the model sees {seen}: {more} or "
+            f"--frames all, or train with --frames {few}"
         )
     log.warning(
-        "the stores hold %d frames of a clip, no more than the model sees: every epoch shows these "
-        "(--fixed-frames); for others in each epoch %s",
+        "the stores hold %d frames of a clip, no more than the model sees: every epoch shows the "
+        "same (as with --fixed-frames); to show others in each epoch, %s",
         few, more,
     )  # fmt: skip
     return replace(settings, fixed_frames=True)
@@ -120,8 +120,11 @@ def _look_at_videos(found: Gathered, root: str) -> None:
         except ClipError as error:
             missing.append(error)
     if missing and len(missing) == len(shown):
-        raise UsageError(f"none of the videos is there: {missing[0]}")
+        raise UsageError(f"none of the videos can be found: {missing[0]}")
     if missing:
         log.warning(
-            "%d of %d videos looked at are missing: %s", len(missing), len(shown), missing[0]
+            "%d of %d videos that were looked for are missing: %s",
+            len(missing),
+            len(shown),
+            missing[0],
         )

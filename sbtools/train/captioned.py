@@ -71,7 +71,7 @@ def divided(records: Sequence[Record], seed: int) -> tuple[list[Record], list[Re
     sources = {_source(record) for record in usable}
     if len(sources) < 2:
         raise UsageError(
-            f"{len(sources)} sources of clips have captions, and two are needed: "
+            f"clips of {len(sources)} sources have captions, and two sources are needed: "
             "`sbtools demo --captions` makes some"
         )
     order = sorted(sources, key=lambda source: rng.generator(seed, source, "held out").random())

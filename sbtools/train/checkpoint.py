@@ -42,7 +42,10 @@ def read(path: str) -> tuple[State, str]:
         digest = hashlib.sha256(data).hexdigest()
         if digest in _sums(path):
             return _checked(_loaded(data, path), path), digest
-    raise DamagedError(f"{path} is damaged, or {os.path.basename(path)}.sha256 is not beside it")
+    raise DamagedError(
+        f"{path} is damaged, or {os.path.basename(path)}.sha256 is not beside it: copy both again, "
+        "or train it again"
+    )
 
 
 class Checkpoints:
@@ -68,7 +71,7 @@ class Checkpoints:
             return name, state
         if there:
             raise DamagedError(
-                f"no checkpoint in {self.folder} is good: --overwrite starts the run anew"
+                f"all checkpoints in {self.folder} are damaged: --overwrite starts the run anew"
             )
         return None
 
@@ -151,14 +154,12 @@ def _loaded(data: bytes, path: str) -> Any:
         return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as fault:
         reason = str(fault).strip().splitlines()[0][:120] if str(fault).strip() else "cut"
-        raise DamagedError(
-            f"{path} is no checkpoint of tensors and plain values: {reason}"
-        ) from None
+        raise DamagedError(f"{path} is no checkpoint of sbtools train: {reason}") from None
 
 
 def _checked(state: Any, path: str) -> State:
     if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise DamagedError(f"{path} is not a checkpoint of sbtools train")
+        raise DamagedError(f"{path} is no checkpoint of sbtools train")
     if state.get("version") != VERSION:
-        raise UsageError(f"{path} is of version {state.get('version')}: install a newer sbtools")
+        raise UsageError(f"{path} has version {state.get('version')}: install a newer sbtools")
     return state

@@ -153,8 +153,7 @@ def _require_a_run(path: str) -> None:
     names = [name for name in os.listdir(path) if not name.startswith(".")]
     if names and RUN not in names and not set(names) <= _OURS:
         raise UsageError(
-            f"{path} is not empty, and holds no {RUN}: '{sorted(names)[0]}' is not a training's; "
-            "give another -o"
+            f"{path} holds '{sorted(names)[0]}' and no {RUN}, so it is not a run: give another -o"
         )
 
 
@@ -202,9 +201,11 @@ def require_same(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> N
             differ.append(f"{name} of {_clips(was)}, not of these {_clips(now)}")
     differ += _other_resources(old.get("resources", {}), new.get("resources", {}))
     if old.get("ranks") != new.get("ranks"):
-        differ.append(f"{old.get('ranks')} ranks, not {new.get('ranks')}, which mix clips apart")
+        differ.append(
+            f"{old.get('ranks')} ranks, not {new.get('ranks')}, each of which mixes its own clips"
+        )
     if old.get("facts", {}) != new.get("facts", {}):
-        differ.append("other names in the records")
+        differ.append("other scenes, verbs or nouns in the records")
     if differ:
         raise UsageError(f"{path} was begun with {'; '.join(differ)}: --overwrite, or another -o")
     if old.get("sbtools") != __version__:

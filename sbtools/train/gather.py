@@ -139,7 +139,9 @@ class _Collecting:
     def look(self, record: Record) -> None:
         """RecordError where the clip cannot be trained on."""
         if "label" not in record:
-            raise RecordError(f"{record['id']!a} has no label: index with --label-from, or add it")
+            raise RecordError(
+                f"{record['id']!a} has no label: run sbtools index --label-from folder, or add it"
+            )
         for need in self._needs:
             why = need.refuse(record)
             if why:
@@ -194,6 +196,6 @@ def require_expected(found: Gathered, expected: Iterable[Record]) -> None:
         names = ", ".join(f"{id!a}" for id in missing[:NAMED])
         more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
         raise UsageError(
-            f"{len(missing)} expected clips are not in the input, so a stage before this one was "
-            f"cut short: {names}{more}"
+            f"{len(missing)} clips of --expect are not in the input: {names}{more}; a stage before "
+            "this one was cut short, run it again"
         )

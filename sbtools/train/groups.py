@@ -70,8 +70,8 @@ def grouped(module: nn.Module, groups: Sequence[Group], rules: Iterable[str]) ->
         if each not in met:
             known = ", ".join(dict.fromkeys(group.get("name", "") for group in groups))
             raise UsageError(
-                f"--group {each}: no parameter is meant by '{each.which}'; groups are {known}, "
-                "besides norms, biases, vectors and names of parameters, as in *.weight"
+                f"--group {each}: no parameter is called '{each.which}'; give one of {known}, "
+                "norms, biases, vectors, or names of parameters, as in *.weight"
             )
     return found
 

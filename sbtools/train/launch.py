@@ -227,7 +227,7 @@ def _error(heard: _Heard, code: int) -> SbtoolsError:
     if died.code == -signal.SIGKILL:
         return RankError(f"rank {died.rank} was killed: is the machine out of memory?")
     how = f"by signal {-died.code}" if died.code < 0 else f"with exit status {died.code}"
-    return RankError(f"rank {died.rank} ended {how}, and left no word")
+    return RankError(f"rank {died.rank} ended {how}, without a message")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

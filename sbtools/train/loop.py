@@ -138,8 +138,10 @@ class Training:
         except (RuntimeError, ConnectionError, EOFError) as fault:
             if isinstance(fault, RuntimeError) and "DataLoader worker" not in str(fault):
                 raise
-            reason = str(fault).splitlines()[0] if str(fault) else "it is gone"
-            raise SbtoolsError(f"a worker that loads clips died: {reason}") from None
+            reason = str(fault).splitlines()[0] if str(fault) else "no reason is known"
+            raise SbtoolsError(
+                f"a worker that loads clips died: {reason} (if memory is short: fewer --workers)"
+            ) from None
         finally:
             self.tracker.close()
 

@@ -123,7 +123,9 @@ def begin(
     settle(threads, cores, lambda: _pass_flops(settings, step, ranks), ranks.device.type == "cpu")
     kept = read_records(os.path.join(folder, RECORDS), step.method.needs)
     if not len(kept):
-        raise SbtoolsError(f"{folder}: every clip failed in an earlier stage, none is left")
+        raise SbtoolsError(
+            f"{folder}: no clip is left to train on, as all failed in earlier stages"
+        )
     open_all(step.method, told.get("resources", {}), ranks.device)
     optimizer = optimizer_of(step, groups, settings)
     average = Average(step, settings.ema) if settings.ema and ranks.rank == 0 else None

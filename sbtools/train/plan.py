@@ -78,7 +78,9 @@ def settle(asked: Asked, before: Mapping[str, Any] | None = None) -> tuple[Setti
     require_frames(settings)
     begun.require_frames(settings.frames)
     if settings.freeze and made.freeze is VideoModel.freeze:
-        raise UsageError(f"--freeze trains a head alone, and model {model} has none")
+        raise UsageError(
+            f"--freeze trains the head alone, and model {model} has none: leave it out"
+        )
     return with_rates(settings, asked), method
 
 
@@ -86,21 +88,21 @@ def require_sound(settings: Settings) -> None:
     """UsageError for a number that no training can have."""
     for name, least in _AT_LEAST.items():
         if getattr(settings, name) < least:
-            raise UsageError(f"--{name} is {least} or more, not {getattr(settings, name)}")
+            raise UsageError(f"--{name} must be {least} or more, not {getattr(settings, name)}")
     for name in ("lr", "eps"):
         if not 0 < getattr(settings, name) < math.inf:
-            raise UsageError(f"--{name} is above 0, not {getattr(settings, name):g}")
+            raise UsageError(f"--{name} must be above 0, not {getattr(settings, name):g}")
     for name in _NOT_BELOW_0:
         if not 0 <= getattr(settings, name) < math.inf:
             shown = name.replace("_", "-")
-            raise UsageError(f"--{shown} is not below 0, so not {getattr(settings, name):g}")
+            raise UsageError(f"--{shown} must be 0 or more, not {getattr(settings, name):g}")
     if not 0 <= settings.ema < 1:
-        raise UsageError(f"--ema is a decay, 0 to below 1, not {settings.ema:g}")
+        raise UsageError(f"--ema must be from 0 to below 1, not {settings.ema:g}")
     if not all(0 <= beta < 1 for beta in settings.betas):
-        raise UsageError("--betas are two numbers, 0 to below 1")
+        raise UsageError("--betas must be two numbers from 0 to below 1")
     if settings.accumulate > settings.batch:
         raise UsageError(
-            f"--accumulate {settings.accumulate} has more parts than --batch {settings.batch} clips"
+            f"--accumulate {settings.accumulate} is more than the clips of --batch {settings.batch}"
         )
     if settings.warmup > settings.epochs:
         log.warning(

@@ -85,11 +85,11 @@ def prepared(
     """
     settings, method = plan.settle(request.asked, before and before["settings"])
     if settings.select != "last" and request.val is None:
-        raise UsageError(f"--select {settings.select} chooses by clips to validate on: give --val")
+        raise UsageError(f"--select {settings.select} needs clips to validate on: give --val")
     if method.mixes and settings.batch < 2 * world:
         raise UsageError(
-            f"method {settings.method} mixes the clips of a batch with one another, on each rank "
-            f"its own: --batch {2 * world} or more, not {settings.batch}"
+            f"method {settings.method} mixes the clips of a batch, and each rank needs two of "
+            f"them: --batch {2 * world} or more, not {settings.batch}"
         )
     track.require(request.options.get("track"))
     begun = (before or {}).get("settings", {}).get("weights")
@@ -188,8 +188,11 @@ def _missing_shards(request: Request, kept: list[Gathered]) -> list[str]:
 def _require_apart(val: Gathered, found: Gathered, settings: Settings) -> None:
     """UsageError for clips that are both trained and validated on, or of another class."""
     if not val.clips:
-        raise UsageError("--val has no clip that can be used")
+        raise UsageError("--val has no clip to validate on: all failed, or there are none")
     both = val.ids & found.ids
     if both:
-        raise UsageError(f"{len(both)} clips of --val are among those that are trained on")
+        raise UsageError(
+            f"{len(both)} clips of --val are trained on as well: sbtools split --hold-out takes "
+            "them apart"
+        )
     plan.require_labels(settings.classes, val.labels)

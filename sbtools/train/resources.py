@@ -12,12 +12,16 @@ def devices(device: str, gpus: int | None, ranks: int | None) -> tuple[str, int]
     Raises UsageError for GPUs that are not there, and for what does not go together.
     """
     if gpus and ranks:
-        raise UsageError("--gpus and --ranks exclude each other: a rank has a GPU, or the CPU")
+        raise UsageError(
+            "give --gpus or --ranks, not both: --gpus trains on GPUs, --ranks on the CPU"
+        )
     if gpus:
         return _gpus(device, gpus), gpus
     if ranks and ranks > 1:
         if device not in ("auto", "cpu"):
-            raise UsageError(f"--ranks {ranks} are processes on the CPU, not {device}: --gpus")
+            raise UsageError(
+                f"--ranks {ranks} trains on the CPU, not on {device}: --gpus N uses GPUs"
+            )
         return "cpu", ranks
     found = devices_of.resolve(device)
     return ("cuda" if device == "auto" and found.type == "cuda" else str(found)), 1

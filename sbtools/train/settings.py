@@ -71,7 +71,10 @@ class Settings:
         known = {field.name: field for field in fields(cls)}
         strange = sorted(set(told) - set(known))
         if strange:
-            raise UsageError(f"the run has a setting '{strange[0]}' that this sbtools lacks")
+            raise UsageError(
+                f"the run has a setting '{strange[0]}' that this sbtools does not know: install a "
+                "newer one"
+            )
         made: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in told.items()}
         for name, value in made.items():
             if not _fits(value, str(known[name].type)):

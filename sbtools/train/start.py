@@ -60,7 +60,9 @@ def start(
     name, weights = _by_folder(name, weights, before)
     if is_external(name):
         if "backbone" in options:
-            raise UsageError(f"--model {name} is a backbone, so --set-model gives no other")
+            raise UsageError(
+                f"--model {name} is a backbone by itself: leave --set-model backbone= out"
+            )
         name, options = "linear", {"backbone": name, **options}
     made = pick(models.MODELS, "sbtools.models", name, "model")
     begun = (before or {}).get("model_settings", {})
@@ -147,8 +149,8 @@ def run_of(settings: Settings) -> Run | None:
         return None
     if not able:
         raise UsageError(
-            f"--weights {weights} is a run, and model {settings.model} starts from a file of "
-            "weights"
+            f"--weights {weights} is a run, and model {settings.model} starts from a file: give "
+            "that of the weights"
         )
     state = read(path)[0]
     for member in members_of(method_of(Settings.restore(state["settings"]))):

@@ -103,7 +103,7 @@ def fill(module: nn.Module, held: Mapping[str, Any]) -> None:
 
 def _path(where: str, which: str) -> str:
     if which not in WHICH:
-        raise UsageError(f"weights are {', '.join(WHICH)}, not '{which}'")
+        raise UsageError(f"--which is {', '.join(WHICH)}, not '{which}'")
     if not os.path.isdir(where):
         return where
     path = os.path.join(where, WHICH[which])

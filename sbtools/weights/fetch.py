@@ -39,8 +39,8 @@ def asked(name: str, url: str | None, sha256: str | None) -> Weights:
     if url is not None:
         entry = replace(entry, files=tuple(_moved(file, url, entry) for file in entry.files))
     if pin and (entry.folder or pin != entry.files[0].sha256):
-        own = "each of its files" if entry.folder else entry.files[0].sha256
-        raise UsageError(f"--sha256: the catalogue knows that of {name}: {own}")
+        own = "known for each of its files" if entry.folder else entry.files[0].sha256
+        raise UsageError(f"--sha256: that of {name} is {own}: leave the option out")
     return entry
 
 

@@ -25,9 +25,9 @@ def check_address(url: str) -> None:
         parts = urlsplit(url)
         local = parts.scheme == "http" and _is_loopback(parts.hostname or "")
     except ValueError:
-        raise UsageError(f"{url}: this is no address") from None
+        raise UsageError(f"{url} is no address, as in https://example.org/my_sam.pth") from None
     if not parts.hostname or not (local or parts.scheme == "https"):
-        raise UsageError(f"{url}: weights are fetched over https alone")
+        raise UsageError(f"{url}: weights are only fetched over https")
 
 
 def _is_loopback(host: str) -> bool:

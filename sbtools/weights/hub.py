@@ -143,19 +143,22 @@ def _refuse(name: str, fault: Any) -> NoReturn:
         raise UsageError(f"{PREFIX}{name}: {_line(fault)}") from None
     if isinstance(fault, errors.GatedRepoError):
         raise SbtoolsError(
-            f"{repository} is given to those alone who agree to its terms: agree at "
-            f"{constants.ENDPOINT}/{repository}, and give your token, HF_TOKEN"
+            f"{repository} wants its terms agreed to: do so at {constants.ENDPOINT}/{repository}, "
+            "and set HF_TOKEN to your token"
         ) from None
     if isinstance(fault, errors.RevisionNotFoundError):
-        raise UsageError(f"{repository} has no revision {revision}") from None
+        raise UsageError(
+            f"{repository} has no revision {revision}: give another, or none"
+        ) from None
     if isinstance(fault, errors.RepositoryNotFoundError):
         raise UsageError(
-            f"there is no model {repository} at {constants.ENDPOINT}, or it is private: HF_TOKEN"
+            f"there is no model {repository} at {constants.ENDPOINT}, or it is private: set "
+            "HF_TOKEN"
         ) from None
     if isinstance(fault, errors.OfflineModeIsEnabled):
         raise SbtoolsError(
-            f"{repository} is not fetched, for HF_HUB_OFFLINE is set: unset it, or copy the "
-            "model's folder here, hf:FOLDER"
+            f"{repository} is not fetched, as HF_HUB_OFFLINE is set: unset it, or copy the model's "
+            "folder here and give hf:FOLDER"
         ) from None
     raise SbtoolsError(
         f"{repository} cannot be fetched from {constants.ENDPOINT}: {_line(fault)}; a folder that "

@@ -52,7 +52,9 @@ def lock(out: io.FileIO, part: Path) -> None:
     try:
         fcntl.flock(out.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise LockedError(f"{part}: another process is fetching it") from None
+        raise LockedError(
+            f"{part}: another process is fetching it: wait for it, or stop it"
+        ) from None
     except OSError as error:
         log.debug("%s cannot be locked (%s); the digest decides", part, error.strerror)
 

@@ -97,7 +97,7 @@ def test_what_is_lacking_is_said_in_a_line_and_the_rest_is_done(
 @pytest.mark.parametrize(
     ("words", "status", "told"),
     [
-        (["--cues", "frame"], 2, "name what looks at the clips: RUN, or --model NAME"),
+        (["--cues", "frame"], 2, "name the model that looks at the clips: RUN, or --model NAME"),
         (["--cues", "sky", "GIVEN"], 2, "there is no cue 'sky'; the cues are frame, background"),
         ([*WORDS, "--fill", "red", "GIVEN"], 2, "--fill is normal"),
         (["--folds", "2", "GIVEN"], 2, "2 is not in the range 3<=x<=1000"),

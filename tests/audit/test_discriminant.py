@@ -174,7 +174,7 @@ def test_what_cannot_be_probed_is_said() -> None:
     values, labels, _ = blobs(30)
     with pytest.raises(SbtoolsError, match=r"the clips are of 2 sources, .* needs three"):
         cross_fitted(values, [labels], np.arange(30) % 2)
-    with pytest.raises(SbtoolsError, match="one class alone"):
+    with pytest.raises(SbtoolsError, match="only one class"):
         cross_fitted(values[:9], [np.repeat([0, 1, 2], 3)], np.repeat([0, 1, 2], 3))
 
 

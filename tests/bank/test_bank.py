@@ -37,7 +37,7 @@ def held(store: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("text", ["", "1", ".5-.5", ".6-.5", "-.5-1", "0-1.1", "a-b", "0-1-1"])
 def test_what_is_no_slice(text: str) -> None:
-    with pytest.raises(UsageError, match="--slice is LOW-HIGH"):
+    with pytest.raises(UsageError, match="--quantiles is LOW-HIGH"):
         Slice.parse(text)
 
 
@@ -171,10 +171,10 @@ def test_what_no_bank_can_be_made_of(home: Any, caplog: Any) -> None:
     folder, records = home
     with pytest.raises(UsageError, match=r"no frame between the quantiles 0\.9 and 0\.91"):
         make_bank(folder, records[:1], asked(None, score="motion", part=".9-.91"), "empty")
-    with pytest.raises(UsageError, match="cannot hold scores and frames"):
+    with pytest.raises(UsageError, match="-o and --scores are the same folder"):
         make_bank(folder, records, MOTION, "both", scores="both")
     make_bank(folder, records[:1], asked(None, score="motion", part="0-1", frames=9), "few")
-    assert "the slice has 5 frames, fewer than --frames 9" in caplog.text
+    assert "only 5 frames are between the quantiles, fewer than --frames 9" in caplog.text
     with pytest.raises(UsageError, match="--score is max, true, entropy, motion, not 'least'"):
         asked("run", score="least")
 

@@ -36,8 +36,11 @@ def test_the_command_and_what_it_prints_given_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["clips.jsonl"], "name the run of a frame model: sbtools bank RUN [INPUT]..."),
-        (["--score", "motion", "old", "clips.jsonl"], "--score motion asks no model: leave old"),
+        (
+            ["clips.jsonl"],
+            "name a run that was trained on single frames: sbtools bank RUN [INPUT]...",
+        ),
+        (["--score", "motion", "old", "clips.jsonl"], "--score motion uses no model: leave old"),
     ],
 )
 def test_what_is_no_bank_is_refused_in_one_line(

@@ -131,9 +131,9 @@ def test_only_a_run_of_single_frames_scores(home: Any, caplog: Any) -> None:
     with pytest.raises(UsageError, match=r"^conv3d \(conv3d\) sees whole clips.*--frames 1`$"):
         make_bank(folder, records, asked(whole), "refused")
     assert not (folder / "refused").exists() and not (folder / "refused-scores").exists()
-    with pytest.raises(UsageError, match="name the run of a frame model"):
+    with pytest.raises(UsageError, match="name a run that was trained on single frames"):
         asked(None)
-    with pytest.raises(UsageError, match="--score motion asks no model: leave run out"):
+    with pytest.raises(UsageError, match="--score motion uses no model: leave run out"):
         asked("run", score="motion")
 
 

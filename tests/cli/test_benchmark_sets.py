@@ -220,7 +220,7 @@ PAIRED = f"{INDEX} hat --annotations actionswap_far_1.pickle"
 def test_pairs_of_hat_name_videos_and_their_backgrounds(hat: Path) -> None:
     ran = shell(f"{PAIRED.replace(' -q', '')} kinetics400/ori > ori.jsonl", cwd=hat)
     assert ran.returncode == 3
-    assert b"1 backgrounds are not under kinetics400/ori: the first is abseiling/Hm7" in ran.stderr
+    assert b"1 backgrounds are missing in kinetics400/ori, the first is abseiling/Hm7" in ran.stderr
     one, other, gone = lines((hat / "ori.jsonl").read_bytes())
     assert one["video"] == f"kinetics400/ori/{one['id']}" and one["frames"] == 4
     assert (one["background_id"], one["background_label"]) == (other["id"], "air drumming")

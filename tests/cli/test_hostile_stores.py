@@ -89,7 +89,7 @@ def longer(part: h5py.File) -> None:
     ("change", "kind", "told"),
     [
         (larger, "mismatch", "mask is 6000x6000, frame is 32x32"),
-        (longer, "mismatch", "masks are of frame 19999, the video has 4 frames"),
+        (longer, "mismatch", "there are masks up to frame 19999, and the video has 4 frames"),
     ],
 )
 def test_masks_are_held_against_the_video_before_any_is_read(

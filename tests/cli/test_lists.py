@@ -86,7 +86,7 @@ def test_lists_of_any_name_go_beside_other_inputs(work: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "stdin", "reason"),
     [
-        (["--paths", "-", "-"], b"", "stdin is read once: records or names of files come from it"),
+        (["--paths", "-", "-"], b"", "- is given twice, and stdin is read once"),
         (["--paths", "-"], None, "stdin is /dev/null"),
         (["--paths", "gone"], None, "gone: there is no such file or folder"),
         (["--paths", "clips"], None, "clips: Is a directory"),

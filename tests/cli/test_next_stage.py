@@ -21,7 +21,7 @@ STAGES = (
     ["detect", "--detector", "haar", "--frames", "2", "--workers", "0"],
     ["segment", "--segmenter", "grabcut", "--frames", "2", "--workers", "0", "-o", "masks"],
     ["mask", "--mode", "bg", "--fill", "mean", "--workers", "0", "-o", "masked", "--video", "seen"],
-    ["view", "--columns", "1", "--cell", "32", "--workers", "0", "-o", "sheet.png"],
+    ["view", "--columns", "1", "--frame-width", "32", "--workers", "0", "-o", "sheet.png"],
     ["split", "--set-split", "val"],
 )
 

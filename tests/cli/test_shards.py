@@ -160,7 +160,7 @@ def test_half_of_the_scores_are_no_result(run: Run) -> None:
     assert found["warnings"][0]["kind"] == "missing-shards" and found["scores"]["store"] == "s"
     code, out, err = run(*judge, "--allow-missing", "--expect", listed("clips.jsonl", IDS))
     lost = [id for id in IDS if shard_of(id, 4) == 2]
-    assert (code, out) == (2, "") and f"{len(lost)} expected clips are not" in err
+    assert (code, out) == (2, "") and f"{len(lost)} clips of --expect are not" in err
     assert all(repr(id) in err for id in lost[:5])
 
 
@@ -236,7 +236,7 @@ ONE = {"SLURM_ARRAY_TASK_COUNT": "1", "SLURM_ARRAY_TASK_MIN": "2", "SLURM_ARRAY_
         ({"SBTOOLS_SHARD": "2", **ARRAY}, "m", (2, 4)),
         ({"SBTOOLS_SHARD": "2", **ODD}, "none", "of how many?"),
         ({"SBTOOLS_SHARD": "2", **ONE}, "none", "set SBTOOLS_SHARDS, as in SBTOOLS_SHARDS=64"),
-        ({"SBTOOLS_SHARD": "5", **ODD}, "m", "no shard 5 among 4, counted from 0 as m was begun"),
+        ({"SBTOOLS_SHARD": "5", **ODD}, "m", "no shard 5 of 4, they count from 0 as m was begun"),
         ({"SBTOOLS_SHARD": "2", "SBTOOLS_SHARDS": "x"}, "m", "SBTOOLS_SHARDS is 'x'"),
         ({"SBTOOLS_SHARD": "2"}, "none", "of how many?"),
     ],

@@ -202,7 +202,7 @@ def contents(folder: Path) -> dict[str, bytes]:
         (["--method", "mask", "--fixed-frames"], "'walk/clip0' has no masks"),
         (["--limit", "2"], "records of 4 clips, not of these 2 clips"),
         (["--select", "val"], "give --val"),
-        (["--expect", "more.jsonl"], "1 expected clips are not in the input"),
+        (["--expect", "more.jsonl"], "1 clips of --expect are not in the input"),
         (["--classes", "walk,run"], "label 'wave' of the records is none of the classes"),
         (["--ranks", "3"], "cannot be shared by 3 ranks"),
         (["--nodes", "2"], "srun --nodes=2"),
@@ -215,7 +215,7 @@ def contents(folder: Path) -> dict[str, bytes]:
         (["--overwrite", "gone.jsonl"], "there is no such file"),
         (["--overwrite", "--weights", "ViT-B-32.pt"], "weights fetch clip-vit-b-32 -o ."),
         (["--overwrite", "--weights", "w/ViT-B-16.pt"], "weights fetch clip-vit-b-16 -o w"),
-        (["--overwrite", "--val", "clips.jsonl"], "4 clips of --val are among those"),
+        (["--overwrite", "--val", "clips.jsonl"], "4 clips of --val are trained on as well"),
     ],
 )
 def test_what_is_refused_is_named(

@@ -111,7 +111,7 @@ def test_scenes_decide_whose_background_is_close() -> None:
         partners = partners_of(pairs, every, scenes)
         assert {other["label"] for other in partners.of(every[0], "0/0", 0, 0)} == wanted
         assert partners.describe() != partners_of("random", every).describe()
-    with pytest.raises(UsageError, match="has none of the clips of class 'class 8'"):
+    with pytest.raises(UsageError, match="has no clip of class 'class 8'"):
         partners_of("far", every, {id: v for id, v in scenes.items() if id[0] != "8"})
 
 
@@ -141,7 +141,7 @@ def test_images_of_a_folder(tmp_path: Path) -> None:
 
 def test_a_folder_without_colours(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "grey.png"), np.zeros((5, 5), np.uint8))
-    with pytest.raises(ClipError, match=r"^no image of --backgrounds .* has colours$"):
+    with pytest.raises(ClipError, match=r"^all images of --backgrounds .* are grey: add"):
         backgrounds_of(str(tmp_path)).image(generator(0, "a", "x"))
 
 

@@ -107,7 +107,7 @@ def test_other_clips_are_drawn_among_all_of_them(made: Path, tmp_path: Path) -> 
     (tmp_path / "half.jsonl").write_text("".join(ours))
     words = ("--mode", "swap", "--shard", "1/2", tmp_path / "half.jsonl")
     told = refused(made, *words, code=2)
-    assert "those of all 2 shards" in told and "--among FILE.jsonl" in told
+    assert "from all 2 shards" in told and "--among FILE.jsonl" in told
     given = run(made, "-o", tmp_path / "s", "--among", "masks.jsonl", *words)
     whole = run(made, "-o", tmp_path / "w", "--mode", "swap", "masks.jsonl")
     chosen = {record["id"]: record.get("background_id") for record in whole}
@@ -188,7 +188,10 @@ def test_pairs_as_the_records_say(made: Path, tmp_path: Path) -> None:
     assert [each["background_id"] for each in again[:2]] == ["run/2", "run/2"]
     assert again[0]["composed"] != good[0]["composed"] and again[1] == good[1]
     why = [record["error"]["message"] for record in found[4:]]
-    assert why == ["none of 1 other clips has people enough", "nobody was found in any frame"]
+    assert why == [
+        "none of 1 other clips shows enough of its people",
+        "nobody was found in any frame",
+    ]
 
 
 def test_who_has_no_other_clip_is_left_out(made: Path, tmp_path: Path) -> None:
@@ -239,16 +242,16 @@ def test_what_cannot_be_is_refused(made: Path, tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     wrong = {
         ("--mode", "scuba"): "--mode scuba needs --backgrounds: stripes, or a folder of images",
-        (*STRIPES, "--fill", "mean"): "--fill is for the modes that hide, and this is scuba",
-        (*STRIPES, "--pairs", "same"): "--pairs is for --mode swap, and this is scuba",
-        ("--mode", "bg", "--copies", "2"): "--copies is for --mode scuba, scufo, conflfg, swap,",
-        ("--mode", "human-only", "--copies", "2"): "--copies is for --mode scuba, scufo,",
+        (*STRIPES, "--fill", "mean"): "--fill goes with the modes that hide, not with scuba: leave",
+        (*STRIPES, "--pairs", "same"): "--pairs goes with --mode swap, not with scuba",
+        ("--mode", "bg", "--copies", "2"): "--copies goes with --mode scuba, scufo, conflfg,",
+        ("--mode", "human-only", "--copies", "2"): "--copies goes with --mode scuba, scufo,",
         ("--mode", "scuba", "--backgrounds", str(tmp_path / "no")): "stripes, or a folder of",
-        ("--mode", "scuba", "--backgrounds", str(tmp_path / "none")): "there is no image in it",
-        ("--mode", "swap", "--pairs", "close"): ": --pairs close needs --scenes: a store of",
-        ("--mode", "swap", "--scenes", "masks", "--pairs", "far"): "no store of sbtools scenes",
-        ("--mode", "swap", "--behind", "masks"): "--behind masks: a store, but not of pixels",
-        ("--mode", "swap", "--among", "gone.jsonl"): "--among gone.jsonl: No such file",
+        ("--mode", "scuba", "--backgrounds", str(tmp_path / "none")): "the folder has no image",
+        ("--mode", "swap", "--pairs", "close"): ": --pairs close needs --scenes STORE, which",
+        ("--mode", "swap", "--scenes", "masks", "--pairs", "far"): "is not a store that",
+        ("--mode", "swap", "--behind", "masks"): "--behind masks is no store of pixels: ",
+        ("--mode", "swap", "--among", "gone.jsonl"): "--among gone.jsonl cannot be read: No such",
         (*STRIPES, "--area", "0.5"): "--area is LEAST:MOST",
         (*STRIPES, "--area", "0.5:0.1"): "--area is LEAST:MOST",
         ("--mode", "appearance-free", "--frames", "x"): "frames: 'x' is none of",

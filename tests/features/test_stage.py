@@ -191,6 +191,6 @@ def test_the_command_and_its_dry_run(folder: Path, tmp_path: Path, capfd: Any) -
     assert call([*words, "--dry-run", "clips.jsonl"]) == 0
     assert "9 clips would be worked on, 3 are done already" in capfd.readouterr().err
     assert call(["features", "-q"]) == 2
-    assert "name whose features: RUN, or --model NAME" in capfd.readouterr().err
+    assert "name the model whose features are kept: RUN, or --model NAME" in capfd.readouterr().err
     assert call([*words, "-q", "--per-frame", "clips.jsonl"]) == 2
     assert "sees whole clips, no single frames" in capfd.readouterr().err

@@ -186,7 +186,7 @@ OPTIONS = {
     "detect": [*_MANY, "--detector", "--person", "--object", "--frames", "--set", "-o"],
     "segment": [*_MANY, "--segmenter", "--detector", "--frames", "--boxes", "--part-clips", "-o"],
     "mask": [*_MANY, "--mode", "--fill", "--on-empty", "--video", "--compress", "-o"],
-    "bank": [*_MANY, "--score", "--scores", "--every", "--slice", "--frames", "--size", "-o"],
+    "bank": [*_MANY, "--score", "--scores", "--every", "--quantiles", "--frames", "--size", "-o"],
     "view": [*_MANY, "-o", "--video", "--what", "--columns", "--rows", "--cell"],
     "eval": ["--model", "--views", "--fill", "--frames", "--classes", "--scores", "--from-scores",
              "--base", "--novel", "--top", "--bootstrap", "--shard", "-o", "--batch", "--expect"],

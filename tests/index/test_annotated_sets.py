@@ -55,7 +55,7 @@ def test_names_that_are_given_go_before_those_in_the_folder(tmp_path: Path) -> N
     assert [clip.label for clip in found] == ["Abseiling", "Answering questions"]
     own.unlink()
     assert read("aras", str(own.parent), labels=given) == found
-    with pytest.raises(UsageError, match="classes are numbers: name the file of their --labels"):
+    with pytest.raises(UsageError, match="classes are numbers: --labels FILE names them"):
         read("aras", str(own.parent))
 
 
@@ -110,7 +110,7 @@ def test_the_list_of_dives_that_comes_with_devias(tmp_path: Path, dataset: str) 
         ([{"vid_name": "..", "label": 0}], "item 0: not an object with a vid_name"),
         ([{"vid_name": 7, "label": 0}], "item 0: not an object with a vid_name"),
         ([DIVES[0], {"vid_name": "a_0", "label": 2}], "item 1: number 2 is no class of"),
-        ([], "no clip is named there"),
+        ([], "there is no clip in it"),
     ],
 )
 def test_what_is_no_list_of_dives_is_refused(tmp_path: Path, items: object, reason: str) -> None:
@@ -125,7 +125,7 @@ def test_names_in_json_are_strings_or_their_words(tmp_path: Path) -> None:
     for wrong in ("[[]]", '[["a", 1]]', '[""]', "[null]"):
         with pytest.raises(UsageError, match="is no name, nor the words of one"):
             labels.read(written(tmp_path, "n.json", wrong))
-    with pytest.raises(UsageError, match="class 'a b' stands twice"):
+    with pytest.raises(UsageError, match="class 'a b' is there twice"):
         labels.read(written(tmp_path, "n.json", '["a b", ["a", "b"]]'))
 
 
@@ -238,7 +238,7 @@ def test_lists_of_utd_take_labels_from_the_lists_of_their_set(tmp_path: Path) ->
     (clip,) = read("utd", place, table, split="debiased")
     assert (clip.id, clip.label) == (ids[1], "tying tie")
     assert clip.fields["dataset"] == "kinetics400"
-    with pytest.raises(UsageError, match="has ids alone: name the list of kinetics400"):
+    with pytest.raises(UsageError, match="has only ids: add the list of kinetics400"):
         read("utd", place, split="debiased")
 
 
@@ -249,7 +249,9 @@ def test_ids_that_the_set_does_not_have_are_told(
     own = written(tmp_path, "own.txt", f"{IDS[0]}.avi\n")
     assert [clip.id for clip in read("utd", splits(tmp_path), own, split="full")] == IDS[:1]
     assert "2 of 3 ids are not in the lists of ucf101, as v_ApplyLipstick_g01_c01" in caplog.text
-    with pytest.raises(UsageError, match="no id is of the lists of ucf101, as 'v_ApplyEye"):
+    with pytest.raises(
+        UsageError, match="none of its ids is in the lists of ucf101, as 'v_ApplyEye"
+    ):
         read("utd", splits(tmp_path), written(tmp_path, "o.txt", "v_Archery_g01_c01.avi\n"))
 
 

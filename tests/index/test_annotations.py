@@ -63,7 +63,7 @@ def test_a_header_alone_is_no_class_and_is_told_always(
     assert labels.read(written(tmp_path, name, text)).by_number == {0: "wave", 1: "walk, slowly"}
     (record,) = told.records
     assert (record.levelname, record.always) == ("WARNING", True)  # type: ignore[attr-defined]
-    assert "is taken for a header and not for a class: number all lines" in told.text
+    assert "is taken for a header: if it is a class, number all lines" in told.text
     assert f"{name}:1: '" in told.text
 
 
@@ -124,8 +124,8 @@ def test_spellings_of_one_class(one: str, other: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
-        ("a.csv", "id,name\n0,walk\n0,wave\n", "number 0 stands twice"),
-        ("a.txt", "brush hair\nbrush_hair\n", "'brush_hair' stands twice"),
+        ("a.csv", "id,name\n0,walk\n0,wave\n", "number 0 is there twice"),
+        ("a.txt", "brush hair\nbrush_hair\n", "'brush_hair' is there twice"),
         ("a.csv", "id,name\n0,walk,off\n", "3 columns, not 2"),
         ("a.csv", "id,name\nzero,walk\n", "'zero' in the column id"),
         ("a.txt", "id name\n0 walk\nwave\n", "a.txt:3: by the header a number and a name"),
@@ -214,11 +214,11 @@ def test_lists_with_names_and_without_labels_and_in_json(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("text", "names", "reason"),
     [
-        ("x.mp4 1\n", None, r"l.txt:1: classes are numbers: name the file of their --labels"),
+        ("x.mp4 1\n", None, r"l.txt:1: classes are numbers: --labels FILE names them"),
         ("x.mp4 0\nx2.mp4 2\n", "wave\nwalk\n", r"l.txt:2: number 2 is no class .*0 to 1"),
         ("x.mp4 jump\n", "wave\nwalk\n", r"class 'jump' is not in .*labels.txt"),
         ("x 1\nno number\n", "wave\nwalk\n", r"l.txt:2: not 'path label'"),
-        ("", None, "no clip is named there"),
+        ("", None, "there is no clip in it"),
     ],
 )
 def test_what_is_wrong_with_a_list_is_named(

@@ -141,15 +141,17 @@ def test_lines_of_another_form_are_named(tmp_path: Path, line: str) -> None:
 
 def test_lists_of_another_data_set_are_told(tmp_path: Path) -> None:
     place = written(tmp_path, "test.csv", "juggle__0 141 7\n")
-    with pytest.raises(UsageError, match=r"test\.csv:1: 'juggle__0' is no clip made of UCF101"):
+    with pytest.raises(
+        UsageError, match=r"test\.csv:1: 'juggle__0' is not called as clips made of UCF101"
+    ):
         of("devias", "ucf101-vqgan", place)
 
 
 def test_folders_that_do_not_tell_their_set_are_refused(tmp_path: Path) -> None:
     place = written(tmp_path, "list/test.csv", UCF)
-    with pytest.raises(UsageError, match="frames: its name does not tell the background"):
+    with pytest.raises(UsageError, match="frames: its name does not say which backgrounds"):
         of("devias", tmp_path / "frames", place)
-    with pytest.raises(UsageError, match="its name does not tell the background"):
+    with pytest.raises(UsageError, match="its name does not say which backgrounds"):
         of("devias", tmp_path / "vqgan/a/b/frames", place)
     with pytest.raises(UsageError, match="vqgan: its name does not tell which set"):
         of("stillmix", tmp_path / "vqgan", place)
@@ -210,11 +212,11 @@ def test_classes_of_kinetics_are_in_a_table(tmp_path: Path) -> None:
     """By name with the copy, as the official reader looks it up, or by the original's."""
     files = ["6IbvOJxXnOo_000047_000057__0.zip", "bd6eUL9prjI_000102_000112.zip"]
     place = folder_of(tmp_path, "K400_SCUBA_VQGAN", *files)
-    with pytest.raises(UsageError, match=r"6Ibv.*: its name does not tell the class: --annot"):
+    with pytest.raises(UsageError, match=r"6Ibv.*: its name does not say its class: give --annot"):
         of("albar", place)
     rows = "filename,label\nval/6IbvOJxXnOo_000047_000057,0\nbd6eUL9prjI_000102_000112,1\n"
     table = written(tmp_path, "k400_val_labels.csv", rows)
-    with pytest.raises(UsageError, match=r"classes are numbers: name the file of their --labels"):
+    with pytest.raises(UsageError, match=r"classes are numbers: --labels FILE names them"):
         of("albar", place, table)
     found = of("albar", place, table, labels=names(tmp_path, abseiling=0, air=1))
     assert [(clip.label, clip.source, clip.split) for clip in found] == [
@@ -236,7 +238,7 @@ def test_tables_and_folders_of_albar_that_are_none(tmp_path: Path) -> None:
             of("albar", place, written(tmp_path, "t.csv", text))
     with pytest.raises(UsageError, match="there is no zip in it: is it a folder of conflfg"):
         of("albar", folder_of(tmp_path, "UCF101_ConflFG_Stripe", "a.jpg"))
-    with pytest.raises(UsageError, match="is no clip made of"):
+    with pytest.raises(UsageError, match="is not called as clips made of"):
         of("albar", folder_of(tmp_path, "UCF101_SCUBA_Stripe", "juggle__0.zip"), str(
             written(tmp_path, "j.csv", "filename,label,class\njuggle__0,0,juggle\n")))  # fmt: skip
     with pytest.raises(UsageError, match="gone_scuba_stripe: No such file"):
@@ -304,7 +306,7 @@ def test_lists_without_class_folders(tmp_path: Path) -> None:
     assert hat(tmp_path, text=bare) == hat(tmp_path)
     found = hat(tmp_path, pairs=None, text=bare)
     assert [clip.id for clip in found] == [line.rsplit(" ", 2)[0] for line in LIST.splitlines()]
-    with pytest.raises(UsageError, match="name the file of their --labels"):
+    with pytest.raises(UsageError, match="--labels FILE names them"):
         of("hat", "ori", written(tmp_path, "bare.csv", bare))
 
 
@@ -392,5 +394,5 @@ def test_what_is_given_to_hat_in_the_wrong_place(tmp_path: Path) -> None:
             hat(tmp_path, pairs=None, text=f"{name} 300 0\n")
     one = paired(tmp_path, PAIRS)
     os.link(one, tmp_path / "second.pkl")
-    with pytest.raises(UsageError, match="name one pair file at a time"):
+    with pytest.raises(UsageError, match="give one pair file at a time"):
         of("hat", "ori", one, str(tmp_path / "second.pkl"))

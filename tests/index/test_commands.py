@@ -125,9 +125,9 @@ def test_the_hold_out_of_a_seed_is_the_same_every_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--base", "run"], b"--group base, or novel"),
-        (["--shots", "2", "--shard", "0/2"], b"draw, then shard"),
-        (["--group", "base", "--shard", "0/2"], b"draw, then shard"),
+        (["--base", "run"], b"--base and --counts need --group base"),
+        (["--shots", "2", "--shard", "0/2"], b"a draw needs all clips at once"),
+        (["--group", "base", "--shard", "0/2"], b"a draw needs all clips at once"),
         (["--hold-out", "0%"], b"neither clips of each class nor their share"),
         (["--hold-out", "100%"], b"neither clips of each class nor their share"),
         (["--hold-out", "1.5"], b"neither clips of each class nor their share"),

@@ -31,7 +31,7 @@ def test_a_table_of_kinetics(tmp_path: Path) -> None:
 def test_splits_of_a_table_are_chosen_and_others_named(tmp_path: Path) -> None:
     place = written(tmp_path, "k.csv", TABLE)
     assert [c.split for c in read("kinetics400", place, split="validation")] == ["val"]
-    with pytest.raises(UsageError, match="no clip is of split 'test': there are train, val"):
+    with pytest.raises(UsageError, match="there is no split 'test'; there are train, val"):
         read("kinetics400", place, split="test")
 
 
@@ -87,7 +87,7 @@ def test_notes_of_mimetics_go_by_clip_and_by_class_in_another_spelling(tmp_path:
         "class_scene": "no",
     }  # fmt: skip
     assert other.fields == {"class_object": "small", "class_scene": "no"}
-    with pytest.raises(UsageError, match="name it too"):
+    with pytest.raises(UsageError, match="add it to --annotations"):
         read("mimetics", clips)
 
 

@@ -135,7 +135,7 @@ def test_zips_of_frames_are_clips_and_others_are_told(
         records = found(tmp_path / "in")
     assert [(one["id"], one["label"]) for one in records] == [
         ("walk/a__0", "walk"), ("walk/b", "walk"), ("walk/cut", "walk")]  # fmt: skip
-    assert "many.zip: 3 images, but not the frames of a clip" in caplog.text
+    assert "many.zip: 3 images, not named as frames are" in caplog.text
     assert "2 .zip" in caplog.text
 
 

@@ -146,7 +146,7 @@ def test_relative_paths_stand_here_else_under_the_root_else_beside_the_list(
     text = "gone.mp4 run\nwave/a.mp4 wave\n"
     with caplog.at_level("INFO", logger="sbtools"):
         assert listed(text, "v/list.txt")[1]["video"] == str(here / "v/wave/a.mp4")
-    assert f"v/list.txt: its relative paths stand under {here / 'v'}" in caplog.text
+    assert f"v/list.txt: its relative paths begin in {here / 'v'}" in caplog.text
     assert listed(text, root=str(here / "v"))[0]["video"] == str(here / "v/gone.mp4")
     for root in ("other/wave", "wave"):
         (here / root).mkdir(parents=True)
@@ -176,7 +176,7 @@ def test_relative_paths_stand_here_else_under_the_root_else_beside_the_list(
         ("l.csv", "a.mp4,3,wave\n", r"l.csv:1: 3 columns without a header: put one before them"),
         ("l.csv", "wave,a.mp4\n", r"l.csv:1: the second column names a video"),
         ("l.csv", "path,label\na.mp4,run, fast\n", r"l.csv:2: 3 columns, not 2:.*double quotes"),
-        ("l.csv", 'path,label\n"a.mp4,run\nb.mp4,run\n', r"l.csv:3: .*a quote in a name is doubl"),
+        ("l.csv", 'path,label\n"a.mp4,run\nb.mp4,run\n', r"l.csv:3: .*double the quotes in a name"),
         ("l.csv", "path,label\na.mp4,run\n,walk\n", r"l.csv:3: there is no path"),
         ("l.csv", f"path,label\n{'a' * 200_000},run\n", r"l.csv:2: field larger than field limit"),
         ("l.csv", f"{'a' * 200_000},run\n", r"l.csv:1: field larger than field limit"),
@@ -222,7 +222,7 @@ def test_labels_without_a_list_that_needs_them_are_refused() -> None:
 
 def test_a_list_that_stops_short_of_its_labels_is_told(caplog: pytest.LogCaptureFixture) -> None:
     told("v/wave/a.mp4 0\nv/walk/b c.mp4 1\n", names=NAMES)
-    assert "list.txt uses the classes 0 to 1, names.txt has them to 2" in caplog.text
+    assert "list.txt uses the classes 0 to 1, and names.txt has them up to 2" in caplog.text
     caplog.clear()
     told("v/wave/a.mp4 0\nv/walk/b c.mp4 -1\n", names=NAMES)
     assert "uses the classes" not in caplog.text

@@ -169,7 +169,7 @@ def test_boxes_without_a_width_and_the_last_frame_there_may_be(tmp_path: Path) -
 
 def test_the_reader_of_rows_believes_its_own_labels(tmp_path: Path) -> None:
     data = ground_truth(labels=["Basketball", "Diving"])
-    with pytest.raises(UsageError, match="no clip is named there"):
+    with pytest.raises(UsageError, match="there is no clip in it"):
         read("ucf101-24", dumped(tmp_path, data))
 
 
@@ -237,7 +237,7 @@ def test_nothing_in_a_pickle_is_run(tmp_path: Path) -> None:
 
 def test_one_pickle_at_a_time(tmp_path: Path) -> None:
     one, other = dumped(tmp_path, {}), dumped(tmp_path, {}, "UCF101v2-GT.pkl")
-    with pytest.raises(UsageError, match=r"2 of the --annotations end in .pkl: name one"):
+    with pytest.raises(UsageError, match=r"2 of the --annotations end in .pkl: give one"):
         read("ucf101-24", one, other)
-    with pytest.raises(UsageError, match=r"0 of the --annotations end in .pkl: name one"):
+    with pytest.raises(UsageError, match=r"0 of the --annotations end in .pkl: give one"):
         read("ucf101-24", written(tmp_path, "testlist01.txt", KEY))

@@ -1,4 +1,4 @@
-"""What is said in the end of clips in which a mode found nothing to go by."""
+"""What is said in the end of clips in which a mode found nothing."""
 
 from __future__ import annotations
 

@@ -140,8 +140,8 @@ def test_the_one_that_represents_does() -> None:
         (["none", "mask"], "--method none is plain training: leave it out beside another"),
         (["mixing", "mask"], "method mask needs masks of unmixed clips, and mixing mixes them "
                              "before: --method mask --method mixing"),
-        (["centred", "streams"], "methods centred and streams both have what the last layer sees"),
-        (["fooling", "mask", "other"], "methods fooling and other both have phases of their own"),
+        (["centred", "streams"], "centred and streams both change what the last layer sees"),
+        (["fooling", "mask", "other"], "fooling and other both change the steps of training"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_together_is_told_with_the_fix(names: list[str], message: str) -> None:
@@ -159,7 +159,7 @@ def test_one_need_in_two_settings_is_refused() -> None:
         made("a", needs={"boxes": {"least": 0.4}}),
         made("b", needs={"boxes": {"least": 0.5}}),
     )
-    with pytest.raises(UsageError, match="methods a and b need boxes in other settings"):
+    with pytest.raises(UsageError, match="methods a and b need boxes with different settings"):
         Several([one, two])
     Several([one, made("b", needs={"boxes": {"least": 0.4}})])
 

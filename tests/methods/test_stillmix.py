@@ -155,7 +155,7 @@ def test_state_and_settings(tmp_path: Path) -> None:
         ({"alpha": 0}, "alpha is above 0, not 0"),
         ({"beta": float("nan")}, "beta is above 0, not nan"),
         ({"frames": "all"}, "frames is bank, random, not 'all'"),
-        ({"frames": "random", "bank": "b"}, "frames=random takes stills of the batch"),
+        ({"frames": "random", "bank": "b"}, "frames=random takes frames of the batch"),
     ],
 )
 def test_settings_that_cannot_be(settings: dict[str, Any], told: str) -> None:
@@ -179,7 +179,7 @@ def test_what_is_no_bank_is_refused_before_anything_is_trained(tmp_path: Path) -
         ("none", "not a store: no made.json"),
         ("features", "a store of features, not pixels: make one with `sbtools bank`"),
         ("long", "clip 'c0#0' has 2 frames, not one: make one with `sbtools bank`"),
-        ("cut", "the store has 2 of 3 frames: let the same `sbtools bank` go on"),
+        ("cut", "the store has 2 of 3 frames: run the same `sbtools bank` to its end"),
         ("empty", "the store is empty: make one with `sbtools bank`"),
     ):
         with pytest.raises(UsageError, match=told):

@@ -106,7 +106,7 @@ def test_a_scripted_archive_is_read_and_not_run(
 def test_what_else_a_file_holds_is_kept(folder: Path) -> None:
     model = clip.load(str(folder / "actionclip.pt"))
     assert torch.equal(model.extra["fusion.shift.weight"], torch.arange(3.0))
-    with pytest.raises(UsageError, match="temporal head of an ActionCLIP: use actionclip"):
+    with pytest.raises(UsageError, match="an ActionCLIP with a temporal head: --model actionclip"):
         models.build("vificlip", ["a"], weights=str(folder / "actionclip.pt"))
 
 
@@ -192,9 +192,9 @@ def test_our_own_file_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_a_vifi_file_needs_the_weights_it_started_from(folder: Path, tmp_path: Path) -> None:
     vificlip = str(folder / "vificlip.pth")
-    with pytest.raises(UsageError, match="has no embeddings of tokens: add base=FILE"):
+    with pytest.raises(UsageError, match="has no token embeddings: add base=FILE"):
         clip.load(vificlip)
-    with pytest.raises(UsageError, match=r"vificlip.pth has no embeddings of tokens either"):
+    with pytest.raises(UsageError, match=r"vificlip.pth has no token embeddings either"):
         clip.load(vificlip, base=vificlip)
     other = made.state()
     other["token_embedding.weight"] = other["token_embedding.weight"] + 1

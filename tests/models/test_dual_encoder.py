@@ -195,7 +195,7 @@ def test_evaluation_opens_it_by_its_folder(clip: Path) -> None:
 def test_what_is_no_dual_encoder_is_said(clip: Path, tmp_path: Path) -> None:
     wrong: list[tuple[Any, dict[str, Any], str]] = [
         (None, {}, "starts from a folder of transformers"),
-        (str(tmp_path / "none"), {}, "is no folder of transformers, nor a run"),
+        (str(tmp_path / "none"), {}, "is neither a folder of transformers nor a run"),
         (str(clip), {"template": "a photo"}, "has no place for the class"),
         (str(clip), {"train": "all"}, "train is both, image, text, not 'all'"),
     ]

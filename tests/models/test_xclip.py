@@ -157,7 +157,7 @@ def test_what_fix_text_trains_and_at_what_rate(
         }
         assert found == rules
     assert settings.model_settings["fix_text"] == "true" and settings.batch == 256
-    with pytest.raises(UsageError, match=r"no parameter is meant by '\*mitt\.\*'"):
+    with pytest.raises(UsageError, match=r"no parameter is called '\*mitt\.\*'"):
         groups = {"groups": ("*mitt.*:lr_scale=10",)}
         optimizer_of(step, model.groups(), settle(Asked("xclip", values=groups))[0])
 

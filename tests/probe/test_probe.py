@@ -155,7 +155,7 @@ def test_classes_that_cannot_be_probed_are_named(
 def test_a_fold_that_leaves_one_class_is_said() -> None:
     found = gathered(np.eye(4), [1, 1, 2, 2], [1, 2, 3, 4])
     assert measure(found, "scene", folds=4, draws=0)["interval"] is None
-    with pytest.raises(SbtoolsError, match="one class alone to learn from: more --folds"):
+    with pytest.raises(SbtoolsError, match="only one class to learn from: more --folds"):
         measures.cross_fitted(np.eye(4), np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1]), 2)
 
 
@@ -184,7 +184,7 @@ def test_scenes_are_the_record_s_or_the_highest_score(tmp_path: Path) -> None:
     assert found.origins == {"scene": 1, "scene_scores": 2}
     assert (found.left_out, found.failed) == (1, 1)
     np.testing.assert_array_equal(np.stack(found.features), [[0, 0], [1, 1], [2, 2]])
-    with pytest.raises(UsageError, match="the field 'scene_scores' is no single value"):
+    with pytest.raises(UsageError, match="the field 'scene_scores' is a list or an object"):
         gather(records[2:3], "scene_scores")
 
 

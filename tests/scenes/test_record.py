@@ -28,7 +28,8 @@ def test_the_scene_of_the_record_is_one_hot_and_no_video_is_opened(tmp_path: Pat
         wanted = [float(name == record["scene"]) for name in names]
         np.testing.assert_array_equal(found[record["id"]], wanted)
     assert done[3]["error"] == {"stage": "scenes", "kind": "missing", "message":
-                                "the record has no scene: another --scorer finds it"}  # fmt: skip
+                                "the record has no scene: --scorer places365 or clip finds "
+                                "it"}  # fmt: skip
     moved = ran([{"id": "a", "scene": "x"}], tmp_path, OfRecord(), whole=lambda: records)
     np.testing.assert_array_equal(np.frombuffer(rows(moved, tmp_path)["a"], np.float32), [1, 0, 0])
 
@@ -45,7 +46,7 @@ def test_names_are_those_of_the_whole_input_whatever_the_shard(tmp_path: Path) -
                                       np.eye(4)[number])  # fmt: skip
     with pytest.raises(UsageError, match=r"was made for 4 scenes, these are 1 .*whole input"):
         ran(whole[:1], tmp_path, OfRecord())
-    with pytest.raises(UsageError, match="no record of the input names its scene"):
+    with pytest.raises(UsageError, match="no record of the input has a scene: --scorer places365"):
         ran([{"id": "a"}], tmp_path, OfRecord(), "none")
     assert ran([], tmp_path, OfRecord(), "none") == [] and not (tmp_path / "none").exists()
 

@@ -287,6 +287,6 @@ def test_the_command_names_what_is_not_used(
              "clips"]  # fmt: skip
     assert command.main(words, standalone_mode=False) == 0
     told = [entry.getMessage() for entry in warned.records if entry.levelname == "WARNING"]
-    assert told == ["segmenter named wants no boxes, so that no detector is used, nor --detector, "
-                    "--set-detector"]  # fmt: skip
+    assert told == ["segmenter named needs no boxes, so no detector runs: leave --detector, "
+                    "--set-detector out"]  # fmt: skip
     assert f"person={person[1] if person else 'person'};" in capfd.readouterr().out

@@ -264,11 +264,11 @@ def test_a_store_or_videos_that_are_not_there_name_the_root(
 ) -> None:
     records = [{"id": f"clip{n}", "video": f"{n}.mp4", "label": "walk"} for n in (0, 1)]
     found = gather(records, str(tmp_path), "records.jsonl")
-    with pytest.raises(UsageError, match=r"none of the videos is there: .*--root"):
+    with pytest.raises(UsageError, match=r"none of the videos can be found: .*--root"):
         look_at(found, str(tmp_path), 8)
     (tmp_path / "0.mp4").write_bytes(b"")
     assert look_at(found, str(tmp_path), 8) == Candidates()
-    assert "1 of 2 videos looked at are missing" in caplog.text
+    assert "1 of 2 videos that were looked for are missing" in caplog.text
     records[0]["masks"] = "no.h5::clips/a"
     found = gather(records[:1], str(tmp_path), "records.jsonl")
     with pytest.raises(UsageError, match=r"clip0: .*no\.h5"):

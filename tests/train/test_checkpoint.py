@@ -108,7 +108,9 @@ def test_none_is_good(tmp_path: Path) -> None:
     saved(tmp_path, 1, 2)
     for name in (LAST, PREVIOUS):
         os.truncate(tmp_path / name, 100)
-    with pytest.raises(DamagedError, match=r"no checkpoint in .* is good: --overwrite") as caught:
+    with pytest.raises(
+        DamagedError, match=r"all checkpoints in .* are damaged: --overwrite"
+    ) as caught:
         Checkpoints(str(tmp_path)).newest()
     assert caught.value.exit_code == 5
 
@@ -136,7 +138,7 @@ def test_bomb_is_refused(tmp_path: Path, zipped: bool) -> None:
     held = {"format": checkpoint.FORMAT, "version": 1, "model": Bomb(marker)}
     torch.save(held, path) if zipped else path.write_bytes(pickle.dumps(held))
     resign(path)
-    with pytest.raises(DamagedError, match="no checkpoint of tensors and plain values"):
+    with pytest.raises(DamagedError, match="is no checkpoint of sbtools train: "):
         read(str(path))
     assert not marker.exists()
 
@@ -144,8 +146,8 @@ def test_bomb_is_refused(tmp_path: Path, zipped: bool) -> None:
 def test_strangers(tmp_path: Path) -> None:
     path = tmp_path / LAST
     for held, error, match in [
-        ([1], DamagedError, "not a checkpoint of sbtools"),
-        ({"model": {}}, DamagedError, "not a checkpoint of sbtools"),
+        ([1], DamagedError, "is no checkpoint of sbtools train"),
+        ({"model": {}}, DamagedError, "is no checkpoint of sbtools train"),
         ({"format": checkpoint.FORMAT, "version": 2}, UsageError, "install a newer sbtools"),
     ]:
         torch.save(held, path)

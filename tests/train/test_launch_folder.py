@@ -142,7 +142,7 @@ def test_an_empty_folder_does_not_stay(tmp_path: Path) -> None:
 
 def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("")
-    with pytest.raises(UsageError, match=r"'thesis.tex' is not a training's"):
+    with pytest.raises(UsageError, match=r"holds 'thesis.tex' and no run.json, so it is not a run"):
         RunFolder(str(tmp_path), overwrite=True)
     with pytest.raises(UsageError, match="cannot write"):
         RunFolder(str(tmp_path / "thesis.tex" / "run"))

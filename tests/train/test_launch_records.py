@@ -89,7 +89,7 @@ def test_clips_that_a_stage_lost_are_named(tmp_path: Path) -> None:
     found = gather([*some(2), FAILED], str(tmp_path), "records.jsonl")
     require_expected(found, [record(0), record(1), record(9)])
     with pytest.raises(
-        UsageError, match=r"2 expected clips are not in the input.*'clip2', 'clip3'"
+        UsageError, match=r"2 clips of --expect are not in the input.*'clip2', 'clip3'"
     ):
         require_expected(found, some(4))
 
@@ -138,10 +138,13 @@ def test_shares_that_do_not_add_up_to_1_are_told(
         (Asked("vificlip", values={"lr": 0.0}), "--lr is above 0, not 0"),
         (Asked("vificlip", values={"lr": float("nan")}), "--lr is above 0, not nan"),
         (Asked("vificlip", values={"weight_decay": -1.0}), "--weight-decay"),
-        (Asked("vificlip", values={"ema": 1.0}), "--ema is a decay"),
+        (Asked("vificlip", values={"ema": 1.0}), "--ema must be from 0 to below 1"),
         (Asked("vificlip", values={"betas": (0.9, 1.0)}), "--betas"),
         (Asked("vificlip", values={"epochs": 0}), "--epochs is 1 or more"),
-        (Asked("vificlip", values={"batch": 4, "accumulate": 8}), "8 has more parts"),
+        (
+            Asked("vificlip", values={"batch": 4, "accumulate": 8}),
+            "8 is more than the clips of --batch 4",
+        ),
     ],
 )
 def test_settings_that_cannot_be_are_named(asked: Asked, told: str) -> None:
@@ -214,7 +217,7 @@ def test_run_json_says_what_the_weights_depend_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("held", "told"),
     [
-        ([record(3)], "1 clips of --val are among those that are trained on"),
+        ([record(3)], "1 clips of --val are trained on as well"),
         ([{**record(7), "label": "fly"}], "label 'fly'"),
         ([FAILED], "--val has no clip"),
     ],
@@ -254,7 +257,7 @@ def test_what_the_ranks_run_on(monkeypatch: pytest.MonkeyPatch) -> None:
     for flags, told in (
         (("auto", 2, None), "--gpus 2: torch sees 0 GPUs"),
         (("cuda", None, None), "torch sees 0 CUDA devices"),
-        (("cuda", None, 2), "processes on the CPU"),
+        (("cuda", None, 2), "trains on the CPU, not on cuda"),
         (("cpu", 1, None), "do not go together"),
         (("auto", 1, 2), "exclude each other"),
     ):

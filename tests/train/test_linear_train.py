@@ -176,7 +176,7 @@ def own(width: int = 3) -> nn.Module:
     [
         (("linear",), "needs a backbone"),
         (("torchvision:r3d_19",), "no backbone 'r3d_19'"),
-        (("torchvision:r3d_18", "backbone=conv3d"), "gives no other"),
+        (("torchvision:r3d_18", "backbone=conv3d"), "is a backbone by itself"),
         (("hf:no/such/folder",), "no model of transformers"),
     ],
 )
@@ -188,7 +188,7 @@ def test_what_is_no_backbone_is_said_before_anything_is_read(
 
 
 def test_only_a_model_with_a_head_is_frozen() -> None:
-    with pytest.raises(UsageError, match="--freeze trains a head alone, and model vificlip has"):
+    with pytest.raises(UsageError, match="--freeze trains the head alone, and model vificlip has"):
         settled("vificlip", freeze=True)
     assert settled("linear", "backbone=conv3d", freeze=True).freeze
     with pytest.raises(UsageError, match="requires what model linear does not have: cosines"):

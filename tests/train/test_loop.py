@@ -253,7 +253,7 @@ def test_no_run(tmp_path: Path) -> None:
 
 def test_no_clips(tmp_path: Path) -> None:
     failed = {"id": "bad", "error": {"stage": "segment", "kind": "missing", "message": "x"}}
-    with pytest.raises(SbtoolsError, match="every clip failed in an earlier stage"):
+    with pytest.raises(SbtoolsError, match="no clip is left to train on"):
         train(make_run(tmp_path / "run", [failed], settings()), tmp_path)
 
 

@@ -131,7 +131,7 @@ def test_parts_keep_the_name_of_their_group_and_no_rule_changes_nothing() -> Non
 @pytest.mark.parametrize(
     ("rule", "told"),
     [
-        ("norm:weight_decay=0", r"no parameter is meant by 'norm'; groups are backbone, head"),
+        ("norm:weight_decay=0", r"no parameter is called 'norm'; give one of backbone, head"),
         ("norms", "is not WHICH:lr_scale=N"),
         ("norms:decay=0", "is not WHICH:lr_scale=N"),
         ("norms:lr_scale=-1", "numbers not below 0"),

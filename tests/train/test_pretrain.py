@@ -79,7 +79,7 @@ def test_a_tenth_of_the_sources_is_held_out_and_clips_of_one_source_stay_togethe
     assert not {r["source"] for r in own} & {r["source"] for r in held}
     assert divided(records[::-1], seed=1)[1] == held[::-1]
     assert {r["source"] for r in divided(records, seed=2)[1]} != {r["source"] for r in held}
-    with pytest.raises(UsageError, match="1 sources of clips have captions"):
+    with pytest.raises(UsageError, match="clips of 1 sources have captions"):
         divided([*records[:1], *left_out], seed=1)
 
 

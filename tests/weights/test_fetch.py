@@ -99,7 +99,7 @@ def test_a_file_of_no_catalogue_is_not_vouched_for_unless_pinned(
     (".x", "https://a/b", None, "plain file name"),
     ("a\nb", "https://a/b", None, "plain file name"),
     ("x.pth", "https://a/b", "12", "64 hexadecimal digits"),
-    ("sam-vit-b", None, "0" * 64, "the catalogue knows that of sam-vit-b: ec2df6"),
+    ("sam-vit-b", None, "0" * 64, "that of sam-vit-b is ec2df6"),
     ("grounding-dino-tiny", None, "0" * 64, "each of its files"),
 ])  # fmt: skip
 def test_what_cannot_be_asked_for(name: str, url: str | None, pin: str | None, said: str) -> None:

@@ -85,7 +85,7 @@ REFUSED = [
     (2, "org/clip has no revision v9"),
     (2, "org/pickled has its weights in pytorch_model.bin alone, a pickle, which is not"),
     (2, "org/bare has no safetensors,"),
-    (1, "agree to its terms"),
+    (1, "wants its terms agreed to"),
     (2, "'hf:org' is not hf:ORG/NAME"),
     (2, "are not for hf:ORG/NAME"),
     (
@@ -154,7 +154,7 @@ def test_where_the_hub_cannot_be_reached_one_line_says_so(
         ours.get("hf:a/b")
     assert "\n" not in str(fault.value) and fault.value.exit_code == 1
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(SbtoolsError, match="for HF_HUB_OFFLINE is set: unset it, or copy"):
+    with pytest.raises(SbtoolsError, match="as HF_HUB_OFFLINE is set: unset it, or copy"):
         ours.get("hf:a/b")
     monkeypatch.setattr(constants, "ENDPOINT", "http://example.org")
     with pytest.raises(UsageError, match="https alone"):

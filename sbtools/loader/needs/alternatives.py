@@ -27,7 +27,7 @@ class Alternatives(Need):
 
     def refuse(self, record: Record) -> str | None:
         if record.get("alternatives") and "pixels" in record:
-            return "has alternatives, which are videos, and its frames are of a store (pixels)"
+            return "has alternatives, and its frames are in a store: give records without pixels"
         return None
 
     def collect(self, found: int | None, record: Record, stores: Stores) -> int:
@@ -37,8 +37,8 @@ class Alternatives(Need):
         """UsageError where no clip has any."""
         if not found:
             raise UsageError(
-                "no clip has alternatives, which the method shows: put the videos made of a clip "
-                "into the field alternatives of its record, as a list"
+                "no record has the field alternatives, which the method needs: a list of videos "
+                "made of the same clip"
             )
 
     def instead(self, record: Record, draw: np.random.Generator) -> Record:

@@ -29,13 +29,13 @@ class Background(Need):
 
     def require(self, root: str | None) -> None:
         if not self.store:
-            raise UsageError("background needs a store of pixels: its setting store is empty")
+            raise UsageError("background needs a store of pixels: set store=STORE")
         self._folder = records.resolve(self.store, root)
         made = read_made(self._folder)
         if made is None or made["format"] != "sbtools-pixels":
-            raise UsageError(f"{self.store} is no store of pixels, which backgrounds come from")
+            raise UsageError(f"{self.store} is no store of pixels, to take backgrounds from")
         if not self._addresses:
-            raise UsageError(f"{self.store} holds no clip, and backgrounds come from it")
+            raise UsageError(f"{self.store} holds no clip to take a background from")
 
     @cached_property
     def _stored(self) -> list[tuple[str, str]]:

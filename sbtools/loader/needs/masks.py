@@ -24,7 +24,7 @@ class Masks(Need):
                 "is masked already (field pixels), and the method masks clips itself: give the "
                 "records of sbtools segment"
             )
-        return None if "masks" in record else "has no masks: pipe the records through segment first"
+        return None if "masks" in record else "has no masks: run sbtools segment first"
 
 
 class Boxes(Masks):

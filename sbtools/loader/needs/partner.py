@@ -32,4 +32,4 @@ class Partner(Need):
                 continue
             masks = {f"partner_{name}": mask for name, mask in found.masks.items()}
             return {"partner": found, "partner_label": np.int64(label), **masks}
-        raise ClipError("missing", "no other clip was found to be its partner")
+        raise ClipError("missing", "no other clip was found to mix it with")

@@ -26,7 +26,7 @@ class Scene(Need):
 
     def __init__(self, of: str = "name") -> None:
         if of not in OF:
-            raise UsageError(f"a scene is told by {' or '.join(OF)}, not by '{of}'")
+            raise UsageError(f"the scene is taken from {' or '.join(OF)}, not from '{of}'")
         self.of = of
         self.fields = ("scene",) if of == "name" else ("scene_scores",)
 
@@ -50,7 +50,7 @@ class Scene(Need):
         if self.of == "name":
             own = clip.record.get("scene")
             if own not in facts:
-                raise ClipError("missing", "no scene that the training records have")
+                raise ClipError("missing", "its scene is in no training record")
             return {"scene": np.int64(facts.index(own))}
         if "scene_scores" not in clip.record:
             raise ClipError("missing", "the clip has no scene_scores: run `sbtools scenes` first")
