@@ -103,5 +103,5 @@ def last_words(folder: str, found: Shards) -> list[str]:
         where = f" on {run['host']}" if run.get("host") else ""
         when = f" at {run['time']}" if run.get("time") else ""
         job = f" (Slurm job {run['job']}_{run['task']})" if run.get("job") else ""
-        told.append(f"shard {index} did not come to its end: begun{where}{when}{job}")
+        told.append(f"shard {index} did not finish: begun{where}{when}{job}")
     return told

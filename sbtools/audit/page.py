@@ -15,17 +15,18 @@ from sbtools.words import short, visible
 Found = Mapping[str, Any]
 NOTHING = "\N{EN DASH}"
 READING = (
-    "Right is the share of clips whose label a linear probe names from the cue alone. It was "
-    "fitted to clips of other sources: no clip is answered by a probe that saw its recording.",
-    "The most frequent class is what an answer has right that never looks. Shuffled is what the "
-    "same probe has right where labels were dealt out at random.",
-    "A cue tells where its interval, corrected for the number of cues by Holm's rule, begins above "
-    "the most frequent class; and, where a view leaves holes, where it has more right than a probe "
-    "of the holes alone. Only then does it name clips: those that it has right.",
-    "Of the clips that are named, about as many as stand under by chance would be right without "
-    "the cue: which ones, nobody can say. They are left out of the debiased list all the same.",
-    "What a probe of one model's features does not read may still be there: an audit finds what a "
-    "cue tells at the least.",
+    "Right is the share of clips whose label a linear probe gets right from the cue alone. It was "
+    "fitted to clips of other sources: no clip is answered by a probe that has seen its recording.",
+    "Most frequent is what is right when every clip is given the most frequent class. Shuffled is "
+    "what the same probe gets right when the labels are shuffled.",
+    "A cue gives labels away when its interval, corrected for the number of cues by Holm's rule, "
+    "begins above the most frequent class and, where its view leaves holes, when it gets more "
+    "right than a probe of the holes alone. Only then does it name clips: those that it gets "
+    "right.",
+    "About as many of the named clips as the column by chance says would be right without the cue. "
+    "Nobody can say which ones, so all of them are left out of the debiased list.",
+    "What a probe of this model's features cannot read may still be there: an audit finds the "
+    "least that a cue gives away.",
 )
 
 
@@ -36,13 +37,13 @@ def page(found: Found, examples: Mapping[str, Sequence[Mapping[str, str]]]) -> s
         picture = Markup(_picture(found, cues))
     return _template().render(
         version=found["sbtools"],
-        title=f"What stands still in {_set(found)}",
+        title=f"Static cues in {_set(found)}",
         summary=_summary(found),
         verdict=verdict(found),
         style=Markup(_part("sbtools.report", "page.css")),
         picture=picture,
         holes=any(cue["hole"] for cue in cues),
-        head=["cue", "right", "most frequent", "shuffled", "holes", "Holm p", "tells", "named",
+        head=["cue", "right", "most frequent", "shuffled", "holes", "Holm p", "gives away", "named",
               "by chance"],
         rows=[_row(cue, found) for cue in cues],
         classes=_classes(found, cues),
@@ -62,16 +63,16 @@ def verdict(found: Found) -> str:
     majority = f"{percent(found['majority'])} %"
     telling = [cue for cue in found["cues"].values() if cue["tells"]]
     if not telling:
-        return (f"No cue tells more of the label than the most frequent class does, {majority}: no "
+        return (f"No cue gives away more labels than the most frequent class, {majority}: no "
                 "clip is named.")  # fmt: skip
     telling.sort(key=lambda cue: -cue["accuracy"])
     first, *rest = (f"from {cue['title']}" for cue in telling)
     shares = [f"{percent(cue['accuracy'])} %" for cue in telling]
-    said = f"{first[0].upper()}{first[1:]} alone {shares[0]} of labels can be had"
+    said = f"{first[0].upper()}{first[1:]} alone {shares[0]} of labels can be named"
     said += "".join(f", {text} {share}" for text, share in zip(rest, shares[1:], strict=True))
     kept, full = found["lists"]["debiased"], found["lists"]["full"]
     return (f"{said} (the most frequent class: {majority}). {kept} of {full} clips are left when "
-            "those are taken out that a cue names.")  # fmt: skip
+            "those that a cue names are taken out.")  # fmt: skip
 
 
 def percent(share: float | None) -> str:
@@ -160,7 +161,7 @@ def _chance(found: Found) -> str:
         return ""
     told = (f"{len(cue['named'])} by {cue['title']} ({cue['by_chance']:.0f} would be right by "
             "chance)" for cue in telling)  # fmt: skip
-    return f" Named are {', '.join(told)}."
+    return f" Named: {', '.join(told)}."
 
 
 def _made(found: Found) -> list[tuple[str, str]]:

@@ -65,6 +65,6 @@ class _Scores:
             self.names[place] = names_of(record, self.stores)
             if self.names[place] != next(iter(self.names.values())):
                 raise UsageError(
-                    f"clip {record['id']!a}: its scene_scores are of other scenes than those of "
-                    "the clips before it: make all of them by one `sbtools scenes`"
+                    f"clip {record['id']!a}: its scene_scores are of other scenes than those "
+                    "before it: run one `sbtools scenes` over all clips"
                 )

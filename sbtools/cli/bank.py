@@ -29,7 +29,7 @@ SCORES = ("max", "true", "entropy", "motion")
               default="frame-scores", show_default=True,
               help="The store of the scores; what it holds is not computed again.")  # fmt: skip
 @click.option("--score", type=click.Choice(SCORES), default="max", show_default=True,
-              help="How much a frame tells, see above.")  # fmt: skip
+              help="How a frame is scored, see above.")  # fmt: skip
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, metavar="K",
               help="Score every K-th frame of a clip.")  # fmt: skip
 @click.option("--quantiles", cls=Renamed, was="--slice", default=".5-1", show_default=True,

@@ -27,7 +27,7 @@ VERSUS = "vs"
               help="How much more B gains with a bias: A0 B0 A1 B1, for each seed.")  # fmt: skip
 @click.option("--view", "views", multiple=True, metavar="NAME",
               shell_complete=complete.names("views"),
-              help="Compare this view alone; repeatable.  [default: all]")  # fmt: skip
+              help="Compare only this view; repeatable.  [default: all]")  # fmt: skip
 @click.option("--test-clips", type=click.Choice(["auto", "own", "shared"]), default="auto",
               show_default=True,
               help="Of several seeds: does each have test clips of its own?")  # fmt: skip

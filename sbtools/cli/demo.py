@@ -82,7 +82,7 @@ def command(
     """Make the benchmark whose answer is known: clips, exact masks, and records.
 
     A jointed figure does 12 actions before 12 backgrounds, in clothes of 12 hues. How often the
-    background and the clothes betray the action is the user's to set.
+    background and the clothes give the action away is yours to set.
 
     \b
     Examples:

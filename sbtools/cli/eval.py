@@ -93,7 +93,7 @@ def split_paths(flags: Mapping[str, Any]) -> tuple[str | None, list[str]]:
     paths = list(flags["paths"])
     if flags["model"] is not None:
         if flags["which"]:
-            raise UsageError("--which is of a run; --model has the weights of --weights")
+            raise UsageError("--which goes with RUN; the weights of --model are those of --weights")
         return None, paths
     wrong = [name for name in ("weights", "model_pairs", "frames") if flags[name]]
     if wrong:

@@ -34,7 +34,7 @@ FILL = click.option("--fill", default="normal", show_default=True, metavar="FILL
                     shell_complete=complete.words("normal", "mean"),
                     help="What hides: normal, mean, R,G,B or R,G,B:R,G,B.")  # fmt: skip
 CROPS = click.option("--crops", type=click.Choice(["1", "3"]), default="1", show_default=True,
-                     help="Crops of each clip, likewise.")  # fmt: skip
+                     help="Crops of each clip, averaged as well.")  # fmt: skip
 
 SHOWN = (
     click.option("--p-view", type=click.Choice(["bg", "bg+obj"]),
@@ -105,7 +105,7 @@ STORE = (
                  help="Classes that training has not seen."),
     click.option("--top", type=click.IntRange(1), metavar="N",
                  help="Print the N likeliest classes of each clip in every view instead."),
-    click.option("--overwrite", is_flag=True, help="Begin the store of --scores anew."),
+    click.option("--overwrite", is_flag=True, help="Start the store of --scores over."),
     click.option("--take-over", is_flag=True, help="Take the lock of a writer that is gone."),
     options.RETRY_FAILED,
     options.ALLOW_MISSING,

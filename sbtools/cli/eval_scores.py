@@ -40,7 +40,7 @@ def from_scores(flags: Mapping[str, Any]) -> int:
         missing = _missing_shards(paths, flags["allow_missing"])
         found = scores.from_stores(paths, classes)
     elif len(paths) > 1 or classes is None:
-        why = "needs --classes" if len(paths) == 1 else "stands alone"
+        why = "needs --classes" if len(paths) == 1 else "cannot be one of several"
         raise UsageError(f"--from-scores {paths[0]}: a stream of records {why}")
     else:
         found = scores.from_records(_stream(paths[0], flags), classes)

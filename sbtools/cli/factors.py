@@ -72,7 +72,7 @@ def command(
 def warn(told: dict[str, Any]) -> None:
     """What a reader of the numbers has to know."""
     if told["left_out"] or told["failed"]:
-        log.warning("%d clips are in one of a pair alone and are left out, %d failed before",
+        log.warning("%d clips are in only one of a pair and are left out, %d failed before",
                     told["left_out"], told["failed"])  # fmt: skip
     if told["constant"]:
         log.warning("%d of %d units are the same for all clips and count as neither",

@@ -91,7 +91,7 @@ ROOT = click.option(
     help="The folder in which relative paths of records begin.  [default: $SBTOOLS_ROOT, else .]",
 )
 TALK = (
-    click.option("-q", "--quiet", is_flag=True, help="Errors alone on stderr."),
+    click.option("-q", "--quiet", is_flag=True, help="Only errors on stderr."),
     click.option("-v", "--verbose", count=True, help="More on stderr; -vv adds tracebacks."),
     click.option(
         "--config",
@@ -175,7 +175,7 @@ STAGE = (
 )
 
 STORE = (
-    click.option("--overwrite", is_flag=True, help="Begin the store anew, dropping what it holds."),
+    click.option("--overwrite", is_flag=True, help="Start the store over, dropping what it holds."),
     click.option("--take-over", is_flag=True, help="Take the lock of a writer that is gone."),
     RETRY_FAILED,
     click.option("--part-clips", type=click.IntRange(1), default=64, show_default=True,

@@ -75,6 +75,6 @@ def warn(told: dict[str, Any]) -> None:
         log.warning("%d clips have no %s and are left out, %d failed before",
                     told["left_out"], told["target"], told["failed"])  # fmt: skip
     if told["unseen"]:
-        log.warning("%d clips are of classes that their fold's probe was not shown", told["unseen"])
+        log.warning("%d clips are of classes of which their fold's probe saw none", told["unseen"])
     if not told["converged"]:
-        log.warning("a probe did not converge: its accuracy is of one that was stopped")
+        log.warning("a probe did not converge: its accuracy is that of where it stopped")

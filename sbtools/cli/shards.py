@@ -35,7 +35,7 @@ def resolve(shard: tuple[int, int] | None, place: str | None = None) -> tuple[in
             f"{COUNT}=64 sbatch --array={index} ..."
         )
     if index >= count:
-        why = f" as {place} was begun: {COUNT}=N divides it anew" if begun else ""
+        why = f" as {place} was begun: {COUNT}=N divides it again" if begun else ""
         raise UsageError(f"there is no shard {index} of {count}, they count from 0{why}")
     if begun and begun != (_size_of_array() or begun):
         log.info("shard %d of %d, as %s was begun", index, count, place)

@@ -64,7 +64,7 @@ def warn(told: dict[str, Any]) -> None:
     """What a reader of the numbers has to know."""
     failed = sum(told["failed"])
     if told["left_out"] or failed:
-        log.warning("%d clips are in one of the two alone and are left out, %d failed before",
+        log.warning("%d clips are in only one of the two and are left out, %d failed before",
                     told["left_out"], failed)  # fmt: skip
     debiased, biased = (told["metrics"][name]["value"] for name in ("cka", "cka_biased"))
     if debiased is not None and biased - debiased > LOOSE:

@@ -45,7 +45,7 @@ class ShareOrCount(click.ParamType):
     context_settings=options.CONTEXT,
 )
 @click.option(
-    "--classes", metavar="FILE|A,B", shell_complete=complete.file, help="Keep these classes alone."
+    "--classes", metavar="FILE|A,B", shell_complete=complete.file, help="Keep only these classes."
 )
 @click.option(
     "--exclude", metavar="FILE|A,B", shell_complete=complete.file, help="Leave these classes out."
@@ -82,7 +82,7 @@ class ShareOrCount(click.ParamType):
 )
 @click.option("--shots", metavar="K", type=click.IntRange(1), help="Draw K training clips a class.")
 @click.option("--set-split", metavar="NAME", help="Give all clips this split; done first.")
-@click.option("--only", metavar="NAME,...", help="Keep clips of these splits alone; done last.")
+@click.option("--only", metavar="NAME,...", help="Keep only clips of these splits; done last.")
 @click.option(
     "--train",
     metavar="NAME",

@@ -176,7 +176,7 @@ def _pretrain(flags: dict[str, Any], stop: StopFlag) -> int:
     found = [record for record in incoming if "error" not in record]
     given: dict[str, Any] = dict(parse_settings(flags["model_pairs"]))
     if set(given) - {"arch"}:
-        raise UsageError(f"--pretrain has the setting arch alone, not {sorted(given)[0]}")
+        raise UsageError(f"--pretrain has only the setting arch, not {sorted(given)[0]}")
     values = {name: flags[name] for name in ("epochs", "batch", "lr", "frames")}
     given |= {name: value for name, value in values.items() if value is not None}
     if flags["dry_run"]:

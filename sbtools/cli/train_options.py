@@ -130,7 +130,7 @@ WHERE = (
                  help="Steps between checkpoints, besides those at the end of each epoch."),
     click.option("--track", metavar="NAME", shell_complete=complete.names("trackers"),
                  help="Also log curves: tensorboard, in RUN/track."),
-    click.option("--overwrite", is_flag=True, help="Begin the run anew, dropping its weights."),
+    click.option("--overwrite", is_flag=True, help="Start the run over, dropping its weights."),
     click.option("--take-over", is_flag=True, help="Take the lock of a training that is gone."),
 )  # fmt: skip
 

@@ -47,7 +47,7 @@ def command(
     """Draw what there is to see of every clip: a contact sheet, overlay videos, or both.
 
     People are outlined in pink, objects in yellow. Records pass through unchanged, so that view
-    can stand in a pipe; on a terminal they are not printed. A clip that cannot be drawn gets a row
+    can be put in a pipe; on a terminal they are not printed. A clip that cannot be drawn gets a row
     that says why.
 
     A video shows each frame that has masks (or was looked at) with its own, evenly over the time

@@ -163,7 +163,7 @@ def _verify(names: tuple[str, ...], sha256: str | None) -> int:
         if not places:
             log.warning("there are no weights here to verify: sbtools weights fetch sam-vit-b")
     if sha256 and places[0].is_dir():
-        raise UsageError(f"--sha256 is of one file, and {places[0]} is a folder")
+        raise UsageError(f"--sha256 checks one file, and {places[0]} is a folder: name the file")
     for place in places:
         for found in check_path(place):
             good = found.sha256 == sha256.lower() if sha256 else found.good

@@ -104,7 +104,10 @@ def disk() -> Result:
         return fail("no temporary directory can be written", "set TMPDIR to one that can")
     asked = os.environ.get("TMPDIR")
     if asked and os.path.abspath(asked) != str(scratch):
-        return warn(f"TMPDIR {asked} cannot be written, {scratch} is used", "set TMPDIR anew")
+        return warn(
+            f"TMPDIR {asked} cannot be written, {scratch} is used",
+            "set TMPDIR to one that can be written",
+        )
     places = {"working directory": Path.cwd(), "cache": cache(), "TMPDIR": scratch}
     free = {name: _free(place) for name, place in places.items() if place is not None}
     found = ", ".join(f"{name} {amount / 1e9:.1f} GB" for name, amount in free.items())

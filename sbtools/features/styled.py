@@ -44,7 +44,7 @@ def styled(incoming: Iterable[Record], place: str, root: str) -> Iterator[Record
             "walk/park.mp4, or a folder of frames walk/park"
         )
     if masks:
-        log.warning("--style-dir: masks are of other videos and are not looked at: frames are "
+        log.warning("--style-dir: masks are of other videos and are ignored: frames are "
                     "chosen among all of a clip")  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def variant_of(folder: str, place: str = "") -> str:
     if variant := _told(folder, _VARIANTS) or _told(place, _VARIANTS):
         return variant
     raise UsageError(
-        f"{folder}: its name does not tell which set it is: name a folder of one set, with SCUBA, "
+        f"{folder}: its name does not say which set it is: give the folder of one set, with SCUBA, "
         "SCUFO or ConflFG in its name"
     )
 

@@ -175,7 +175,7 @@ def _decide(found: checkpoints.Read, quick: bool | None, weights: str) -> dict[s
         told = quick if quick is not None else named
         if told is None:
             raise UsageError(
-                f"{found.path} does not tell which GELU its weights want: add gelu=quick (OpenAI's "
+                f"{found.path} does not say which GELU its weights need: add gelu=quick (OpenAI's "
                 "and all fine-tuned from them) or gelu=plain (open_clip's own)"
             )
         return {"quick_gelu": told, "decided_by": "the user"}

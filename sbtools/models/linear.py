@@ -274,7 +274,7 @@ class Linear(VideoModel):
             head = {k: run.state[f"head.{k}"] for k in self.head.state_dict()}
             fill(self.head, head, self.backbone, run.path)
         else:
-            log.info("%s has other classes: the head begins anew", run.path)
+            log.info("%s has other classes: the head starts from random weights", run.path)
 
 
 def _batch_norms(network: nn.Module) -> list[nn.Module]:

@@ -27,7 +27,7 @@ class Field(NamedTuple):
 FIELDS = {
     "normalise": Field(
         NORMALISE,
-        "Whose mean and standard deviation of the colours; the numbers stand in sbtools-mask(1).",
+        "Whose mean and standard deviation of the colours; the numbers are in sbtools-mask(1).",
     ),
     "size": Field("a whole number", "The side of the square input, in pixels."),
     "short": Field(
@@ -45,7 +45,7 @@ FIELDS = {
         "How tests resize: bilinear as OpenCV, with the sizes of mmaction; bicubic or antialias as "
         "Pillow, with those of torchvision; squash to a square of the shorter side.",
     ),
-    "flip": Field(FLIPS, "Mirrored in training; auto is not where the label tells left and right."),
+    "flip": Field(FLIPS, "Mirrored in training; auto does not where labels tell left from right."),
     "jitter": Field("0 to 1", "How probably training changes the colours, by .4 .4 .2 .1."),
     "gray": Field("0 to 1", "How probably training drops the colours."),
     "jitter_per": Field(PER, "How often jitter is drawn anew; the official code does so by frame."),

@@ -66,7 +66,7 @@ def opened(
     if isinstance(weights, Run):
         return _of_run(weights, frames)
     if arch and weights is not None:
-        raise UsageError("--set-model arch is for an X-CLIP without weights: theirs tell")
+        raise UsageError("--set-model arch is for an X-CLIP without weights: leave it out")
     if weights is None:
         wanted, _ = arches.named(arch or "ViT-B-32")
         log.warning("no weights were given: X-CLIP %s starts from random ones", wanted.name)
@@ -144,7 +144,7 @@ def _of_clip(weights: str, frames: int, gelu: str, seed: int) -> Opened:
     if sizes.stem != "patch":
         raise UsageError(f"{weights} holds a CLIP with several convolutions before its image "
                          "tower, X-CLIP has one: start from OpenAI's")  # fmt: skip
-    log.warning("%s is CLIP: what X-CLIP has besides begins with random weights", weights)
+    log.warning("%s is a CLIP: the parts that only X-CLIP has start from random weights", weights)
     made = _drawn(_config(sizes, frames), seed)
     own = {n: v for n, v in made.network.state_dict().items() if is_video(n)}
     fill(made.network, {**own, **to_transformers(clip.state_dict())}, "X-CLIP", weights)

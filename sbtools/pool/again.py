@@ -48,7 +48,9 @@ class SecondTries(Generic[T]):
             return
         if not self._told:
             self._told = True
-            log.warning("memory was short: the clips that it was short for are tried again, alone")
+            log.warning(
+                "memory was short: the clips that failed for it are tried again, one at a time"
+            )
         job.begin_again()
         self._waiting.append(job)
 

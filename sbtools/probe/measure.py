@@ -99,7 +99,7 @@ def _how(target: str) -> str:
 def _require_distinct(ids: list[str]) -> None:
     for before, after in pairwise(ids):
         if before == after:
-            raise SbtoolsError(f"clip {after!a} comes twice")
+            raise SbtoolsError(f"clip {after!a} is there twice: remove one")
 
 
 def _require_classes(names: list[str], targets: list[str], groups: list[str], target: str) -> None:

@@ -42,7 +42,7 @@ def similarity(
     """
     found = matched(a, b)
     if len(found.ids) < LEAST:
-        raise SbtoolsError(f"{len(found.ids)} clips are in both: CKA and HSIC are of {LEAST}")
+        raise SbtoolsError(f"{len(found.ids)} clips are in both, and CKA and HSIC need {LEAST}")
     require_varied((a, b), found)
     blocks, order = _blocks(found.groups)
     x, y = found.a[order], found.b[order]

@@ -102,7 +102,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise Refused(f"the key {shown(twice)} stands twice in one object")
+        raise Refused(f"the key {shown(twice)} is there twice in one object")
     return found
 
 

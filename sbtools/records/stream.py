@@ -31,9 +31,7 @@ def read(stream: BinaryIO, name: str, stage: str | None = None) -> Iterator[Reco
         record = _record(line, f"{name}:{number}", stage)
         first = seen.setdefault(hash(record["id"]), number)
         if first != number:
-            raise RecordError(
-                f"{name}:{number}: id {record['id']!a} already stands on line {first}"
-            )
+            raise RecordError(f"{name}:{number}: id {record['id']!a} is on line {first} already")
         yield record
 
 

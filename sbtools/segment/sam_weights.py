@@ -150,7 +150,7 @@ def read(path: str) -> dict[str, torch.Tensor]:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     except Exception:
         raise DamagedError(
-            f"{path} is damaged, or not a file of weights alone: sbtools weights fetch sam-vit-b"
+            f"{path} is damaged, or holds more than weights: sbtools weights fetch sam-vit-b"
         ) from None
     if not isinstance(state, dict) or not all(
         isinstance(key, str) and torch.is_tensor(value) for key, value in state.items()

@@ -67,7 +67,7 @@ def _check_places(folder: str, entries: list[tuple[str, IndexLine]]) -> Iterator
     replaced = {(line.supersedes, line.id) for _, line in entries if line.supersedes}
     for name, line in entries:
         if last[line.id][0] != name and (name, line.id) not in replaced:
-            yield f"{folder}: clip {line.id!a} stands in {name} and in {last[line.id][0]}"
+            yield f"{folder}: clip {line.id!a} is in {name} and in {last[line.id][0]}"
 
 
 def check_part(path: str, stores: Stores | None = None) -> Iterator[str]:

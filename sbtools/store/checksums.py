@@ -23,7 +23,7 @@ ATTRIBUTE = "crc32"
 ATTRIBUTES = "attributes"
 """Under which name the checksum of a group's attributes stands."""
 
-ANEW = ": delete that file, and the command that made it makes its clips anew"
+ANEW = ": delete that file, and run the command that made it again"
 
 
 def crc32(*pieces: bytes | memoryview) -> int:

@@ -72,7 +72,7 @@ def agree_on_made(folder: str, made: dict[str, Any], shard: tuple[int, int]) -> 
     require_same(folder, *kinds, made["what"], old["what"])
     versions = old["what"].get("version"), made["what"].get("version")
     if versions[0] != versions[1]:
-        log.warning("%s was begun by version %s, this is %s", folder, *versions)
+        log.warning("%s was begun by sbtools %s, this is %s", folder, *versions)
 
 
 def require_continuable(folder: str, kind: Kind, what: Mapping[str, Any]) -> None:

@@ -138,7 +138,7 @@ def _require_digest(part: OpenPart, block: Block) -> None:
     if told != rows_digest(made, part.index(), datasets):
         raise DamagedError(
             f"{part.path} was changed since it was written (its digest is of other scores): delete "
-            "it, and the eval that made it makes its clips anew"
+            "it, and run the eval that made it again"
         )
 
 

@@ -209,7 +209,7 @@ def require_same(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> N
     if differ:
         raise UsageError(f"{path} was begun with {'; '.join(differ)}: --overwrite, or another -o")
     if old.get("sbtools") != __version__:
-        log.warning("%s was begun by version %s, this is %s", path, old.get("sbtools"), __version__)
+        log.warning("%s was begun by sbtools %s, this is %s", path, old.get("sbtools"), __version__)
 
 
 def _other_weights(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

@@ -85,7 +85,7 @@ class FrameZip:
         at = tail.rindex(b"PK\5\6") + 10
         promised = int.from_bytes(tail[at : at + 2], "little")
         if promised not in (count & _UNTOLD, _UNTOLD):
-            raise ClipError("unreadable", f"the zip promises {promised} names and tells {count}")
+            raise ClipError("unreadable", f"the zip announces {promised} names and holds {count}")
 
     def _require_names(self, members: Iterable[zipfile.ZipInfo]) -> None:
         """ClipError where the directory calls a member otherwise than the member itself.

@@ -72,16 +72,15 @@ def rows_of(text: str) -> list[list[str]]:
 
 def test_the_verdict_comes_first_in_one_or_two_sentences() -> None:
     assert verdict(found(**BOTH)) == (
-        "From one frame alone 80.0 % of labels can be had (the most frequent class: 60.0 %). 3 of "
-        "10 clips are left when those are taken out that a cue names."
+        "From one frame alone 80.0 % of labels can be named (the most frequent class: 60.0 %). 3 "
+        "of 10 clips are left when those that a cue names are taken out."
     )
     second = {"background": cue(0.9, True, "the background", 9)}
     assert verdict(found(**BOTH, **second)).startswith(
-        "From the background alone 90.0 % of labels can be had, from one frame 80.0 % (the most"
+        "From the background alone 90.0 % of labels can be named, from one frame 80.0 % (the most"
     )
     assert verdict(found(clothes=BOTH["clothes"])) == (
-        "No cue tells more of the label than the most frequent class does, 60.0 %: no clip is "
-        "named."
+        "No cue gives away more labels than the most frequent class, 60.0 %: no clip is named."
     )
     text = page(found(**BOTH), {})
     assert text.index("From one frame alone") < text.index("<section")
@@ -106,7 +105,7 @@ def test_what_is_lost_left_out_failed_and_right_by_chance_is_said() -> None:
     for told in (
         "<b>objects</b> was not looked at: the records have no masks",
         "1 of 2 classes have no clip left: &lt;b&gt;run.",
-        "Named are 7 by one frame (3 would be right by chance).",
+        "Named: 7 by one frame (3 would be right by chance).",
         "debiased-balanced: 3 of these, 3 of each class that has any left.",
         "bad: cut",
         "10 clips of 10 sources, 2 classes, 1 failed, 2 without a label; sbtools 9.9",

@@ -281,7 +281,7 @@ def test_a_counterpart_whose_original_failed_is_named(place: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("albar frames", "its name does not tell which set it is"),
+        ("albar frames", "its name does not say which set it is"),
         ("hat frames", "--dataset needs --annotations"),
         ("albar", "--dataset needs an INPUT"),
         ("devias --annotations gone.csv ucf101-vqgan", "gone.csv cannot be read: No such file"),

@@ -151,7 +151,7 @@ def test_each_command_that_reads_changed_masks_says_so(
     """One bit of one frame, set by HDF5 itself, which finds it as sound as the others."""
     with h5py.File(PART, "r+") as part:
         part["clips/a/person"][1, 0, 0] ^= 1
-    told = "person: frame 1 was changed since it was written: delete that file, and the command"
+    told = "person: frame 1 was changed since it was written: delete that file, and run the command"
     code, error = masked(capfd)
     assert (code, error["kind"]) == (5, "damaged") and told in error["message"]
     (work / "mine.py").write_text(MODEL)

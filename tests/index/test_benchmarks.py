@@ -153,7 +153,7 @@ def test_folders_that_do_not_tell_their_set_are_refused(tmp_path: Path) -> None:
         of("devias", tmp_path / "frames", place)
     with pytest.raises(UsageError, match="its name does not say which backgrounds"):
         of("devias", tmp_path / "vqgan/a/b/frames", place)
-    with pytest.raises(UsageError, match="vqgan: its name does not tell which set"):
+    with pytest.raises(UsageError, match="vqgan: its name does not say which set"):
         of("stillmix", tmp_path / "vqgan", place)
     other = written(tmp_path, f"{BOX}_stripe/101classes/testlist01.txt", UCF)
     with pytest.raises(UsageError, match=r"is of stripe, .*_vqgan of vqgan: name the list"):

@@ -205,7 +205,7 @@ def test_from_clip_the_towers_are_its_and_the_rest_is_drawn_as_officially(
     own = {n: v.clone() for n, v in official.items() if not any(part in n for part in new)}
     save_file(own, tmp_path / "clip.safetensors")
     model = build(str(tmp_path / "clip.safetensors"), gelu="quick", seed=3)
-    assert "besides begins with random weights" in warned.text
+    assert "that only X-CLIP has start from random weights" in warned.text
     towers = clip.load(str(tmp_path / "clip.safetensors"), gelu="quick")
     with torch.no_grad():
         read = tokens.tokenize(CLASSES)

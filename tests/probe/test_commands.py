@@ -43,7 +43,7 @@ def test_similarity_prints_one_object(files: Path, capfd: Any) -> None:
     assert [*told["metrics"]] == ["cka", "cka_biased", "hsic", "hsic_normalised"]
     assert (told["n"], told["failed"], told["left_out"]) == (30, [1, 0], 0)
     assert told["stores"][1] == {"stage": "features", "view": "s2"}
-    assert "0 clips are in one of the two alone and are left out, 1 failed before" in err
+    assert "0 clips are in only one of the two and are left out, 1 failed before" in err
     assert told["independence"]["permutations"] == 20
 
 

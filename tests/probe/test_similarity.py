@@ -264,7 +264,7 @@ def stream(name: str, rows: Array, sources: list[str] | None = None) -> Stream:
 
 def test_what_cannot_be_measured_is_named() -> None:
     x, y = features(20, 3, 3)
-    with pytest.raises(SbtoolsError, match="3 clips are in both: CKA and HSIC are of 4"):
+    with pytest.raises(SbtoolsError, match="3 clips are in both, and CKA and HSIC need 4"):
         similarity(stream("a", x[:3]), stream("b", y))
     with pytest.raises(SbtoolsError, match=r"b.jsonl: all 20 clips have the same features"):
         similarity(stream("a", x), stream("b.jsonl", np.ones((20, 3))))

@@ -85,9 +85,9 @@ BAD_LINES = {
     b'{"id": "a", "x": {"y": [-1.5E+400]}}\n': "too large",
     b'{"id": "a", "x": ' + b"9" * 400 + b".0}\n": "too large",
     b'{"id": "a", "x": ' + b"9" * 5000 + b"}\n": "5000 digits",
-    b'{"id": "a", "id": "a"}\n': "'id' stands twice",
-    b'{"id": "a", "x": [{"y": 1, "z": 2, "y": 3}]}\n': "'y' stands twice",
-    b'{"id": "a", "x": 1, "\\u0078": 1}\n': "'x' stands twice",
+    b'{"id": "a", "id": "a"}\n': "'id' is there twice",
+    b'{"id": "a", "x": [{"y": 1, "z": 2, "y": 3}]}\n': "'y' is there twice",
+    b'{"id": "a", "x": 1, "\\u0078": 1}\n': "'x' is there twice",
     b'{"id": "\xff"}\n': "not UTF-8",
     b'{"id": "\xed\xb3\xbf"}\n': "not UTF-8",
     b'{"id": "a\\ud800"}\n': "half a character",
@@ -265,7 +265,7 @@ def test_unknown_fields_pass_through_untouched() -> None:
 
 def test_a_repeated_id_names_both_lines() -> None:
     stream = io.BytesIO(line(id="b") + line() + line(id="c") + line())
-    with pytest.raises(RecordError, match=r"^x:4: id 'a' already stands on line 2$"):
+    with pytest.raises(RecordError, match=r"^x:4: id 'a' is on line 2 already$"):
         list(read(stream, "x"))
 
 

@@ -113,7 +113,7 @@ def test_encoders_that_are_none(
         ({"model": {"a": torch.zeros(1)}}, "not a plain table of tensors"),
         ({1: torch.zeros(1)}, "not a plain table of tensors"),
         ([1, 2], "not a plain table of tensors"),
-        (Path("x"), "is damaged, or not a file of weights alone"),
+        (Path("x"), "is damaged, or holds more than weights"),
     ],
 )
 def test_other_torch_files(content: Any, message: str, tmp_path: Path) -> None:
@@ -132,9 +132,9 @@ class Trap:
 
 def test_code_in_a_file_does_not_run(tmp_path: Path) -> None:
     sprung = tmp_path / "sprung"
-    assert "is damaged, or not" in refused(tmp_path / "trap.pth", {"a": Trap(sprung)})
+    assert "is damaged, or holds" in refused(tmp_path / "trap.pth", {"a": Trap(sprung)})
     (tmp_path / "plain.pth").write_bytes(pickle.dumps(Trap(sprung)))
-    with pytest.raises(DamagedError, match="is damaged, or not"):
+    with pytest.raises(DamagedError, match="is damaged, or holds"):
         load(str(tmp_path / "plain.pth"))
     assert not sprung.exists()
 
@@ -145,7 +145,7 @@ def test_files_that_are_not_torch(state: dict[str, Any], tmp_path: Path) -> None
     cut = tmp_path / "cut.pth"
     for data in (whole.read_bytes()[:-5000], b"", b"text", b"\x80\x02}"):
         cut.write_bytes(data)
-        with pytest.raises(DamagedError, match=r"cut\.pth is damaged, or not"):
+        with pytest.raises(DamagedError, match=r"cut\.pth is damaged, or holds"):
             load(str(cut))
     with pytest.raises(UsageError, match=r"there are no weights at .*absent"):
         load(str(tmp_path / "absent.pth"))

@@ -19,7 +19,7 @@ from sbtools.store import StoredClip, Stores, StoreWriter, check_store, digest
 
 PART = "000of001-00000.h5"
 A, B = "clips/a", "clips/b"
-CHANGED = "was changed since it was written: delete that file, and the command that made it makes"
+CHANGED = "was changed since it was written: delete that file, and run the command that made it"
 Change = Callable[[h5py.File], None]
 
 

@@ -81,7 +81,7 @@ def test_another_version_of_the_tool_is_a_warning(
     with caplog.at_level(logging.WARNING, "sbtools"):
         make(tmp_path, IDS[:4], part_clips=2, what={**WHAT, "version": "0.2"})
     [warning] = caplog.messages
-    assert "begun by version 0.1, this is 0.2" in warning
+    assert "begun by sbtools 0.1, this is 0.2" in warning
     assert list(check_store(str(tmp_path))) == []
     make(tmp_path / "clean", IDS[:4])
     assert digest(str(tmp_path)) == digest(str(tmp_path / "clean"))

@@ -100,7 +100,7 @@ def test_a_field_that_the_run_lacks_has_its_default() -> None:
 
 def test_another_version_goes_on_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     require_same("run", {**told(), "sbtools": "0.0.1"}, told())
-    assert "begun by version 0.0.1" in caplog.text
+    assert "begun by sbtools 0.0.1" in caplog.text
 
 
 def test_settings_may_change_while_there_are_no_weights(tmp_path: Path) -> None:

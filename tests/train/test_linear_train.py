@@ -89,7 +89,7 @@ def test_a_run_starts_from_another(run: str, caplog: pytest.LogCaptureFixture) -
     assert "random" not in caplog.text
     other = new_model(asked(weights=run, classes=(*CLASSES, "more"))).state_dict()
     assert same({k: v for k, v in held.items() if k.startswith("network.")}, other)
-    assert len(other["head.weight"]) == 4 and "the head begins anew" in caplog.text
+    assert len(other["head.weight"]) == 4 and "the head starts from random weights" in caplog.text
     digest = with_weights(asked(weights=run)).weights_sha256
     assert digest == load(run).sha256
 

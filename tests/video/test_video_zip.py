@@ -93,7 +93,7 @@ WORDS = {
     "overlapping": "clip__0/000003.png overlaps with what follows it",
     "twice": "two members of the zip are called clip__0/000004.png",
     "renamed": "clip__0/000004.pnf has another name in the zip itself",
-    "swallowed": "the zip promises 5 names and tells 4",
+    "swallowed": "the zip announces 5 names and holds 4",
     "checksum": "000004.png: the zip is cut or damaged: Bad CRC-32",
     "longer": "bytes, not ",
     "encrypted": "000004.png is encrypted: unpack the zip into a folder",

@@ -81,7 +81,7 @@ def take_weights(
     fill(network, rest, of, path)
     if own["weight"] is None or len(own["weight"]) != head.out_features:
         told = "none" if own["weight"] is None else f"one of {len(own['weight'])} classes"
-        log.info("%s has %s for a head: that of %d classes begins anew", path, told,
+        log.info("%s has %s for a head: that of %d classes starts from random weights", path, told,
                  head.out_features)  # fmt: skip
         return
     given = {name: value for name, value in own.items() if value is not None}

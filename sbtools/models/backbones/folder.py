@@ -159,7 +159,7 @@ def _cut(
         where, own_head = cut(network, config.model_type, config.num_labels)
         if same and not any(name.startswith(f"{where}.") for name in missing):
             return own_head
-        log.info("the head of %d classes begins anew", classes)
+        log.info("the head of %d classes starts from random weights", classes)
         width = own_head.in_features
     else:
         width = config.hidden_size
