@@ -47,3 +47,22 @@ def test_a_line_is_printed_for_each() -> None:
     assert [line[3:] for line in lines if line.startswith("== ")] == [*by_command()]
     assert len(lines) == len(SAID) + len(by_command())
     assert any(re.match(r"sbtools/cli/index\.py:\d+  --verify: Decode", line) for line in lines)
+
+
+def test_errors_and_lines_of_the_log_are_clauses_in_one_line() -> None:
+    for each in SAID:
+        if re.match(r"[A-Z][a-z]+Error|warning|info|error", each.said):
+            ends = re.search(r"[^.]\.$|\n", each.text)
+            begins = re.match(r"[A-Z][a-z]+ ", each.text.removeprefix("No such command"))
+            assert not ends and not begins, each
+
+
+OURS = r"""\bstands? (twice|under|already)\b|\bto go by\b|\bbegins? anew\b|\bname it too\b
+|\bframe model\b|\bhave it said\b|\bpeople enough\b|\bleft no word\b|\bcan be had\b"""
+
+
+def test_words_that_no_reader_would_look_for_are_in_no_message() -> None:
+    ours = re.compile(OURS.replace("\n", ""))
+    found = [str(each) for each in SAID if ours.search(each.text)]
+    theirs = ("sbtools/evaluate/", "sbtools/report/", "sbtools/presets/", "sbtools/protocols/")
+    assert [each for each in found if not each.startswith(theirs)] == []

@@ -56,7 +56,7 @@ def _options(function: Any) -> Any:
 @click.option("--take-over", is_flag=True, help="Take the lock of a writer that is gone.")
 @_options
 def command(**flags: Any) -> int:
-    """Tell how much of a data set's labels can be had without watching what moves.
+    """Measure how many of a data set's labels can be named without watching what moves.
 
     Probes of one frame, of the background, the objects, the clothes and the kind of scene, each by
     itself, as the model of RUN or --model sees it. Writes DIR/audit.html, DIR/audit.json, and the

@@ -112,7 +112,7 @@ def told_of(where: str) -> dict[str, Any]:
 
 def _instead_of_a_run(folder: str) -> str:
     if os.path.isfile(os.path.join(folder, "config.json")):
-        return f"for a model of transformers, --model hf:{folder}"
+        return f"a model of transformers is hf:{folder}, in eval --model hf:{folder}"
     return "name a folder that sbtools train -o has made, or give --model"
 
 

@@ -181,9 +181,7 @@ def _decide(found: checkpoints.Read, quick: bool | None, weights: str) -> dict[s
         return {"quick_gelu": told, "decided_by": "the user"}
     if quick is not None and quick != found.quick_gelu:
         wants = "quick" if found.quick_gelu else "plain"
-        raise UsageError(
-            f"{found.path} needs gelu={wants}, as {found.decided_by} says: leave gelu= out"
-        )
+        raise UsageError(f"{found.path} needs gelu={wants}, by {found.decided_by}: leave gelu= out")
     return {"quick_gelu": found.quick_gelu, "decided_by": found.decided_by}
 
 

@@ -249,7 +249,7 @@ def _differences(
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value)
+    text = "none" if value is None else json.dumps(value)
     if len(text) <= 60:
         return text
     return (

@@ -85,8 +85,7 @@ class ViewTask:
             return
         if os.path.dirname(own) == os.path.dirname(os.path.realpath(path)):
             raise UsageError(
-                f"--video would write {path!a} among the input videos: "
-                "give another folder"
+                f"--video would write {path!a} among the input videos: give another folder"
             )
 
 

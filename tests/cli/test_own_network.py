@@ -183,7 +183,8 @@ def test_a_folder_that_is_no_run_is_told_what_to_do(what: str, work: Path) -> No
     done = sbtools("eval", what, "clips", cwd=work)
     fix = {
         "own": "name a folder that sbtools train -o has made, or give --model",
-        "transformers": "for a model of transformers, --model hf:transformers",
+        "transformers": "a model of transformers is hf:transformers, in eval --model "
+        "hf:transformers",
     }[what]
     (line,) = done.stderr.decode().splitlines()
     assert line == f"sbtools eval: ERROR: {what} is no run, as it has no run.json: {fix}"

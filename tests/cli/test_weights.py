@@ -82,7 +82,7 @@ def test_verify_finds_damage_in_what_the_catalogue_knows(tmp_path: Path) -> None
     (["list", "sam-vit-b"], "takes no NAME"),
     (["fetch", "sam"], "no weights 'sam'; there are sam-vit-b"),
     (["fetch", "a", "b", "--url", "https://a/b"], "one NAME at a time"),
-    (["fetch", "x.pth", "--url", "http://example.org/x"], "https alone"),
+    (["fetch", "x.pth", "--url", "http://example.org/x"], "only fetched over https"),
     (["list", "--url", "https://a/b"], "for fetch, not for list"),
     (["verify", ".", "--sha256", "0" * 64], "is a folder"),
     (["grow"], "'grow' is not one of"),

@@ -191,7 +191,7 @@ def test_a_rule_says_what_it_asks_for() -> None:
     for (name, area), message in told.items():
         with pytest.raises(ClipError) as caught:
             rule_of(name, area).require(np.array([0.04, 0.06]))
-        filled = f"people fill 5.0% of the clip: --valid {name} asks for "
+        filled = f"people fill 5.0% of the clip: --valid {name} wants "
         assert str(caught.value) == filled + message
 
 

@@ -135,7 +135,7 @@ def test_one_whose_other_fails_is_named(made: Path, tmp_path: Path) -> None:
     (tmp_path / "some.jsonl").write_text(f"{json.dumps(pair)}\n{json.dumps(gone)}\n")
     words = ("--mode", "swap", "--pairs", "records", "-o", tmp_path / "s", tmp_path / "some.jsonl")
     one, other = run(made, *words, code=3)
-    assert one["error"]["message"].startswith("run/2, its other: there is no ")
+    assert one["error"]["message"].startswith("the other clip, run/2: there is no ")
     assert other["error"]["message"].startswith("there is no ")
     pair["background_id"] = "run/7"
     (tmp_path / "some.jsonl").write_text(f"{json.dumps(pair)}\n")
@@ -148,7 +148,10 @@ def test_one_whose_other_fails_is_named(made: Path, tmp_path: Path) -> None:
 def test_backgrounds_that_are_not_there_are_missed(made: Path, tmp_path: Path) -> None:
     run(made, "--mode", "bg-only", "-o", tmp_path / "b", "--limit", "1", "masks.jsonl")
     (tmp_path / "empty").mkdir()
-    for behind, told in (("b", "--behind has no clip of "), ("empty", "--behind has no video or ")):
+    for behind, told in (
+        ("b", "--behind has no background of "),
+        ("empty", "--behind has no video or "),
+    ):
         words = ("--mode", "swap", "--behind", tmp_path / behind, "-o", tmp_path / f"{behind}-s")
         found = run(made, *words, "masks.jsonl", code=3)
         lost = [record["error"] for record in found if "error" in record][:-1]
@@ -255,7 +258,7 @@ def test_what_cannot_be_is_refused(made: Path, tmp_path: Path) -> None:
         (*STRIPES, "--area", "0.5"): "--area is LEAST:MOST",
         (*STRIPES, "--area", "0.5:0.1"): "--area is LEAST:MOST",
         ("--mode", "appearance-free", "--frames", "x"): "frames: 'x' is none of",
-        ("--mode", "appearance-free", "--valid", "hat"): "--valid is for --mode scuba,",
+        ("--mode", "appearance-free", "--valid", "hat"): "--valid goes with --mode scuba,",
     }  # fmt: skip
     for words, told in wrong.items():
         assert told in refused(made, *words, masks), words

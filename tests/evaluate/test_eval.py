@@ -340,7 +340,7 @@ def test_single_clips_are_named_not_judged(
     [
         (["--views", "plain,bg,bg+obj", "iid.jsonl"], 2, b"--p-view"),
         (["--views", "plain,sideways", "iid.jsonl"], 2, b"no view 'sideways'"),
-        (["--expect", "conflict.jsonl", "iid.jsonl"], 2, b"expected clips"),
+        (["--expect", "conflict.jsonl", "iid.jsonl"], 2, b"clips of --expect"),
         (["--which", "best", "iid.jsonl"], 2, b"--which"),
         (["--base", "classes.txt", "iid.jsonl"], 2, b"go together"),
         (["empty.jsonl"], 1, b"no records"),

@@ -41,7 +41,7 @@ def test_the_list_of_aras_wants_its_names(tmp_path: Path) -> None:
     names = aras(tmp_path)
     place = str(tmp_path / "annotations/aras_test_balance.txt")
     assert read("aras", place, labels=names) == read("aras", str(tmp_path / "annotations"))
-    with pytest.raises(UsageError, match=r"balance.txt:1: classes are numbers: .* --labels"):
+    with pytest.raises(UsageError, match=r"balance.txt:1: classes are numbers: --labels"):
         read("aras", place)
     given = written(tmp_path, "few.txt", "abseiling\nair drumming\n")
     with pytest.raises(UsageError, match=r"number 2 is no class of .*few.txt"):
@@ -248,7 +248,9 @@ def test_ids_that_the_set_does_not_have_are_told(
     monkeypatch.setattr("sbtools.index.utd.log.propagate", True)
     own = written(tmp_path, "own.txt", f"{IDS[0]}.avi\n")
     assert [clip.id for clip in read("utd", splits(tmp_path), own, split="full")] == IDS[:1]
-    assert "2 of 3 ids are not in the lists of ucf101, as v_ApplyLipstick_g01_c01" in caplog.text
+    assert (
+        "2 of 3 ids are not in the lists of ucf101, such as v_ApplyLipstick_g01_c01" in caplog.text
+    )
     with pytest.raises(
         UsageError, match="none of its ids is in the lists of ucf101, as 'v_ApplyEye"
     ):
@@ -259,7 +261,7 @@ def test_ids_that_the_set_does_not_have_are_told(
 def test_a_list_that_utd_does_not_have_is_told_with_those_it_has(
     tmp_path: Path, name: str | None
 ) -> None:
-    with pytest.raises(UsageError, match="lists, full, debiased-balanced, debiased: not "):
+    with pytest.raises(UsageError, match="lists full, debiased-balanced, debiased, not "):
         read("utd", splits(tmp_path), split=name)
 
 

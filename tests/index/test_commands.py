@@ -133,7 +133,7 @@ def test_the_hold_out_of_a_seed_is_the_same_every_time(tmp_path: Path) -> None:
         (["--hold-out", "1.5"], b"neither clips of each class nor their share"),
         (["--hold-out", "1", "--hold-out-as", "test"], b"split 'test' already"),
         (["--classes", "gone.txt"], b"there is no file gone.txt: classes are a file"),
-        (["--counts", "gone.jsonl", "--group", "base"], b"gone.jsonl: No such file"),
+        (["--counts", "gone.jsonl", "--group", "base"], b"gone.jsonl cannot be read: No such file"),
         (["--shots", "1", "--train", "tr"], b"no record is of split 'tr' (test, train)"),
     ],
 )

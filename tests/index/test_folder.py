@@ -73,7 +73,7 @@ def test_images_that_are_no_clip_are_told(
     touch(tmp_path / "in/dog.jpg", tmp_path / "in/truck.jpg", tmp_path / "in/notes.md")
     with caplog.at_level("INFO", logger="sbtools"):
         assert found_ids(tmp_path / "in") == []
-    assert "2 images, but not the frames of a clip" in caplog.text and "1 .md" in caplog.text
+    assert "2 images, not named as frames are" in caplog.text and "1 .md" in caplog.text
 
 
 def test_links_are_followed_once_and_loops_end(tmp_path: Path) -> None:

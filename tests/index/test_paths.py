@@ -177,7 +177,7 @@ def test_relative_paths_stand_here_else_under_the_root_else_beside_the_list(
         ("l.csv", "wave,a.mp4\n", r"l.csv:1: the second column names a video"),
         ("l.csv", "path,label\na.mp4,run, fast\n", r"l.csv:2: 3 columns, not 2:.*double quotes"),
         ("l.csv", 'path,label\n"a.mp4,run\nb.mp4,run\n', r"l.csv:3: .*double the quotes in a name"),
-        ("l.csv", "path,label\na.mp4,run\n,walk\n", r"l.csv:3: there is no path"),
+        ("l.csv", "path,label\na.mp4,run\n,walk\n", r"l.csv:3: the path is empty"),
         ("l.csv", f"path,label\n{'a' * 200_000},run\n", r"l.csv:2: field larger than field limit"),
         ("l.csv", f"{'a' * 200_000},run\n", r"l.csv:1: field larger than field limit"),
         ("l.txt", "a.mp4\n".encode("utf-16"), r"l.txt is written in UTF-16: save it as UTF-8"),
@@ -233,7 +233,7 @@ def test_a_list_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told("v/wave/a.mp4\n") == [("a", None)]
     with pytest.raises(UsageError, match=r"list.txt: a list has no more than"):
         listed("v/wave/a.mp4\nv/walk/b c.mp4\n")
-    with pytest.raises(UsageError, match=r"gone.txt: No such file"):
+    with pytest.raises(UsageError, match=r"gone.txt cannot be read: No such file"):
         paths.read("gone.txt", "")
 
 

@@ -158,7 +158,7 @@ def test_failed_clips_are_not_drawn_and_few_clips_are_all_taken(
     monkeypatch.setattr("sbtools.index.split.log.propagate", True)
     stream = [clip("1", error=FAILED), clip("2"), clip("3"), clip("4", "run")]
     assert ids(run(stream, shots=2)) == ["2", "3", "4"]
-    assert "class 'run' has 1 clips, not 2" in caplog.text
+    assert "class 'run' has only 1 clips, not 2" in caplog.text
 
 
 def test_nothing_is_drawn_where_no_clip_is_for_training() -> None:

@@ -231,7 +231,7 @@ def test_what_is_no_annotation_is_refused_in_one_line(tmp_path: Path, name: str)
 def test_nothing_in_a_pickle_is_run(tmp_path: Path) -> None:
     place = tmp_path / "pyannot.pkl"
     place.write_bytes(b"cos\nsystem\n(S'exit 1'\ntR.")
-    with pytest.raises(UsageError, match=r"pyannot.pkl: it names 'os.system'"):
+    with pytest.raises(UsageError, match=r"pyannot.pkl is refused: it names 'os.system'"):
         read("ucf101-24", str(place))
 
 

@@ -334,7 +334,11 @@ def test_settings_are_those_of_the_row() -> None:
             r"has no scene, which the method needs: add it, or run .* \(--set scene=scores\)$",
         ),
         ({"scene": {"of": "scores"}}, {"scene": "x"}, "no scene_scores.*run `sbtools scenes`"),
-        ({"alternatives": {}}, {"alternatives": ["b"], "pixels": "p/a.h5::clips/a"}, "are videos"),
+        (
+            {"alternatives": {}},
+            {"alternatives": ["b"], "pixels": "p/a.h5::clips/a"},
+            "give records without pixels",
+        ),
     ],
 )
 def test_records_that_lack_what_is_needed_are_refused(

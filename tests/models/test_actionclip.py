@@ -218,5 +218,5 @@ def test_the_recipe_is_the_official_codes() -> None:
 def test_prompts_of_another_model_are_not_dropped() -> None:
     clip = small()
     clip.extra = {"prompts.text": torch.zeros(1, 2, 64)}
-    with pytest.raises(UsageError, match="use vificlip"):
+    with pytest.raises(UsageError, match="--model vificlip"):
         ActionCLIP(clip, CLASSES)

@@ -99,7 +99,7 @@ def test_a_scripted_archive_is_read_and_not_run(
     assert model.arch["quick_gelu"] is quick
     assert model.source["format"] == "openai-torchscript"
     assert model.source["decided_by"] == "the program in the archive"
-    with pytest.raises(UsageError, match="wants gelu="):
+    with pytest.raises(UsageError, match="needs gelu="):
         clip.load(str(path), gelu="plain" if quick else "quick")
 
 
@@ -119,7 +119,7 @@ def test_an_unknown_activation_must_be_told(folder: Path, name: str) -> None:
 
 
 def test_a_contradiction_is_refused(folder: Path) -> None:
-    with pytest.raises(UsageError, match=r"openai.pt wants gelu=quick, by OpenAI's own entries"):
+    with pytest.raises(UsageError, match=r"openai.pt needs gelu=quick, by OpenAI's own entries"):
         clip.load(str(folder / "openai.pt"), gelu="plain")
     with pytest.raises(UsageError, match="gelu is auto, quick or plain"):
         clip.load(str(folder / "openai.pt"), gelu="yes")

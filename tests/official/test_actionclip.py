@@ -107,7 +107,7 @@ def test_checkpoints_of_other_heads_are_refused(
     """And the mended Conv_1D is told from the one that a checkpoint was trained with."""
     with caplog.at_level(logging.WARNING):
         made(tmp_path, head, head)
-    assert ("mixed axes" in caplog.text) == (head == "Conv_1D")
+    assert ("mixes up two axes" in caplog.text) == (head == "Conv_1D")
     with pytest.raises(UsageError, match="the checkpoint's temporal head is another one"):
         made(tmp_path, head, other)
 

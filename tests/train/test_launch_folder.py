@@ -76,7 +76,7 @@ def test_weights_are_known_by_their_sum_and_not_their_path() -> None:
     with pytest.raises(UsageError, match=r"begun with no weights, not --weights a\.pt: --over"):
         require_same("run", told(none), told(one))
     named = replace(SETTINGS, weights="openai")
-    with pytest.raises(UsageError, match='weights "openai", not null'):
+    with pytest.raises(UsageError, match='weights "openai", not none'):
         require_same("run", told(named), told(none))
 
 
@@ -85,7 +85,7 @@ def test_long_settings_are_cut() -> None:
     with pytest.raises(UsageError, match=r"\.\.\. \(26 entries\), not") as caught:
         require_same("run", told(long), told())
     named = replace(SETTINGS, weights="x" * 80)
-    with pytest.raises(UsageError, match=rf'weights "{"x" * 39}\.\.\.", not null'):
+    with pytest.raises(UsageError, match=rf'weights "{"x" * 39}\.\.\.", not none'):
         require_same("run", told(named), told())
     assert "entries" in str(caught.value)
 

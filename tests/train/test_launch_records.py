@@ -236,7 +236,7 @@ def test_what_does_not_go_together_is_refused(tmp_path: Path) -> None:
         prepare(request(tmp_path), [FAILED], tmp_path)
     assert caught.value.exit_code == 1
     chosen = replace(request(tmp_path), asked=Asked("vificlip", values={"select": "val"}))
-    with pytest.raises(UsageError, match=r"--select val chooses by .* give --val"):
+    with pytest.raises(UsageError, match=r"--select val needs .* give --val"):
         prepare(chosen, some(4), tmp_path)
     with pytest.raises(UsageError, match=r"--val .*gone\.jsonl: No such file"):
         prepare(request(tmp_path, val=str(tmp_path / "gone.jsonl")), some(4), tmp_path)

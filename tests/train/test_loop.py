@@ -20,6 +20,7 @@ from sbtools.methods.mask import Mask
 from sbtools.rng import Draws
 from sbtools.train import load
 from sbtools.train.checkpoint import read
+from sbtools.train.track import require as require_tracker
 from sbtools.train.updates import Updates
 from tests.loader.made import make as make_videos
 from tests.train.faking import (
@@ -238,6 +239,12 @@ def test_tracked(tmp_path: Path, clips: Any) -> None:
     found = [event.value for event in held.Scalars("step/losses/infonce")]
     assert found == pytest.approx([s["losses"]["infonce"] for s in steps])
     assert [event.step for event in held.Scalars("epoch/val_top1")] == [EACH, 2 * EACH]
+
+
+def test_a_tracker_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sbtools.train.track.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"tensorboard: it is not installed; pip install 'sbtools"):
+        require_tracker("tensorboard")
 
 
 def test_a_tracker_that_is_not_known(tmp_path: Path, clips: Any) -> None:

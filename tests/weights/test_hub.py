@@ -157,7 +157,7 @@ def test_where_the_hub_cannot_be_reached_one_line_says_so(
     with pytest.raises(SbtoolsError, match="as HF_HUB_OFFLINE is set: unset it, or copy"):
         ours.get("hf:a/b")
     monkeypatch.setattr(constants, "ENDPOINT", "http://example.org")
-    with pytest.raises(UsageError, match="https alone"):
+    with pytest.raises(UsageError, match="only fetched over https"):
         ours.get("hf:a/b")
 
 
