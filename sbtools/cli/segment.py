@@ -156,7 +156,7 @@ def _given(
     if segmenter != "auto":
         flags.append("--segmenter")
     if len(flags) > 1:
-        raise UsageError(f"{' and '.join(flags)} exclude each other")
+        raise UsageError(f"give one of {' and '.join(flags)}")
     return next(iter(asked.values()), None)
 
 

@@ -232,8 +232,8 @@ def test_ucf101_24_from_its_tubes_to_masks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["--from-boxes", "--from-rle"], b"--from-rle and --from-boxes exclude each other"),
-        (["--from-mat", ".", "--from-png", "."], b"--from-png and --from-mat exclude each other"),
+        (["--from-boxes", "--from-rle"], b"give one of --from-rle and --from-boxes"),
+        (["--from-mat", ".", "--from-png", "."], b"give one of --from-png and --from-mat"),
         (["--from-boxes", "--segmenter", "sam"], b"--from-boxes and --segmenter exclude"),
         (["--from-mat", ".", "--weights", "x.pth"], b"--from-mat and --weights exclude"),
         (["--first-frame", "1"], b"--first-frame and --threshold go with --from-png"),

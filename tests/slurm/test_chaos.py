@@ -42,7 +42,7 @@ def turned(folder: Path) -> None:
     [
         (None, []),
         (lost, ["masks: its digest is"]),
-        (twice, [" stands in 000of001-"]),
+        (twice, [" is in 000of001-"]),
         (unjoined, ["masks.jsonl: other clips"]),
         (turned, ["masks.jsonl: other clips"]),
     ],

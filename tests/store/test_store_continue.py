@@ -182,7 +182,7 @@ def test_a_clip_made_again_supersedes_the_old_one(tmp_path: Path) -> None:
 def test_a_clip_made_twice_without_knowing_is_named(tmp_path: Path) -> None:
     make(tmp_path, IDS[:2], shard=(0, 2))
     make(tmp_path, IDS[:1], shard=(1, 2))
-    problem = f"{tmp_path}: clip 'clip0' stands in 000of002-00000.h5 and in 001of002-00000.h5"
+    problem = f"{tmp_path}: clip 'clip0' is in 000of002-00000.h5 and in 001of002-00000.h5"
     assert list(check_store(str(tmp_path))) == [problem]
 
 

@@ -135,12 +135,12 @@ def test_shares_that_do_not_add_up_to_1_are_told(
         (Asked("vificlip", objective="luck"), "there is no objective 'luck'"),
         (Asked("vificlip", "mask", method_pairs=["ration=1:1"]), "no setting 'ration'"),
         (Asked("vificlip", "mask", method_pairs=["ratio"]), "not NAME=VALUE"),
-        (Asked("vificlip", values={"lr": 0.0}), "--lr is above 0, not 0"),
-        (Asked("vificlip", values={"lr": float("nan")}), "--lr is above 0, not nan"),
+        (Asked("vificlip", values={"lr": 0.0}), "--lr must be above 0, not 0"),
+        (Asked("vificlip", values={"lr": float("nan")}), "--lr must be above 0, not nan"),
         (Asked("vificlip", values={"weight_decay": -1.0}), "--weight-decay"),
         (Asked("vificlip", values={"ema": 1.0}), "--ema must be from 0 to below 1"),
         (Asked("vificlip", values={"betas": (0.9, 1.0)}), "--betas"),
-        (Asked("vificlip", values={"epochs": 0}), "--epochs is 1 or more"),
+        (Asked("vificlip", values={"epochs": 0}), "--epochs must be 1 or more"),
         (
             Asked("vificlip", values={"batch": 4, "accumulate": 8}),
             "8 is more than the clips of --batch 4",
@@ -259,7 +259,7 @@ def test_what_the_ranks_run_on(monkeypatch: pytest.MonkeyPatch) -> None:
         (("cuda", None, None), "torch sees 0 CUDA devices"),
         (("cuda", None, 2), "trains on the CPU, not on cuda"),
         (("cpu", 1, None), "do not go together"),
-        (("auto", 1, 2), "exclude each other"),
+        (("auto", 1, 2), "give --gpus or --ranks, not both"),
     ):
         with pytest.raises(UsageError, match=told):
             devices(*flags)

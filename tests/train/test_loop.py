@@ -128,7 +128,7 @@ def test_without_select_there_is_no_best(tmp_path: Path, clips: Any) -> None:
         load(run, "best")
     with pytest.raises(UsageError, match="no averaged weights: train with --ema"):
         load(run, "ema")
-    with pytest.raises(UsageError, match="weights are last, best, ema, not 'worst'"):
+    with pytest.raises(UsageError, match="--which is last, best, ema, not 'worst'"):
         load(run, "worst")
     with pytest.raises(UsageError, match=r"has no last\.pt: nothing was trained"):
         load(tmp_path)
