@@ -234,8 +234,8 @@ def test_ucf101_24_from_its_tubes_to_masks(tmp_path: Path) -> None:
     [
         (["--from-boxes", "--from-rle"], b"give one of --from-rle and --from-boxes"),
         (["--from-mat", ".", "--from-png", "."], b"give one of --from-png and --from-mat"),
-        (["--from-boxes", "--segmenter", "sam"], b"--from-boxes and --segmenter exclude"),
-        (["--from-mat", ".", "--weights", "x.pth"], b"--from-mat and --weights exclude"),
+        (["--from-boxes", "--segmenter", "sam"], b"give one of --from-boxes and --segmenter"),
+        (["--from-mat", ".", "--weights", "x.pth"], b"give one of --from-mat and --weights"),
         (["--first-frame", "1"], b"--first-frame and --threshold go with --from-png"),
         (["--from-mat", ".", "--threshold", "0"], b"--threshold go with --from-png"),
         (["--from-png", ".", "--threshold", "65536"], b"65536 is not in the range"),

@@ -89,7 +89,7 @@ def test_lists_of_any_name_go_beside_other_inputs(work: Path) -> None:
         (["--paths", "-", "-"], b"", "- is given twice, and stdin is read once"),
         (["--paths", "-"], None, "stdin is /dev/null"),
         (["--paths", "gone"], None, "gone: there is no such file or folder"),
-        (["--paths", "clips"], None, "clips: Is a directory"),
+        (["--paths", "clips"], None, "clips cannot be read: Is a directory"),
         (["--paths", "-", "--dataset", "list", "clips"], b"", "--paths goes without --dataset"),
         (["--labels", "gone.txt", "train.csv"], None, "gone.txt cannot be read: No such file"),
         (["--split", "val", "train.csv"], None, "--split goes with --dataset"),

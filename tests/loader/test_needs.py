@@ -173,7 +173,8 @@ def test_a_clip_s_own_background_is_taken_where_there_is_no_other(
 
 
 @pytest.mark.parametrize(
-    ("store", "text"), [("", "is empty"), ("masks", "no store of pixels"), ("none", "no store of")]
+    ("store", "text"),
+    [("", "set store=STORE"), ("masks", "no store of pixels"), ("none", "no store of")],
 )
 def test_a_background_is_refused_before_training(known: Known, store: str, text: str) -> None:
     with pytest.raises(UsageError, match=text):
@@ -317,7 +318,7 @@ def test_settings_are_those_of_the_row() -> None:
     for told, text in (
         ({"boxes": {"min_score": 2}}, "scores of 0 to 1"),
         ({"alternatives": {"p": -1}}, "probability of 0 to 1"),
-        ({"scene": {"of": "sound"}}, "name or scores, not by 'sound'"),
+        ({"scene": {"of": "sound"}}, "name or scores, not from 'sound'"),
     ):
         with pytest.raises(UsageError, match=text):
             needs.build(told)

@@ -140,8 +140,10 @@ def test_the_one_that_represents_does() -> None:
         (["none", "mask"], "--method none is plain training: leave it out beside another"),
         (["mixing", "mask"], "method mask needs masks of unmixed clips, and mixing mixes them "
                              "before: --method mask --method mixing"),
-        (["centred", "streams"], "centred and streams both change what the last layer sees"),
-        (["fooling", "mask", "other"], "fooling and other both change the steps of training"),
+        (["centred", "streams"], "methods centred and streams both change what the last layer "
+                                 "sees"),
+        (["fooling", "mask", "other"], "methods fooling and other both change the steps of "
+                                       "training"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_together_is_told_with_the_fix(names: list[str], message: str) -> None:

@@ -80,7 +80,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"backbone": "maxvit_t", "size": 36}, "maxvit_t cannot take 36 pixels"),
     ({"backbone": "conv3d", "frames": 3}, "takes 4 frames or more, not 3: --frames 8"),
     ({"backbone": "conv3d", "size": 7}, "takes 8 pixels or more"),
-    ({"backbone": "conv3d", "weights": "no.pth"}, r"no\.pth: No such file"),
+    ({"backbone": "conv3d", "weights": "no.pth"}, r"no\.pth cannot be read: No such file"),
     ({"backbone": "conv3d", "hight": 3}, "model linear has no setting 'hight'"),
     ({"backbone": "hf:."}, "no model of transformers: it has no config.json"),
 ]
