@@ -297,7 +297,7 @@ def test_where_nothing_else_is_made_the_hint_comes_first(stage: str, tmp_path: P
     code, shown, told = on_a_terminal(*words, "-q", "--records", "a.jsonl", "clips", cwd=tmp_path)
     assert (code, shown, told) == (0, b"", [])
     found = ids((tmp_path / "a.jsonl").read_bytes())
-    assert found[-1] == "walk/clip0"
+    assert sorted(found) == ["bad", "walk/clip0"]
 
 
 @pytest.mark.parametrize("flag", ["--records", "-o"])
@@ -316,3 +316,21 @@ def test_demo_and_detect_name_the_files_that_they_keep(tmp_path: Path) -> None:
     words = ["detect", *STAGES["detect"], "-o", "boxes.jsonl", "clips"]
     told = ["sbtools detect: 1 clip, records in boxes.jsonl"]
     assert on_a_terminal(*words, cwd=tmp_path) == (0, b"", told)
+
+
+def test_the_file_of_detect_has_the_clips_that_failed_until_they_do_not(run: Run) -> None:
+    """`sbtools segment boxes.jsonl` must know of them."""
+    make_clips(Path("clips"), 2, frames=4)
+    whole = Path("clips/walk/clip0.mp4").read_bytes()
+    Path("clips/walk/clip0.mp4").write_text("<html>not found</html>")
+    words = ["detect", *STAGES["detect"], "--records", "boxes.jsonl", "clips"]
+    code, printed, _ = run(*words)
+    assert (code, ids(printed.encode())) == (3, ["walk/clip0", "wave/clip1"])
+    assert ids(Path("boxes.jsonl").read_bytes()) == ["wave/clip1", "walk/clip0"]
+    Path("clips/walk/clip0.mp4").write_bytes(whole)
+    code, _, told = run(*words)
+    assert code == 0 and "1 clips were done already" in told
+    found = lines(Path("boxes.jsonl").read_bytes())
+    assert [(record["id"], "error" in record) for record in found] == [
+        ("wave/clip1", False), ("walk/clip0", False),
+    ]  # fmt: skip
