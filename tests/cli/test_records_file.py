@@ -32,7 +32,7 @@ STAGES = {
     "mask": ["--mode", "none", *IN_PROCESS, "-o", "p"],
     "scenes": ["--scorer", "record", *IN_PROCESS, "-o", "s"],
     "bank": ["--score", "motion", "--size", "8", *IN_PROCESS, "-o", "b", "--scores", "f"],
-    "features": ["--model", "mine:mean", *IN_PROCESS, "-o", "x"],
+    "features": ["--model", "tests.features.made:grid", *IN_PROCESS, "-o", "x"],
     "view": ["-o", "sheet.png", *IN_PROCESS],
     "demo": ["d", "--scale", "0.01", "--frames", "2", "--size", "32", "--splits", "train",
              "--cell", "0,0", "--limit", "1", *IN_PROCESS],
@@ -96,9 +96,22 @@ def test_the_file_holds_what_is_printed(run: Run, tmp_path: Path) -> None:
     assert ids(Path("new/out.jsonl").read_bytes()) == ["c1", "c3"] and hidden(tmp_path) == []
 
 
+def test_every_stage_writes_what_it_prints(run: Run) -> None:
+    make_clips(Path("clips"), 1, frames=4)
+    before = {"split": "index", "detect": "index", "mask": "segment", "view": "segment"}
+    for stage, words in STAGES.items():
+        place = {"index": "clips", "demo": ""}.get(stage, f"{before.get(stage, 'split')}.jsonl")
+        given = [place] if place else []
+        code, printed, told = run(stage, *words, "--records", f"{stage}.jsonl", *given)
+        assert code == 0, told
+        assert Path(f"{stage}.jsonl").read_text() == printed != ""
+        if stage == "index":
+            record = {**json.loads(printed), "scene": "park"}
+            Path("index.jsonl").write_text(f"{json.dumps(record)}\n")
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_refused_command_leaves_the_file_as_it_was(stage: str, run: Run, tmp_path: Path) -> None:
-    Path("mine.py").write_text("raise ValueError\n")
     Path("out.jsonl").write_text("before\n")
     refused = ["--size", "0"] if stage == "demo" else ["gone.jsonl"]
     code, printed, told = run(stage, *STAGES[stage], "--records", "out.jsonl", *refused)
@@ -219,6 +232,15 @@ def test_a_disk_that_is_full_is_told_by_name(run: Run) -> None:
     assert code == 6 and "ERROR: cannot write /dev/full: No space left" in told
     code, _, told = run("split", "--records", ".", listed("clips.jsonl"))
     assert code == 2 and told.count("\n") == 1 and "directory" in told
+
+
+def test_a_file_that_cannot_be_made_is_told_before_any_work(run: Run, clips: Path) -> None:
+    Path("file").write_text("mine")
+    os.symlink("file", "link.jsonl")
+    for place in ("file/out.jsonl", "link.jsonl"):
+        code, _, told = run("segment", *STAGES["segment"], "--records", place, str(clips))
+        assert code in (2, 6) and f"cannot write {place}" in told and told.count("\n") == 1
+        assert not Path("m").exists() and Path("file").read_text() == "mine"
 
 
 # Besides the file: the next command of a pipe, but no log and no terminal
