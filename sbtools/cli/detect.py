@@ -10,6 +10,7 @@ import click
 
 from sbtools.cli import backends, messages, options, run
 from sbtools.cli.options import Common
+from sbtools.cli.outputs import require_name
 from sbtools.errors import UsageError
 from sbtools.job import Job
 from sbtools.kept import kept_ids, shard_path
@@ -67,7 +68,9 @@ def command(
     messages.begin_command(common.verbose, common.quiet)
     if output == "-":
         common, output = replace(common, records=output), None
-    kept = shard_path(output, common.shard) if output else None
+    if output is not None:
+        require_name(output)
+    kept = None if output is None else shard_path(output, common.shard)
     _keep_apart(common.inputs or ("-",), kept)
 
     def stage(incoming: Iterator[Record], job: Job) -> Iterator[Record]:

@@ -13,6 +13,7 @@ import click
 from sbtools import records
 from sbtools.cli.eval_output import make_folder_of, require_writable
 from sbtools.cli.process import ReaderGone
+from sbtools.errors import UsageError
 from sbtools.files import WholeFile, is_flow, open_flow, writing
 from sbtools.kept import shard_path
 from sbtools.records import Record
@@ -53,10 +54,7 @@ class Outlet:
         made: str = "",
         hint: bool = True,
     ) -> None:
-        self.path = None if path in STDOUT else path
-        if self.path is not None and not is_flow(self.path):
-            self.path = shard_path(self.path, shard)
-            require_writable(self.path)
+        self.path = None if path is None or path in STDOUT else _place(path, shard)
         self.place, self.made, self.hint = self.path or kept, made, hint
         self.prints = path in STDOUT or _is_read(self.place is not None)
         self._stdout = records.Writer(io.FileIO(1, "wb", closefd=False))
@@ -132,6 +130,23 @@ class Outlet:
 
     def _unseen(self) -> bool:
         return self.hint and not self.prints and self.place is None
+
+
+def require_name(path: str) -> None:
+    """UsageError unless the path of --records can be that of a file; told if none will read it."""
+    if not os.path.basename(path):
+        raise UsageError(f"{path!a} names no file: --records FILE, as in --records clips.jsonl")
+    if not path.endswith(".jsonl"):
+        log.warning("%s: as an INPUT only names that end in .jsonl are taken for records", path)
+
+
+def _place(path: str, shard: tuple[int, int]) -> str:
+    with writing(path):
+        if is_flow(path):
+            return path
+        require_name(path)
+        require_writable(path)
+        return shard_path(path, shard)
 
 
 def _is_read(kept: bool) -> bool:

@@ -243,6 +243,22 @@ def test_a_file_that_cannot_be_made_is_told_before_any_work(run: Run, clips: Pat
         assert not Path("m").exists() and Path("file").read_text() == "mine"
 
 
+@pytest.mark.parametrize("stage", ["split", "detect"])
+def test_a_name_that_no_file_can_have_is_told_before_any_work(stage: str, run: Run) -> None:
+    clips = listed("clips.jsonl")
+    for name, told in {"": "'' names no file", "new/": "'new/' names no file",
+                       f"{300 * 'n'}.jsonl": "File name too long"}.items():  # fmt: skip
+        code, _, said = run(stage, *STAGES[stage], "--records", name, clips)
+        assert code == 2 and told in said and said.count("\n") == 1
+    assert os.listdir(".") == ["clips.jsonl"]
+
+
+def test_a_name_that_is_not_taken_for_records_is_told(run: Run) -> None:
+    _, _, told = run("split", "--records", "out.json", listed("clips.jsonl"))
+    assert "out.json: as an INPUT only names that end in .jsonl are taken for records" in told
+    assert len(ids(Path("out.json").read_bytes())) == 4
+
+
 # Besides the file: the next command of a pipe, but no log and no terminal
 
 
@@ -257,7 +273,7 @@ def test_a_file_that_cannot_be_made_is_told_before_any_work(run: Run, clips: Pat
         ("sbtools split -q --records /dev/stdout clips.jsonl > got; cp got out.jsonl", 4),
         ("sbtools split -q clips.jsonl > got 2>&1; cp got out.jsonl", 4),
         ("sbtools split -q --records >(cat > out.jsonl) clips.jsonl > got; wait $!", 4),
-        ("sbtools split -q --records out.jsonl clips.jsonl | sbtools split -q --records got", 4),
+        ("sbtools split -q --records out.jsonl clips.jsonl | sbtools split -q > got", 4),
     ],
 )
 def test_who_reads_stdout_gets_them_too(line: str, printed: int, tmp_path: Path) -> None:
