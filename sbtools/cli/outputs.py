@@ -38,8 +38,8 @@ class Outlet:
     path: what --records names. A file gets its name at `commit`, with all records, and that of its
     shard (`sbtools.kept.shard_path`); without a commit what stood there stays. A pipe or a device
     is written into, "-" is stdout. kept: a file in which the stage itself keeps its records. made:
-    what else it makes, and where; hint: whether to say how records are had. UsageError where
-    nothing can be written.
+    what else it makes, and where; None for a stage that tells itself what it did. hint: whether to
+    say how records are had. UsageError where nothing can be written.
 
     Records go to stdout as well, but not to a terminal; nor, where a file has them, into a log,
     which is where stdout and stderr are one. `path` "-" prints them anywhere.
@@ -51,7 +51,7 @@ class Outlet:
         shard: tuple[int, int] = (0, 1),
         *,
         kept: str | None = None,
-        made: str = "",
+        made: str | None = "",
         hint: bool = True,
     ) -> None:
         self.path = None if path is None or path in STDOUT else _place(path, shard)
@@ -121,7 +121,7 @@ class Outlet:
 
     def tell(self, count: int) -> None:
         """On a terminal that shows no records, say how many clips there were, and what is where."""
-        if self.prints or not os.isatty(1):
+        if self.prints or not os.isatty(1) or (self.made is None and self.place is None):
             return
         told = [f"{count} clip{'s' * (count != 1)}", self.made]
         told += [f"records in {self.place}"] if self.place else []

@@ -37,7 +37,7 @@ def filter_records(
     common: Common,
     stage: Stage,
     *,
-    made: str = "",
+    made: str | None = "",
     kept: str | None = None,
     hint: bool = True,
     done: Done = frozenset,

@@ -329,9 +329,10 @@ def test_where_nothing_else_is_made_the_hint_comes_first(stage: str, tmp_path: P
     words = [stage, *STAGES[stage], "--max-failed", "1"]
     code, shown, told = on_a_terminal(*words, "clips", cwd=tmp_path)
     assert (code, shown) == (0, b"")
-    count = "2 clips" if stage == "split" else "1 clip"
+    count = "2 of 2 clips" if stage == "split" else "1 clip"
     assert told[0] == f"sbtools {stage}: {HINT.format('segment')}"
     assert told[-1] == f"sbtools {stage}: {count}"
+    assert stage != "split" or len(told) == 2
     code, shown, told = on_a_terminal(*words, "-q", "--records", "a.jsonl", "clips", cwd=tmp_path)
     assert (code, shown, told) == (0, b"", [])
     found = ids((tmp_path / "a.jsonl").read_bytes())
