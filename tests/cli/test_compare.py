@@ -106,7 +106,7 @@ def test_arms_over_seeds(results: Path) -> None:
         (["a.json", "a.json", "b.json"], 2, "the seeds of two arms, A.json... vs B.json..."),
         (["--clips", "5", "a.json", "b.json"], 2, "go with --published"),
         (["--published", "16.5"], 2, "--published needs --clips N, or --up-to N"),
-        (["--published", "16.5", "--clips", "5", "a.json"], 2, "it reads no results"),
+        (["--published", "16.5", "--clips", "5", "a.json"], 2, "--published reads no results"),
         (["--published", "x", "--clips", "5"], 2, "'x' is not a percentage"),
     ],
 )

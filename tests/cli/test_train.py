@@ -211,7 +211,7 @@ def contents(folder: Path) -> dict[str, bytes]:
         (["--pretrain", "captions", "--method", "mask"], "--pretrain takes no --method"),
         (["--pretrain", "captions"], "run is there already"),
         (["--overwrite", "--classes", "walk,run"], "label 'wave' of the records is none of the"),
-        (["--overwrite", "--lr", "0"], "--lr is above 0"),
+        (["--overwrite", "--lr", "0"], "--lr must be above 0"),
         (["--overwrite", "gone.jsonl"], "there is no such file"),
         (["--overwrite", "--weights", "ViT-B-32.pt"], "weights fetch clip-vit-b-32 -o ."),
         (["--overwrite", "--weights", "w/ViT-B-16.pt"], "weights fetch clip-vit-b-16 -o w"),
