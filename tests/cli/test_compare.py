@@ -95,12 +95,16 @@ def test_arms_over_seeds(results: Path) -> None:
         (
             ["--difference", "--view", "x", *["a.json"] * 4],
             2,
-            "view x is not in all; plain, bg are",
+            "view x is not in all results: name one of plain, bg",
         ),
         (["a.json"], 2, "give two result files"),
         (["a.json", "none.json"], 2, "there is no such file"),
         (["a.json", "empty.json"], 5, "empty.json is empty: run its evaluation again"),
-        (["--view", "scene", "a.json", "b.json"], 2, "view scene is not in all; plain, bg are"),
+        (
+            ["--view", "scene", "a.json", "b.json"],
+            2,
+            "view scene is not in all results: name one of plain, bg",
+        ),
         (["a.json", "vs"], 2, "give the seeds of two arms: A.json... vs B.json..."),
         (["a.json", "vs", "b.json"], 2, "compared without vs: A.json B.json"),
         (["a.json", "a.json", "b.json"], 2, "the seeds of two arms, A.json... vs B.json..."),
