@@ -114,6 +114,11 @@ class Outlet:
         if self._flow is not None:
             self._flow.close()
 
+    @property
+    def shown(self) -> bool:
+        """Whether records go to a terminal, where no line of progress is to stand between them."""
+        return self.prints and os.isatty(1)
+
     def begin(self) -> None:
         """Where records are all that is made, and are not shown, say so before the work."""
         if self._unseen() and not self.made:

@@ -15,6 +15,7 @@ import pytest
 
 from sbtools.cli import COMMANDS
 from sbtools.cli.group import group
+from sbtools.cli.outputs import Outlet
 from sbtools.cli.process import call
 from sbtools.rng import shard_of
 from tests.cli.running import environment, ids, lines, sbtools, server, shell
@@ -202,6 +203,16 @@ def test_a_reader_that_goes_away_leaves_it_and_is_told(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[1] == b"141"
     assert b"the reader of stdout has gone; out.jsonl is not written" in done.stderr
     assert os.listdir(tmp_path) == ["clips.jsonl"]
+
+
+def test_a_file_that_is_there_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    """As when a signal comes after the last record."""
+    out = Outlet(str(tmp_path / "out.jsonl"))
+    assert out.left() == f"; {tmp_path}/out.jsonl is not written"
+    with out:
+        out.write({"id": "a"})
+        out.commit()
+    assert out.left() == "" and ids((tmp_path / "out.jsonl").read_bytes()) == ["a"]
 
 
 def test_the_input_can_be_the_output(run: Run) -> None:
