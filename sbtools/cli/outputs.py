@@ -95,8 +95,8 @@ class Outlet:
 
     def left(self) -> str:
         """The end of a message where the file has not been written, empty otherwise."""
-        named = self.path is not None and not self._committed
-        return f"; {self.path} is not written" if named else ""
+        left = self.path is not None and self._flow is None and not self._committed
+        return f"; {self.path} is not written" if left else ""
 
     def __enter__(self) -> Outlet:
         return self
@@ -107,12 +107,17 @@ class Outlet:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is ReaderGone and self.path is not None:
+        if kind is ReaderGone and self._whole is not None:
             log.warning("the reader of stdout has gone%s", self.left())
         if self._whole is not None:
             self._whole.discard()
         if self._flow is not None:
             self._flow.close()
+
+    @property
+    def shown(self) -> bool:
+        """Whether records go to a terminal, where no line of progress is to stand between them."""
+        return self.prints and os.isatty(1)
 
     def begin(self) -> None:
         """Where records are all that is made, and are not shown, say so before the work."""

@@ -150,6 +150,7 @@ def _hand_on(
     whole: Callable[[], bool],
 ) -> None:
     """Give the results to `out`, and its file its name if they are the whole then."""
+    tally.quiet |= out.shown
     out.begin()
     with out, closing(closable(results)) as printed:
         _pump(printed, tally, common, out)

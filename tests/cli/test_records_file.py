@@ -15,6 +15,7 @@ import pytest
 
 from sbtools.cli import COMMANDS
 from sbtools.cli.group import group
+from sbtools.cli.outputs import Outlet
 from sbtools.cli.process import call
 from sbtools.rng import shard_of
 from tests.cli.running import environment, ids, lines, sbtools, server, shell
@@ -204,6 +205,16 @@ def test_a_reader_that_goes_away_leaves_it_and_is_told(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["clips.jsonl"]
 
 
+def test_a_file_that_is_there_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    """As when a signal comes after the last record."""
+    out = Outlet(str(tmp_path / "out.jsonl"))
+    assert out.left() == f"; {tmp_path}/out.jsonl is not written"
+    with out:
+        out.write({"id": "a"})
+        out.commit()
+    assert out.left() == "" and ids((tmp_path / "out.jsonl").read_bytes()) == ["a"]
+
+
 def test_the_input_can_be_the_output(run: Run) -> None:
     clips = listed("clips.jsonl")
     assert run("split", "--only", "val", "--records", clips, clips)[0] == 0
@@ -307,18 +318,17 @@ def test_a_terminal_gets_a_summary_and_a_hint(tmp_path: Path) -> None:
     make_clips(tmp_path / "clips", 2, frames=4)
     code, shown, told = on_a_terminal("segment", *STAGES["segment"], "clips", cwd=tmp_path)
     assert (code, shown) == (0, b"")
-    assert told == [f"sbtools segment: 2 clips, masks in m/; {HINT.format('mask')}"]
+    assert told[-1] == f"sbtools segment: 2 clips, masks in m/; {HINT.format('mask')}"
     words = ["segment", *STAGES["segment"], "--records", "masks.jsonl", "clips"]
     assert on_a_terminal(*words, cwd=tmp_path)[2][-1] == (
         "sbtools segment: 2 clips, masks in m/, records in masks.jsonl"
     )
     words = ["mask", *STAGES["mask"], "--video", "look", "--limit", "1", "masks.jsonl"]
-    assert on_a_terminal(*words, cwd=tmp_path) == (
-        0, b"", [f"sbtools mask: 1 clip, pixels in p/, videos in look/; {HINT.format('view')}"],
-    )  # fmt: skip
-    words = ["view", *STAGES["view"], "masks.jsonl"]
-    told = ["sbtools view: 2 clips, drawn in sheet.png"]
-    assert on_a_terminal(*words, cwd=tmp_path) == (0, b"", told)
+    code, shown, told = on_a_terminal(*words, cwd=tmp_path)
+    made = "1 clip, pixels in p/, videos in look/"
+    assert (code, shown, told[-1]) == (0, b"", f"sbtools mask: {made}; {HINT.format('view')}")
+    code, shown, told = on_a_terminal("view", *STAGES["view"], "masks.jsonl", cwd=tmp_path)
+    assert (code, shown, told[-1]) == (0, b"", "sbtools view: 2 clips, drawn in sheet.png")
 
 
 @pytest.mark.parametrize("stage", ["index", "split", "detect"])
@@ -344,17 +354,19 @@ def test_a_dash_shows_them_after_all(flag: str, tmp_path: Path) -> None:
     make_clips(tmp_path / "clips", 1, frames=4)
     words = ["detect", *STAGES["detect"], flag, "-", "clips"]
     code, shown, told = on_a_terminal(*words, cwd=tmp_path)
-    assert (code, ids(shown.replace(b"\r\n", b"\n")), told) == (0, ["walk/clip0"], [])
+    assert (code, ids(shown.replace(b"\r\n", b"\n"))) == (0, ["walk/clip0"])
+    assert "terminal" not in "".join(told)
     assert os.listdir(tmp_path) == ["clips"]
 
 
 def test_demo_and_detect_name_the_files_that_they_keep(tmp_path: Path) -> None:
     make_clips(tmp_path / "clips", 1, frames=4)
-    told = on_a_terminal("demo", *STAGES["demo"], cwd=tmp_path)
-    assert told == (0, b"", ["sbtools demo: 1 clip, videos, masks and records in d/"])
+    code, shown, told = on_a_terminal("demo", *STAGES["demo"], cwd=tmp_path)
+    made = "sbtools demo: 1 clip, videos, masks and records in d/"
+    assert (code, shown, told[-1]) == (0, b"", made)
     words = ["detect", *STAGES["detect"], "-o", "boxes.jsonl", "clips"]
-    told = ["sbtools detect: 1 clip, records in boxes.jsonl"]
-    assert on_a_terminal(*words, cwd=tmp_path) == (0, b"", told)
+    code, shown, told = on_a_terminal(*words, cwd=tmp_path)
+    assert (code, shown, told[-1]) == (0, b"", "sbtools detect: 1 clip, records in boxes.jsonl")
 
 
 def test_the_file_of_detect_has_the_clips_that_failed_until_they_do_not(run: Run) -> None:
