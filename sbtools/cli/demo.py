@@ -111,8 +111,6 @@ def command(
             **parts,
         )  # fmt: skip
 
-    total = plan.total() if common.limit is None else min(plan.total(), common.limit)
-
     def dry(job: Job) -> str:
         from sbtools.demo.stage import planned
 
@@ -122,7 +120,7 @@ def command(
         done = [record["id"] in there for record in wanted]
         return run.would_be(done.count(False), "made", done.count(True))
 
-    return run.produce_records(common, stage, total, dry)
+    return run.produce_records(common, stage, None, dry)
 
 
 def _scale(scale: float | None, clips: float | None) -> float:

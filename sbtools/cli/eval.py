@@ -72,7 +72,7 @@ def command(**flags: Any) -> int:
     flags["shard"] = shards.resolve(flags["shard"], flags["scores"])
     run, inputs = split_paths(flags)
     _require_places(flags)
-    with StopFlag().installed() as stop:
+    with StopFlag("finishing this batch", left_behind(flags["scores"])).installed() as stop:
         incoming = open_inputs(flags, inputs, stop)
         top = _top(flags, inputs)
         if flags["dry_run"]:
@@ -82,7 +82,7 @@ def command(**flags: Any) -> int:
             return _print_top(request, incoming, top, flags)
         outcome = judge(request, incoming, flags, stop)
         if outcome.stopped:
-            log.info("stopped on request")
+            log.info("stopped on request; %s", left_behind(flags["scores"]))
             return stop.code or 1
         write(outcome.results, flags["output"], not flags["no_per_clip"])
         return status(outcome, flags)
@@ -157,16 +157,23 @@ def make_request(
     )
 
 
+def left_behind(scores: str | None) -> str:
+    """What an evaluation that was stopped has left, and how to go on."""
+    if scores:
+        return f"{scores} keeps what is scored, and the same command goes on"
+    return "nothing was written"
+
+
 def judge(request: Any, incoming: Inputs, flags: Mapping[str, Any], stop: StopFlag) -> Any:
     """The outcome, with progress on stderr."""
     from sbtools.evaluate.stage import evaluate
     from sbtools.train.prepare import read_file
 
     keep_memory()
-    tally = Progress(None if flags["limit"] else incoming.total, flags["quiet"])
+    tally = Progress(None, flags["quiet"], flags["batch"])
     expected = read_file(flags["expect"], "--expect") if flags["expect"] else None
     try:
-        return evaluate(request, incoming, stop, tally.step, expected)
+        return evaluate(request, incoming, stop, tally.step, expected, tally.coming)
     finally:
         tally.end()
 

@@ -10,7 +10,8 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -19,11 +20,11 @@ import click
 from sbtools import records
 from sbtools.cli import messages
 from sbtools.cli.options import Common
-from sbtools.cli.process import ReaderGone, StopFlag
+from sbtools.cli.process import INTERRUPTED, ReaderGone, StopFlag
 from sbtools.cli.progress import Progress
 from sbtools.errors import DamagedError, SbtoolsError, UsageError
 from sbtools.inputs import Inputs
-from sbtools.job import Job, untold
+from sbtools.job import Job, uncounted
 from sbtools.records import Record
 
 log = logging.getLogger("sbtools")
@@ -54,12 +55,12 @@ def filter_records(
         if begin is not None:
             begin(inputs)
         total = inputs.total
-        tally = Progress(None if total is None else times * total, common.quiet)
+        tally = Progress(None if total is None else times * total, common.quiet, common.workers)
         tally.listing = not inputs.streams
-        results = stage(iter(inputs), make_job(common, stop, tally.step))
+        results = stage(tally.each(inputs), make_job(common, stop, tally))
         if common.dry_run:
             return _tell(inputs, done())
-        with closing(closable(results)) as printed:
+        with _left_alone(stop), closing(closable(results)) as printed:
             _pump(printed, tally, common, write)
         if inputs.empty and not stop():
             log.warning("there were no records in the input")
@@ -78,11 +79,11 @@ def produce_records(
     """
     with StopFlag().installed() as stop:
         if common.dry_run:
-            job = make_job(common, stop, untold)
+            job = make_job(common, stop)
             log.info("%s", dry if isinstance(dry, str) else dry(job))
             return 0
-        tally = Progress(total, common.quiet)
-        with closing(closable(make(make_job(common, stop, tally.step)))) as done:
+        tally = Progress(total, common.quiet, common.workers)
+        with _left_alone(stop), closing(closable(make(make_job(common, stop, tally)))) as done:
             _pump(done, tally, common, True)
         return _status(common, tally, stop)
 
@@ -105,19 +106,22 @@ def open_inputs(common: Common, stop: Callable[[], bool]) -> Inputs:
     )
 
 
-def make_job(common: Common, stop: Callable[[], bool], worked: Callable[[], None]) -> Job:
-    """The shared flags as a stage knows them."""
-    return Job(
+def make_job(common: Common, stop: Callable[[], bool], tally: Progress | None = None) -> Job:
+    """The shared flags as a stage knows them, and who is told how far it is."""
+    job = Job(
         root=common.root,
         workers=common.workers,
         clip_timeout=common.clip_timeout,
         stop=stop,
-        worked=worked,
         seed=common.seed,
         shard=common.shard,
         limit=common.limit,
         strict=common.strict,
     )
+    if tally is None:
+        return job
+    coming = tally.coming if tally.total is None else uncounted
+    return replace(job, worked=tally.step, passed=tally.skip, coming=coming)
 
 
 def provenance(job: Job) -> dict[str, Any]:
@@ -129,6 +133,16 @@ def provenance(job: Job) -> dict[str, Any]:
         "shard": list(job.shard),
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
+
+
+@contextmanager
+def _left_alone(stop: StopFlag) -> Iterator[None]:
+    """Ctrl-C ends the readers of a pipe too: one that went away then is not what ended this."""
+    try:
+        yield
+    except ReaderGone:
+        if stop.code != INTERRUPTED:
+            raise
 
 
 def closable(stage: Iterator[Record]) -> Generator[Record, None, None]:
