@@ -62,7 +62,7 @@ def command(
         name = click.get_current_context().info_name
         incoming = Inputs(inputs, place, label_from="none", stop=stop, stage=name)
         tally = Progress(incoming.total, quiet)
-        found = gather(tally.each(incoming, count=True), target, pool, str(place))
+        found = gather(tally.counted(incoming), target, pool, str(place))
         tally.end()
         if stop():
             return stop.code or 1

@@ -39,6 +39,10 @@ class ReaderGone(Exception):
     """The reader of stdout went away. A BrokenPipeError would be answered by click, with exit 1."""
 
 
+class StoppedAtOnce(Exception):
+    """Ctrl-C was pressed twice. To a KeyboardInterrupt click would add an empty line."""
+
+
 class StopFlag:
     """Set by the first USR1, TERM or INT; the work ends at the next clip. A second INT raises.
 
@@ -87,7 +91,7 @@ class StopFlag:
                 yield self
         except KeyboardInterrupt:
             log.info("stopped; %s", self.left)
-            raise
+            raise StoppedAtOnce from None
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -113,9 +117,16 @@ def call(arguments: Sequence[str]) -> int:
 
 
 def deafen() -> None:
-    """Ignore the stopping signals from here on: the status of a command that is over stays its."""
+    """Ignore the stopping signals from here on: the status of a command that is over stays its.
+
+    One that was stopped at once is over now: libraries may take seconds to be unloaded.
+    """
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
+    if _forced():
+        from sbtools.cli.watch import leave
+
+        leave(INTERRUPTED)
 
 
 def _invoke(arguments: list[str]) -> int:
@@ -140,9 +151,13 @@ def _invoke(arguments: list[str]) -> int:
         return _failed(error)
 
 
+def _forced() -> bool:
+    """Whether Ctrl-C was pressed twice."""
+    return StopFlag.installed_last is not None and StopFlag.installed_last.forced
+
+
 def _failed(error: Exception) -> int:
-    flag = StopFlag.installed_last
-    if flag is not None and flag.forced:
+    if _forced():
         return INTERRUPTED  # what breaks while a command is being stopped at once is no news
     if isinstance(error, SbtoolsError):
         _say(error)

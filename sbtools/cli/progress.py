@@ -67,7 +67,8 @@ class Progress:
         """So many clips more are to come, as a stage that reads all of them first can tell."""
         self.total = count + (self.total or 0)
         self._announced = True
-        log.info("%s", self._counted(count))
+        if count:
+            log.info("%s", self._counted(count))
 
     def announce(self) -> None:
         """Say how many there are, once, if that is known."""
@@ -75,13 +76,17 @@ class Progress:
             log.info("%s", self._counted(self.total))
         self._announced = True
 
-    def each(self, incoming: Iterable[T], count: bool = False) -> Iterator[T]:
-        """What comes in; with the first of it, how many there are is said. count: as worked on."""
+    def each(self, incoming: Iterable[T]) -> Iterator[T]:
+        """What comes in; with the first of it, how many there are is said."""
         for one in incoming:
             self.announce()
             yield one
-            if count:
-                self.step()
+
+    def counted(self, incoming: Iterable[T]) -> Iterator[T]:
+        """What comes in; each counts as worked on when the next is asked for."""
+        for one in incoming:
+            yield one
+            self.step()
 
     @property
     def done(self) -> int:

@@ -33,6 +33,9 @@ Stage = Callable[[Iterator[Record], Job], Iterator[Record]]
 Done = Callable[[], Collection[str]]
 Begin = Callable[[Inputs], None]
 
+LONG = ("detect", "segment", "mask", "scenes", "bank", "features")
+"""Commands that may take hours: they say how many clips there are before the first."""
+
 
 def filter_records(
     common: Common,
@@ -57,7 +60,9 @@ def filter_records(
         total = inputs.total
         tally = Progress(None if total is None else times * total, common.quiet, common.workers)
         tally.listing = not inputs.streams
-        results = stage(tally.each(inputs), make_job(common, stop, tally))
+        long = click.get_current_context().info_name in LONG
+        incoming = tally.each(inputs) if long else iter(inputs)
+        results = stage(incoming, make_job(common, stop, tally))
         if common.dry_run:
             return _tell(inputs, done())
         with _left_alone(stop), closing(closable(results)) as printed:

@@ -81,7 +81,7 @@ def _train(flags: dict[str, Any], stop: StopFlag) -> int:
         for text in dry_run(request, incoming, request.ranks * place.count):
             log.info("%s", text)
         return 0
-    shown = Steps(flags["quiet"])
+    shown = Steps(flags["quiet"], stop)
     ears = Ears(lambda: WORDS.get(stop.code or 0), shown.epoch, shown.step)
     try:
         ended = train(request, incoming, place, ears, torchrun=foreign is not None)
@@ -183,7 +183,7 @@ def _pretrain(flags: dict[str, Any], stop: StopFlag) -> int:
     if flags["dry_run"]:
         log.info("%s", would(found, flags["output"], seed=flags["seed"], **given))
         return 0
-    shown = Steps(flags["quiet"], "frames")
+    shown = Steps(flags["quiet"], stop, "frames")
     told = None
     if not stop():
         log.info("%d clips with captions", len(found))
@@ -226,20 +226,24 @@ def _require_pretraining(flags: dict[str, Any]) -> None:
 class Steps(Progress):
     """Epochs on stdout, a line of JSON each; steps on stderr, as every progress."""
 
-    def __init__(self, quiet: bool, sees: str = "clips") -> None:
+    def __init__(self, quiet: bool, stop: StopFlag, sees: str = "clips") -> None:
         super().__init__(None, quiet, noun="steps")
-        self._sees = sees
+        self._stop, self._sees = stop, sees
         self._last: Mapping[str, Any] = {}
         self._before = 0
 
     def epoch(self, told: Mapping[str, Any]) -> None:
-        """Print a line, past stdout's buffer, and count the clips that failed."""
+        """Print a line, past stdout's buffer, and count the clips that failed.
+
+        A reader whom Ctrl-C has ended, too, is no reason not to keep the state.
+        """
         self.failed = max(self.failed, int(told.get("failed") or 0) if "epoch" in told else 0)
         try:
             with foot.aside():
                 records.Writer(io.FileIO(1, "wb", closefd=False)).write(dict(told))
         except BrokenPipeError:
-            raise ReaderGone from None
+            if self._stop.code != INTERRUPTED:
+                raise ReaderGone from None
 
     def step(self, told: Mapping[str, Any] | None = None) -> None:
         """One step more was done; those of earlier runs are none of this one's."""

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NoReturn
 
 from sbtools.cli.terminal import foot
 from sbtools.signals import GROUP
@@ -93,9 +94,13 @@ class Watch:
             self._leaving = time.monotonic() + PATIENCE
 
     def _leave(self) -> None:
-        """End the process as a kill would: what stands in stores and runs is whole at any time."""
         foot.clear()
         log.info("stopped; %s", self.left)
-        for child in multiprocessing.active_children():
-            child.kill()
-        os._exit(self.code)
+        leave(self.code)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process as a kill would: what stands in stores and runs is whole at any time."""
+    for child in multiprocessing.active_children():
+        child.kill()
+    os._exit(code)

@@ -9,6 +9,7 @@ import pytest
 
 from sbtools.cli import messages, pace, progress, terminal, watch
 from sbtools.cli.pace import Pace, about, clock, rate
+from sbtools.cli.process import StopFlag
 from sbtools.cli.progress import Progress
 from sbtools.cli.train import Steps
 
@@ -182,7 +183,7 @@ def test_a_stage_that_reads_all_first_says_then_how_many_come(said: Said) -> Non
 
 def test_steps_count_from_where_this_run_begins(hand: Hand) -> None:
     """100 steps of 8 clips; 50 were done before, then 2 s a step."""
-    steps, told = Steps(False), {"epoch": 3, "steps": 100, "clips": 8, "loss": 0.25}
+    steps, told = Steps(False, StopFlag()), {"epoch": 3, "steps": 100, "clips": 8, "loss": 0.25}
     assert not steps._begun()
     for step in (51, 52, 53):
         hand.now += 2
