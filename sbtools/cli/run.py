@@ -53,15 +53,15 @@ def filter_records(
     gives so many `times` one.
     """
     messages.begin_command(common.verbose, common.quiet)
-    with StopFlag().installed() as stop:
+    name = click.get_current_context().info_name
+    with _flag(name).installed() as stop:
         inputs = open_inputs(common, stop)
         if begin is not None:
             begin(inputs)
         total = inputs.total
         tally = Progress(None if total is None else times * total, common.quiet, common.workers)
         tally.listing = not inputs.streams
-        long = click.get_current_context().info_name in LONG
-        incoming = tally.each(inputs) if long else iter(inputs)
+        incoming = tally.each(inputs) if name in LONG else iter(inputs)
         results = stage(incoming, make_job(common, stop, tally))
         if common.dry_run:
             return _tell(inputs, done())
@@ -138,6 +138,10 @@ def provenance(job: Job) -> dict[str, Any]:
         "shard": list(job.shard),
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
+
+
+def _flag(name: str | None) -> StopFlag:
+    return StopFlag("finishing this batch") if name == "features" else StopFlag()
 
 
 @contextmanager

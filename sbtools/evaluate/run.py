@@ -138,9 +138,9 @@ def answers(
                 failures = [*failures, *unread]
             found = (dict(clips.records[place]) for place in part)
             records = {record["id"]: record for record in found}
-            yield from _answers(records, judge, got, failures, look, each)
-            for _ in part:
+            for answer in _answers(records, judge, got, failures, look, each):
                 worked()
+                yield answer
 
 
 def _answers(
