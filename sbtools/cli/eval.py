@@ -79,7 +79,7 @@ def command(**flags: Any) -> int:
             return _dry_run(incoming, flags)
         request = make_request(flags, run, inputs)
         if top:
-            return _print_top(request, incoming, top, flags)
+            return _print_top(request, incoming, top, flags, stop)
         outcome = judge(request, incoming, flags, stop)
         if outcome.stopped:
             log.info("stopped on request; %s", left_behind(flags["scores"]))
@@ -190,11 +190,13 @@ def _dry_run(incoming: Inputs, flags: Mapping[str, Any]) -> int:
     return 0
 
 
-def _print_top(request: Any, incoming: Inputs, count: int, flags: Mapping[str, Any]) -> int:
+def _print_top(
+    request: Any, incoming: Inputs, count: int, flags: Mapping[str, Any], stop: StopFlag
+) -> int:
     from sbtools.evaluate.one import top
 
     failed = clips = 0
-    for clip in top(request, incoming, count):
+    for clip in top(request, incoming, count, stop):
         clips += 1
         if "error" in clip:
             failed += 1
@@ -202,6 +204,9 @@ def _print_top(request: Any, incoming: Inputs, count: int, flags: Mapping[str, A
             continue
         for line in _lines(clip):
             messages.show(line)
+    if stop():
+        log.info("stopped on request; %s", left_behind(None))
+        return stop.code or 1
     return 0 if flags["max_failed"].allows(failed, clips) else 3
 
 

@@ -44,9 +44,9 @@ class Watch:
     """The thread, in a `with` of the main thread.
 
     doing: what the command does after the first Ctrl-C, as in "finishing this clip". left: what is
-    said of what was done, where it has to be stopped. code: the exit
-    status of a process that does not end by itself after the second: its main thread may be in the
-    midst of a long computation, to which Python tells no signal.
+    said of what was done, and code the exit status, of a process that does not end by itself after
+    the second: its main thread may be in the midst of a long computation, to which Python tells no
+    signal.
     """
 
     def __init__(self, doing: str, left: str, code: int) -> None:
