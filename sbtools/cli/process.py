@@ -89,7 +89,9 @@ class StopFlag:
         try:
             with self._watch:
                 yield self
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Exception):
+            if not self.forced:
+                raise
             log.info("stopped; %s", self.left)
             raise StoppedAtOnce from None
         finally:
