@@ -27,6 +27,9 @@ from sbtools.rng import shard_of
 
 log = logging.getLogger("sbtools")
 
+COUNTED = 128 << 20
+"""Bytes of a file of records whose lines are counted before they are read."""
+
 
 class Stopped(Exception):
     """Raised inside a read that waits, when the run is to stop."""
@@ -57,7 +60,7 @@ class Inputs:
 
     Every path is looked at when the object is made: UsageError for one that is not there, for a
     terminal or /dev/null in stdin's place. `total` is the number of records where it is known
-    without reading a stream. stills: each image in a folder is a clip. lists: more lists of files,
+    without parsing a stream. stills: each image in a folder is a clip. lists: more lists of files,
     whatever their names; "-" reads one from stdin, of which records then cannot come. labels: the
     classes of lists. stage: where a record with bad fields is said to have failed; without it such
     a record is a RecordError.
@@ -116,10 +119,13 @@ class Inputs:
 
     @property
     def total(self) -> int | None:
-        """How many records there will be; None when a stream has the answer."""
-        if self.streams:
+        """How many records there will be; None where a pipe, or a shard of a stream, will tell."""
+        if self.streams and self.shard[1] > 1:
             return None
-        count = sum(map(self._ours, self.listed))
+        counts = [line_count(path) for path in self.streams]
+        if None in counts:
+            return None
+        count = sum(map(self._ours, self.listed)) + sum(filter(None, counts))
         return count if self.limit is None else min(count, self.limit)
 
     def __iter__(self) -> Iterator[Record]:
@@ -193,6 +199,27 @@ def _distinct(sources: Iterable[Iterator[Record]]) -> Iterator[Record]:
             )
         seen.add(hash(record["id"]))
         yield record
+
+
+def line_count(path: str) -> int | None:
+    """Lines that are left in a .jsonl file, or stdin; None for a pipe, and for what is large."""
+    try:
+        found = os.fstat(0) if path == "-" else os.stat(path)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > COUNTED:
+            return None
+        if path == "-":
+            return _lines_from(0, os.lseek(0, 0, os.SEEK_CUR))
+        with open(path, "rb") as stream:
+            return _lines_from(stream.fileno(), 0)
+    except OSError:
+        return None
+
+
+def _lines_from(descriptor: int, place: int) -> int:
+    count, last = 0, b"\n"
+    while data := os.pread(descriptor, 1 << 20, place):
+        count, last, place = count + data.count(b"\n"), data[-1:], place + len(data)
+    return count + (last != b"\n")
 
 
 def is_stream(path: str) -> bool:

@@ -24,7 +24,11 @@ def available_cores() -> int:
 
 
 def untold() -> None:
-    """Tell nobody: the default of `Job.worked`."""
+    """Tell nobody: the default of `Job.worked` and `Job.passed`."""
+
+
+def uncounted(count: int) -> None:
+    """Tell nobody: the default of `Job.coming`."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,9 @@ class Job:
 
     `root` is what relative paths of records resolve against. `workers` 0 works in this process.
     `clip_timeout` is in seconds, None for no limit. `stop` turns true when no new clip may be
-    begun; `worked` is called when one has been worked on. `shard` is (index, count), `limit` the
-    most clips of it. With `strict` the first failed clip ends the run.
+    begun; `worked` is called when one has been worked on, `passed` for one that needs no work,
+    `coming` with how many there will be, by a stage that knows. `shard` is (index, count), `limit`
+    the most clips of it. With `strict` the first failed clip ends the run.
     """
 
     root: Path = field(default_factory=Path.cwd)
@@ -42,6 +47,8 @@ class Job:
     clip_timeout: float | None = None
     stop: Callable[[], bool] = never
     worked: Callable[[], None] = untold
+    passed: Callable[[], None] = untold
+    coming: Callable[[int], None] = uncounted
     seed: int = 0
     shard: tuple[int, int] = (0, 1)
     limit: int | None = None

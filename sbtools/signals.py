@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ def hold() -> set[signal.Signals]:
     meanwhile is pending afterwards.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, GROUP)
-    with _sent_again():
+    with _sent_again(), _quietly():
         resource_tracker.ensure_running()
         signal.pthread_sigmask(signal.SIG_BLOCK, GROUP)
     return {signal.Signals(number) for number in before}
@@ -38,6 +39,16 @@ def held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """What is started in this block removes what a killed process has left, and does not say so."""
+    sys.warnoptions.append("ignore:resource_tracker:UserWarning")
+    try:
+        yield
+    finally:
+        sys.warnoptions.pop()
 
 
 @contextmanager

@@ -52,8 +52,11 @@ def run(items: Iterable[Item], work: Work, job: Job) -> Iterator[tuple[Item, Chu
         stop=job.stop,
         bypass=lambda item: item.again is not None,
     ):
+        worked = got is not None and got[0].again is None
+        if got is not None and not worked:
+            job.passed()
         yield got
-        if got is not None:
+        if worked:
             job.worked()
 
 

@@ -127,12 +127,13 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Command]]:
 def by_program(printed: list[str]) -> Mapping[str, list[str]]:
     """Lines by who prints them, since the stages of a pipe take turns as they like.
 
-    A slow machine prints how far it is, and closes parts of a store earlier.
+    A slow machine prints how far it is and how long it will take, and closes parts of a store
+    earlier.
     """
     found: dict[str, list[str]] = {}
     for line in printed:
         program = re.match(r"sbtools \w+: ", line)
-        if not re.match(r"sbtools \w+: \d+( of \d+)? clips, [\d.]+ clips/s", line):
+        if not re.match(r"sbtools \w+: (\d+( of \d+)? clips, |\d+ clips? left: )", line):
             line = re.sub(r"-\d{5}\.h5", "-N.h5", line)
             found.setdefault(program[0] if program else "", []).append(line)
     return found

@@ -54,6 +54,17 @@ blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
 assert blocked >> signal.SIGUSR1 - 1 & 1  # the tracker itself ignores INT and TERM alone
 print("held")
 """
+LEFT = """
+import multiprocessing, os, sys
+from sbtools import signals
+
+before = list(sys.warnoptions)
+signals.hold()
+assert sys.warnoptions == before
+lock = multiprocessing.get_context("spawn").Lock()
+print("left", flush=True)
+os._exit(0)
+"""
 
 
 def run(code: str) -> bytes:
@@ -71,3 +82,12 @@ def test_they_stay_blocked_and_pending_while_the_tracker_is_started() -> None:
 
 def test_they_count_at_the_end_of_the_block() -> None:
     assert run(BLOCK) == b"held\n"
+
+
+def test_what_a_stopped_process_leaves_is_removed_without_a_word() -> None:
+    """The tracker would warn of semaphores, after the shell's prompt has come."""
+    done = subprocess.run(
+        [sys.executable, "-c", LEFT], env=environment(), stdin=subprocess.DEVNULL,
+        capture_output=True, timeout=100, check=True,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == (b"left\n", b"")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from sbtools.errors import SbtoolsError, UsageError
 from sbtools.evaluate.intervals import LEVEL
 from sbtools.features.making import Making
 from sbtools.features.stage import features
-from sbtools.job import Job
+from sbtools.job import Job, uncounted
 from sbtools.records import Record
 from sbtools.store import Stores
 
@@ -98,6 +98,8 @@ def audit(
     clips = Labelled.of(usable)
     found = {}
     for name in cues:
+        if job.stop():
+            return None
         values, holes = (_stacked(tables.get(key), clips.ids) for key in (name, hole_of(name)))
         assert values is not None
         found[name] = measured(clips, values, holes, asked.folds, asked.seed, asked.level)
@@ -125,7 +127,10 @@ def _tables(
 ) -> dict[str, Table] | None:
     """The features of each cue, and of its holes; None where the job was stopped."""
     found: dict[str, Table] = {}
-    for name, view in views_of(cues, records).items():
+    views = views_of(cues, records)
+    job.coming(len(records) * sum(map(bool, views.values())))
+    job = replace(job, coming=uncounted)
+    for name, view in views.items():
         given: Iterable[tuple[Record, Any]]
         if view:
             assert making is not None

@@ -72,7 +72,7 @@ def write(
             "size": asked.size, "seed": job.seed, "sbtools": made["version"]}  # fmt: skip
     out = StoreWriter(store, "pixels", what, root=str(job.root), **parts)
     task = Work(FACTORY, {"root": str(job.root), "size": asked.size})
-    own = replace(job, worked=untold, shard=(0, 1))
+    own = replace(job, worked=untold, passed=untold, shard=(0, 1))
 
     def finish(record: Record, chunks: Chunks) -> dict[str, Any]:
         return _finished(record, chunks, asked.size, work.told("bank", told))

@@ -12,8 +12,11 @@ __all__ = ["COMMANDS", "main"]
 
 def main() -> NoReturn:
     """The console script `sbtools`."""
-    from sbtools.cli.process import call, deafen
+    try:
+        from sbtools.cli.process import call, deafen
 
-    code = call(sys.argv[1:])
-    deafen()
+        code = call(sys.argv[1:])
+        deafen()
+    except KeyboardInterrupt:
+        code = 130
     sys.exit(code)

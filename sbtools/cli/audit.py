@@ -78,7 +78,7 @@ def command(**flags: Any) -> int:
     require_writable(os.path.join(flags["output"], "audit.json"))
     cues = asked_for(flags["cues"])
     run, inputs = _split(flags, cues)
-    with StopFlag().installed() as stop:
+    with StopFlag("finishing this batch").installed() as stop:
         incoming = open_inputs(flags, inputs, stop)
         records = Lines(islice(incoming, flags["limit"]))
         if stop():
@@ -108,9 +108,10 @@ def _audit(
         raise UsageError("there is no clip to audit: give records, videos or folders")
     asked = Asked(cues, flags["folds"], flags["seed"], flags["level"])
     making = _making(run, flags) if run is not None or flags["model"] is not None else None
-    tally = Progress(None, flags["quiet"])
+    tally = Progress(None, flags["quiet"], flags["batch"], noun="views")
     job = Job(root=flags["root"], seed=flags["seed"], stop=stop, worked=tally.step,
-              workers=_workers(flags), clip_timeout=flags["clip_timeout"])  # fmt: skip
+              passed=tally.skip, coming=tally.coming, workers=_workers(flags),
+              clip_timeout=flags["clip_timeout"])  # fmt: skip
     parts = {name: flags[name] for name in ("overwrite", "take_over")}
     try:
         made = audit(records, job, asked, making, flags["output"], **parts)

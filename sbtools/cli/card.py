@@ -15,6 +15,7 @@ from sbtools.cli.eval_options import card_options
 from sbtools.cli.eval_output import make_folder_of, require_writable, tell
 from sbtools.cli.mask_band import MaskBandCommand
 from sbtools.cli.process import StopFlag
+from sbtools.cli.progress import busy
 from sbtools.errors import UsageError
 
 log = logging.getLogger("sbtools")
@@ -51,17 +52,18 @@ def command(**flags: Any) -> int:
     given = flags["judged"]
     flags |= {**ABSENT, "model": None if os.path.exists(given) else given}
     flags["paths"] = [*([given] if flags["model"] is None else []), *flags["inputs"]]
-    with StopFlag().installed() as stop:
+    with StopFlag("finishing this batch", eval.left_behind(None)).installed() as stop:
         run, inputs = eval.split_paths(flags)
         incoming = eval.open_inputs(flags, inputs, stop)
         scenes = Scenes(str(flags["root"]))
         request = eval.make_request(flags, run, inputs, scenes.see)
         outcome = eval.judge(request, incoming, flags, stop)
         if outcome.stopped:
-            log.info("stopped on request")
+            log.info("stopped on request; %s", eval.left_behind(None))
             return stop.code or 1
     (found,) = outcome.results.values()
-    probe = scenes.measured(flags["draws"], flags["seed"])
+    with busy("fitting the scene probe", flags["quiet"]):
+        probe = scenes.measured(flags["draws"], flags["seed"])
     _write({**found, **({"scene_probe": probe} if probe else {})}, flags["output"])
     return eval.status(outcome, flags)
 

@@ -111,8 +111,6 @@ def command(
             **parts,
         )  # fmt: skip
 
-    total = plan.total() if common.limit is None else min(plan.total(), common.limit)
-
     def dry(job: Job) -> str:
         from sbtools.demo.stage import planned
 
@@ -123,7 +121,7 @@ def command(
         return run.would_be(done.count(False), "made", done.count(True))
 
     made = f"videos, masks and records in {os.path.join(common.inputs[0], '')}"
-    return run.produce_records(common, stage, total, dry, made, hint=False)
+    return run.produce_records(common, stage, None, dry, made, hint=False)
 
 
 def _scale(scale: float | None, clips: float | None) -> float:

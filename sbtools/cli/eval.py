@@ -72,17 +72,17 @@ def command(**flags: Any) -> int:
     flags["shard"] = shards.resolve(flags["shard"], flags["scores"])
     run, inputs = split_paths(flags)
     _require_places(flags)
-    with StopFlag().installed() as stop:
+    with StopFlag("finishing this batch", left_behind(flags["scores"])).installed() as stop:
         incoming = open_inputs(flags, inputs, stop)
         top = _top(flags, inputs)
         if flags["dry_run"]:
             return _dry_run(incoming, flags)
         request = make_request(flags, run, inputs)
         if top:
-            return _print_top(request, incoming, top, flags)
+            return _print_top(request, incoming, top, flags, stop)
         outcome = judge(request, incoming, flags, stop)
         if outcome.stopped:
-            log.info("stopped on request")
+            log.info("stopped on request; %s", left_behind(flags["scores"]))
             return stop.code or 1
         write(outcome.results, flags["output"], not flags["no_per_clip"])
         return status(outcome, flags)
@@ -157,16 +157,23 @@ def make_request(
     )
 
 
+def left_behind(scores: str | None) -> str:
+    """What an evaluation that was stopped has left, and how to go on."""
+    if scores:
+        return f"{scores} keeps what is scored, and the same command goes on"
+    return "nothing was written"
+
+
 def judge(request: Any, incoming: Inputs, flags: Mapping[str, Any], stop: StopFlag) -> Any:
     """The outcome, with progress on stderr."""
     from sbtools.evaluate.stage import evaluate
     from sbtools.train.prepare import read_file
 
     keep_memory()
-    tally = Progress(None if flags["limit"] else incoming.total, flags["quiet"])
+    tally = Progress(None, flags["quiet"], flags["batch"])
     expected = read_file(flags["expect"], "--expect") if flags["expect"] else None
     try:
-        return evaluate(request, incoming, stop, tally.step, expected)
+        return evaluate(request, incoming, stop, tally.step, expected, tally.coming)
     finally:
         tally.end()
 
@@ -183,11 +190,13 @@ def _dry_run(incoming: Inputs, flags: Mapping[str, Any]) -> int:
     return 0
 
 
-def _print_top(request: Any, incoming: Inputs, count: int, flags: Mapping[str, Any]) -> int:
+def _print_top(
+    request: Any, incoming: Inputs, count: int, flags: Mapping[str, Any], stop: StopFlag
+) -> int:
     from sbtools.evaluate.one import top
 
     failed = clips = 0
-    for clip in top(request, incoming, count):
+    for clip in top(request, incoming, count, stop):
         clips += 1
         if "error" in clip:
             failed += 1
@@ -195,6 +204,9 @@ def _print_top(request: Any, incoming: Inputs, count: int, flags: Mapping[str, A
             continue
         for line in _lines(clip):
             messages.show(line)
+    if stop():
+        log.info("stopped on request; %s", left_behind(None))
+        return stop.code or 1
     return 0 if flags["max_failed"].allows(failed, clips) else 3
 
 

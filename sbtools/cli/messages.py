@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import sys
 
 import click
 
 from sbtools.cli import renamed
+from sbtools.cli.terminal import foot
 from sbtools.words import visible
 
 log = logging.getLogger("sbtools")
@@ -23,7 +23,7 @@ class _Formatter(logging.Formatter):
 
 
 class _Handler(logging.Handler):
-    """Writes to whatever sys.stderr is now; a reader of stderr that went away is no failure.
+    """Writes to stderr, on a terminal above the lines of progress.
 
     quiet: errors alone, and warnings that are said always.
     """
@@ -33,11 +33,7 @@ class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if self.quiet and record.levelno < logging.ERROR and not getattr(record, "always", False):
             return
-        try:
-            sys.stderr.write(f"{self.format(record)}\n")
-            sys.stderr.flush()
-        except (OSError, ValueError):
-            pass
+        foot.say(f"{self.format(record)}\n")
 
 
 _formatter = _Formatter()
@@ -58,6 +54,11 @@ def begin() -> None:
 def name(program: str) -> None:
     """Put `program` before every line, as in `sbtools segment: WARNING: ...`."""
     _formatter.program = program
+
+
+def program() -> str:
+    """What stands before every line."""
+    return _formatter.program
 
 
 def verbosity(verbose: int, quiet: bool) -> None:

@@ -12,6 +12,7 @@ import click
 
 from sbtools.cli import messages, options
 from sbtools.cli.process import StopFlag
+from sbtools.cli.progress import Progress, busy
 from sbtools.inputs import Inputs
 
 log = logging.getLogger("sbtools")
@@ -57,13 +58,16 @@ def command(
     from sbtools.probe.measure import measure
 
     place = Path(os.path.abspath(root or "."))
-    with StopFlag().installed() as stop:
+    with StopFlag("stopping", "nothing was written").installed() as stop:
         name = click.get_current_context().info_name
         incoming = Inputs(inputs, place, label_from="none", stop=stop, stage=name)
-        found = gather(incoming, target, pool, str(place))
+        tally = Progress(incoming.total, quiet)
+        found = gather(tally.counted(incoming), target, pool, str(place))
+        tally.end()
         if stop():
             return stop.code or 1
-    told = measure(found, target, folds, draws, seed)
+    with busy("fitting the probes", quiet):
+        told = measure(found, target, folds, draws, seed)
     warn(told)
     messages.show(json.dumps(told))
     return 0

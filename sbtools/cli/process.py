@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,6 +20,9 @@ from sbtools.cli import messages
 from sbtools.cli.complete import VARIABLE
 from sbtools.errors import SbtoolsError
 from sbtools.words import visible
+
+if TYPE_CHECKING:
+    from sbtools.cli.watch import Watch
 
 log = logging.getLogger("sbtools")
 
@@ -35,11 +39,26 @@ class ReaderGone(Exception):
     """The reader of stdout went away. A BrokenPipeError would be answered by click, with exit 1."""
 
 
-class StopFlag:
-    """Set by the first USR1, TERM or INT; the work ends at the next clip. A second INT raises."""
+class StoppedAtOnce(Exception):
+    """Ctrl-C was pressed twice. To a KeyboardInterrupt click would add an empty line."""
 
-    def __init__(self) -> None:
+
+class StopFlag:
+    """Set by the first USR1, TERM or INT; the work ends at the next clip. A second INT raises.
+
+    doing: what is answered to the first INT, at once; the second is obeyed in the midst of a long
+    computation too, and left is then said of what was done.
+    """
+
+    installed_last: StopFlag | None = None
+
+    def __init__(
+        self, doing: str = "finishing this clip", left: str = "the same command goes on"
+    ) -> None:
+        self.doing, self.left = doing, left
         self.code: int | None = None
+        self.forced = False
+        self._watch: Watch | None = None
 
     def __call__(self) -> bool:
         return self.code is not None
@@ -47,17 +66,34 @@ class StopFlag:
     def set(self, number: int, frame: FrameType | None) -> None:
         """The signal handler."""
         code = STOPPING[signal.Signals(number)]
-        if code == INTERRUPTED and self.code == INTERRUPTED:
+        if self.forced:
+            return
+        if code == INTERRUPTED and (self.code == INTERRUPTED or self._pressed_again()):
+            self.forced = True
             raise KeyboardInterrupt
         if self.code is None or code != REQUEUE:
             self.code = code
 
+    def _pressed_again(self) -> bool:
+        """Two that came in the midst of a computation are one to Python."""
+        return self._watch is not None and self._watch.presses > 1
+
     @contextmanager
     def installed(self) -> Iterator[StopFlag]:
         """Handle the stopping signals in this block."""
+        from sbtools.cli.watch import Watch
+
+        StopFlag.installed_last = self
+        self._watch = Watch(self.doing, self.left, INTERRUPTED)
         before = {number: signal.signal(number, self.set) for number in STOPPING}
         try:
-            yield self
+            with self._watch:
+                yield self
+        except (KeyboardInterrupt, Exception):
+            if not self.forced:
+                raise
+            log.info("stopped; %s", self.left)
+            raise StoppedAtOnce from None
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -67,6 +103,7 @@ def call(arguments: Sequence[str]) -> int:
     """Run the command line and return the exit status; says in one line what went wrong."""
     _fill_standard_streams()
     messages.begin()
+    StopFlag.installed_last = None
     try:
         code = _invoke(list(arguments))
         sys.stdout.flush()
@@ -82,9 +119,16 @@ def call(arguments: Sequence[str]) -> int:
 
 
 def deafen() -> None:
-    """Ignore the stopping signals from here on: the status of a command that is over stays its."""
+    """Ignore the stopping signals from here on: the status of a command that is over stays its.
+
+    One that was stopped at once is over now: libraries may take seconds to be unloaded.
+    """
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
+    if _forced():
+        from sbtools.cli.watch import leave
+
+        leave(INTERRUPTED)
 
 
 def _invoke(arguments: list[str]) -> int:
@@ -103,15 +147,28 @@ def _invoke(arguments: list[str]) -> int:
         return INTERRUPTED
     except click.ClickException as error:
         return _misused(error)
-    except SbtoolsError as error:
-        _say(error)
-        return error.exit_code
-    except (OSError, KeyboardInterrupt):
+    except KeyboardInterrupt:
         raise
     except Exception as error:
-        hint = "-vv shows where" if own_code.located(error) else "this is a bug; -vv shows where"
-        _say(error, f"{own_code.told(error)} ({hint})")
-        return 1
+        return _failed(error)
+
+
+def _forced() -> bool:
+    """Whether Ctrl-C was pressed twice."""
+    return StopFlag.installed_last is not None and StopFlag.installed_last.forced
+
+
+def _failed(error: Exception) -> int:
+    if _forced():
+        return INTERRUPTED  # what breaks while a command is being stopped at once is no news
+    if isinstance(error, SbtoolsError):
+        _say(error)
+        return error.exit_code
+    if isinstance(error, OSError):
+        raise error
+    hint = "-vv shows where" if own_code.located(error) else "this is a bug; -vv shows where"
+    _say(error, f"{own_code.told(error)} ({hint})")
+    return 1
 
 
 def _misused(error: click.ClickException) -> int:

@@ -9,7 +9,8 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -19,11 +20,11 @@ from sbtools import records
 from sbtools.cli import messages
 from sbtools.cli.options import Common
 from sbtools.cli.outputs import Outlet
-from sbtools.cli.process import ReaderGone, StopFlag
+from sbtools.cli.process import INTERRUPTED, ReaderGone, StopFlag
 from sbtools.cli.progress import Progress
 from sbtools.errors import DamagedError, SbtoolsError, UsageError
 from sbtools.inputs import Inputs
-from sbtools.job import Job, untold
+from sbtools.job import Job, uncounted
 from sbtools.records import Record
 
 log = logging.getLogger("sbtools")
@@ -31,6 +32,9 @@ log = logging.getLogger("sbtools")
 Stage = Callable[[Iterator[Record], Job], Iterator[Record]]
 Done = Callable[[], Collection[str]]
 Begin = Callable[[Inputs], None]
+
+LONG = ("detect", "segment", "mask", "scenes", "bank", "features")
+"""Commands that may take hours: they say how many clips there are before the first."""
 
 
 def filter_records(
@@ -52,17 +56,20 @@ def filter_records(
     """
     messages.begin_command(common.verbose, common.quiet)
     out = Outlet(common.records, common.shard, kept=kept, made=made, hint=hint)
-    with StopFlag().installed() as stop:
+    name = click.get_current_context().info_name
+    with _flag(name).installed() as stop:
         inputs = open_inputs(common, stop)
         if begin is not None:
             begin(inputs)
         total = inputs.total
-        tally = Progress(None if total is None else times * total, common.quiet)
+        tally = Progress(None if total is None else times * total, common.quiet, common.workers)
         tally.listing = not inputs.streams
-        results = stage(iter(inputs), make_job(common, stop, tally.step))
+        incoming = tally.each(inputs) if name in LONG else iter(inputs)
+        results = stage(incoming, make_job(common, stop, tally))
         if common.dry_run:
             return _tell(inputs, done())
-        _hand_on(results, out, tally, common, lambda: not (stop() or inputs.empty))
+        with _left_alone(stop):
+            _hand_on(results, out, tally, common, lambda: not (stop() or inputs.empty))
         if inputs.empty and not stop():
             log.warning("there were no records in the input%s", out.left())
         return _status(common, tally, stop, out)
@@ -84,12 +91,13 @@ def produce_records(
     out = Outlet(common.records, common.shard, made=made, hint=hint)
     with StopFlag().installed() as stop:
         if common.dry_run:
-            job = make_job(common, stop, untold)
+            job = make_job(common, stop)
             log.info("%s", dry if isinstance(dry, str) else dry(job))
             return 0
-        tally = Progress(total, common.quiet)
-        results = make(make_job(common, stop, tally.step))
-        _hand_on(results, out, tally, common, lambda: not stop())
+        tally = Progress(total, common.quiet, common.workers)
+        results = make(make_job(common, stop, tally))
+        with _left_alone(stop):
+            _hand_on(results, out, tally, common, lambda: not stop())
         return _status(common, tally, stop, out)
 
 
@@ -111,19 +119,22 @@ def open_inputs(common: Common, stop: Callable[[], bool]) -> Inputs:
     )
 
 
-def make_job(common: Common, stop: Callable[[], bool], worked: Callable[[], None]) -> Job:
-    """The shared flags as a stage knows them."""
-    return Job(
+def make_job(common: Common, stop: Callable[[], bool], tally: Progress | None = None) -> Job:
+    """The shared flags as a stage knows them, and who is told how far it is."""
+    job = Job(
         root=common.root,
         workers=common.workers,
         clip_timeout=common.clip_timeout,
         stop=stop,
-        worked=worked,
         seed=common.seed,
         shard=common.shard,
         limit=common.limit,
         strict=common.strict,
     )
+    if tally is None:
+        return job
+    coming = tally.coming if tally.total is None else uncounted
+    return replace(job, worked=tally.step, passed=tally.skip, coming=coming)
 
 
 def provenance(job: Job) -> dict[str, Any]:
@@ -135,6 +146,20 @@ def provenance(job: Job) -> dict[str, Any]:
         "shard": list(job.shard),
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
+
+
+def _flag(name: str | None) -> StopFlag:
+    return StopFlag("finishing this batch") if name == "features" else StopFlag()
+
+
+@contextmanager
+def _left_alone(stop: StopFlag) -> Iterator[None]:
+    """Ctrl-C ends the readers of a pipe too: one that went away then is not what ended this."""
+    try:
+        yield
+    except ReaderGone:
+        if stop.code != INTERRUPTED:
+            raise
 
 
 def closable(stage: Iterator[Record]) -> Generator[Record, None, None]:

@@ -29,7 +29,7 @@ def read(paths: Sequence[str], pool: str, root: Path | None) -> dict[str, Any]:
 
     place, found = Path(os.path.abspath(root or ".")), {}
     name = click.get_current_context().info_name
-    with StopFlag().installed() as stop:
+    with StopFlag("stopping", "nothing was written").installed() as stop:
         for path in dict.fromkeys(paths):
             incoming = Inputs([path], place, label_from="none", stop=stop, stage=name)
             found[path] = stream_of(incoming, path, pool, str(place))

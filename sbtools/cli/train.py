@@ -8,9 +8,7 @@ import os
 import shlex
 import stat
 import sys
-import time
 from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +18,10 @@ from sbtools import records, threads
 from sbtools.allocator import keep_memory
 from sbtools.cli import messages, options
 from sbtools.cli.options import Tolerance
+from sbtools.cli.pace import clock
 from sbtools.cli.process import INTERRUPTED, REQUEUE, TERMINATED, ReaderGone, StopFlag
 from sbtools.cli.progress import Progress
+from sbtools.cli.terminal import foot
 from sbtools.cli.train_options import train_options
 from sbtools.errors import UsageError
 from sbtools.inputs import Inputs
@@ -62,9 +62,10 @@ def command(**flags: Any) -> int:
     flags["root"] = Path(os.path.abspath(flags["root"] or "."))
     if flags["output"] is None:
         raise UsageError("name the folder to keep the run in: -o RUN")
-    with StopFlag().installed() as stop:
-        if flags["pretrain"] is not None:
+    if flags["pretrain"] is not None:
+        with StopFlag("finishing this step", "nothing was written").installed() as stop:
             return _pretrain(flags, stop)
+    with StopFlag("finishing this step and keeping the state").installed() as stop:
         return _train(flags, stop)
 
 
@@ -80,7 +81,7 @@ def _train(flags: dict[str, Any], stop: StopFlag) -> int:
         for text in dry_run(request, incoming, request.ranks * place.count):
             log.info("%s", text)
         return 0
-    shown = Steps(flags["quiet"])
+    shown = Steps(flags["quiet"], stop)
     ears = Ears(lambda: WORDS.get(stop.code or 0), shown.epoch, shown.step)
     try:
         ended = train(request, incoming, place, ears, torchrun=foreign is not None)
@@ -182,16 +183,19 @@ def _pretrain(flags: dict[str, Any], stop: StopFlag) -> int:
     if flags["dry_run"]:
         log.info("%s", would(found, flags["output"], seed=flags["seed"], **given))
         return 0
-    shown = Steps(flags["quiet"])
+    shown = Steps(flags["quiet"], stop, "frames")
     told = None
     if not stop():
+        log.info("%d clips with captions", len(found))
         told = pretrain(
             found, str(flags["root"]), flags["output"], seed=flags["seed"],
             device=str(resolve(flags["device"])), stop=stop, epoch_line=shown.epoch,
-            threads=threads.asked(flags["threads"]), cores=available_cores(),
+            step_line=shown.step, threads=threads.asked(flags["threads"]), cores=available_cores(),
             **given,
         )  # fmt: skip
+    shown.end()
     if told is None:
+        log.info("stopped on request; nothing was written")
         return stop.code or 1
     shown.epoch(told)
     return 0 if flags["max_failed"].allows(len(told["failed"]), len(found)) else 3
@@ -222,35 +226,41 @@ def _require_pretraining(flags: dict[str, Any]) -> None:
 class Steps(Progress):
     """Epochs on stdout, a line of JSON each; steps on stderr, as every progress."""
 
-    def __init__(self, quiet: bool) -> None:
-        super().__init__(None, quiet)
-        self._told: Mapping[str, Any] = {}
-        self._first: int | None = None
+    def __init__(self, quiet: bool, stop: StopFlag, sees: str = "clips") -> None:
+        super().__init__(None, quiet, noun="steps")
+        self._stop, self._sees = stop, sees
+        self._last: Mapping[str, Any] = {}
+        self._before = 0
 
     def epoch(self, told: Mapping[str, Any]) -> None:
-        """Print a line, past stdout's buffer, and count the clips that failed."""
-        self.end()
+        """Print a line, past stdout's buffer, and count the clips that failed.
+
+        A reader whom Ctrl-C has ended, too, is no reason not to keep the state.
+        """
         self.failed = max(self.failed, int(told.get("failed") or 0) if "epoch" in told else 0)
         try:
-            records.Writer(io.FileIO(1, "wb", closefd=False)).write(dict(told))
+            with foot.aside():
+                records.Writer(io.FileIO(1, "wb", closefd=False)).write(dict(told))
         except BrokenPipeError:
-            raise ReaderGone from None
+            if self._stop.code != INTERRUPTED:
+                raise ReaderGone from None
 
     def step(self, told: Mapping[str, Any] | None = None) -> None:
-        """One step more was done."""
-        if told is not None:
-            if self._first is None:
-                self._first, self.begun = told["step"], time.monotonic()
-            self._told = told
-            self._show()
+        """One step more was done; those of earlier runs are none of this one's."""
+        if told is None:
+            return
+        if self.total is None:
+            self._before = told["step"] - 1
+        self._last, self.total = told, told["steps"] - self._before
+        self.worked = told["step"] - self._before
+        self._step()
 
     def text(self, now: float) -> str:
-        """The line: where the run is, its loss, the time that is left."""
-        told = self._told
-        done, steps = told["step"], told["steps"]
-        parts = [f"epoch {told['epoch']}, step {done} of {steps}", f"loss {told['loss']:.4f}"]
-        rate = (done - (self._first or 0)) / max(now - self.begun, 1e-9)
-        if rate > 0:
-            parts.append(f"{rate * told['clips']:.1f} clips/s")
-            parts.append(f"{timedelta(seconds=int((steps - done) / rate))} left")
+        """The line: where the run is, its loss, how fast it goes, the time that is left."""
+        told, seconds = self._last, self.pace.seconds(now)
+        parts = [f"epoch {told['epoch']}, step {told['step']} of {told['steps']}",
+                 f"loss {told['loss']:.4f}"]  # fmt: skip
+        if seconds:
+            parts.append(f"{told['clips'] / seconds:.1f} {self._sees}/s")
+            parts.append(f"{clock((self.left or 0) * seconds)} left")
         return ", ".join(parts)

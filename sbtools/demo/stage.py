@@ -47,6 +47,7 @@ def make(
         root=str(job.root), **parts,
     )  # fmt: skip
     wanted = planned(demo, folder, job, arrays, limit)
+    job.coming(_count(demo, folder, job, limit))
 
     def same(record: Record, stored: Record) -> bool:
         cache = record.get("arrays")
@@ -81,6 +82,13 @@ def planned(
             place = os.path.join(folder, "arrays", records.file_name_of(record["id"], ".npy"))
             record["arrays"] = relative(place, root)
         yield record
+
+
+def _count(demo: Demo, folder: str, job: Job, limit: int | None) -> int:
+    """How many clips `planned` gives; only of a shard are they to be listed for it."""
+    if job.shard[1] > 1:
+        return sum(1 for _ in planned(demo, folder, job, limit=limit))
+    return demo.total() if limit is None else min(demo.total(), limit)
 
 
 def what_of(demo: Demo) -> dict[str, Any]:

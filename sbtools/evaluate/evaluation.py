@@ -23,6 +23,7 @@ from sbtools.evaluate.judge import Judge
 from sbtools.evaluate.request import Outcome, Request
 from sbtools.evaluate.run import Sink, clips_of, score
 from sbtools.evaluate.scores import Collected, Scores, from_stores
+from sbtools.job import uncounted
 from sbtools.loader import Clips
 from sbtools.loader.needs.other_store import folder_of
 from sbtools.mask.morphology import SHARE, pixels_of
@@ -59,7 +60,12 @@ class Evaluation:
         """Whether a clip that failed before counts here: of base and novel, by its label."""
         return not self.name or record.get("label", self.classes[0]) in self.classes
 
-    def run(self, stop: Callable[[], bool], worked: Callable[[], None]) -> Outcome | None:
+    def run(
+        self,
+        stop: Callable[[], bool],
+        worked: Callable[[], None],
+        coming: Callable[[int], None] = uncounted,
+    ) -> Outcome | None:
         """Score what is not yet scored; the result, unless this is a shard."""
         request = self.request
         with self._sink() as sink:
@@ -71,6 +77,7 @@ class Evaluation:
                 if record["id"] not in done:
                     failed.add_scores(record, {})
             again = done - self._shown(done)
+            coming(self._left(again))
             whole = all(
                 score(
                     self._clips(chain, part), self.judge, failed, request.batch, again,
@@ -96,6 +103,12 @@ class Evaluation:
             part, self.classes, self.judge, chain, root=request.root, seed=request.seed,
             cache=request.cache, partners=partners,
         )  # fmt: skip
+
+    def _left(self, again: Collection[str]) -> int:
+        """How many clips are shown to the model."""
+        if not again:
+            return len(self.part)
+        return sum(record["id"] not in again for record in self.part)
 
     def _done(self, sink: ScoresWriter) -> set[str]:
         """Ids of clips that need no second look: scored, or failed just as they would again."""

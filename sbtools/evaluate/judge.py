@@ -15,6 +15,7 @@ from sbtools.device import Halving, autocast
 from sbtools.errors import UsageError
 from sbtools.evaluate.subject import Subject
 from sbtools.evaluate.views import View
+from sbtools.job import never
 from sbtools.models.base import full
 from sbtools.models.outputs import Batch, represented
 from sbtools.protocols import AVERAGES
@@ -24,6 +25,10 @@ from sbtools.store.rows_reader import unusable
 
 LOG_PROBABILITIES = "log-probabilities"
 Look = Callable[[str, Batch, Batch], None]
+
+
+class Halted(Exception):
+    """Raised between two views of a batch, when the run is to stop."""
 
 
 @dataclass
@@ -47,8 +52,8 @@ class Judge:
 
     clips: how many items, one after another, are views of one record at most: their probabilities
     are averaged (ViFi-CLIP's multi-view test sums the softmax of each), or, where `average` says
-    so, their logits. batch: clips of one call. keep: the view whose features, what the last layer
-    sees, are kept, averaged over those items.
+    so, their logits. batch: clips of one call. stop: asked before each view. keep: the view whose
+    features, what the last layer sees, are kept, averaged over those items.
     """
 
     stage, gives = "eval", "scores"
@@ -67,6 +72,7 @@ class Judge:
     ) -> None:
         self.subject, self.views, self.device = subject, views, device
         self.precision, self.clips, self.keep = precision, clips, keep
+        self.stop: Callable[[], bool] = never
         self._themselves, _ = split([view.name for view in views])
         self._shares = clips > 1 and average == AVERAGES[0]
         self.draws = Draws(seed)
@@ -90,11 +96,13 @@ class Judge:
 
         `batch` holds whole records, `each` items of one after another, by default `clips`. `look`
         is called with each view's name, the batch, and the batch as it is shown; not of views under
-        other masks.
+        other masks. Raises Halted where `stop` turned true.
         """
         found, each = Judged(), each or self.clips
         with torch.no_grad():
             for view in self.views:
+                if self.stop():
+                    raise Halted
                 shown = view.apply(batch, self.draws)
                 found.scores[view.name] = self.averaged(self._predicted(shown, view.name), each)
                 if self._features:

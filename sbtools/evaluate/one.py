@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,21 +17,29 @@ from sbtools.evaluate.run import clips_of, score
 from sbtools.evaluate.scores import Collected
 from sbtools.evaluate.stage import judge_of, open_subject
 from sbtools.index import labels
+from sbtools.job import never
 from sbtools.records import Record
 
 Row = NDArray[np.float32]
 
 
-def top(request: Request, incoming: Iterable[Record], count: int) -> Iterator[dict[str, Any]]:
+def top(
+    request: Request,
+    incoming: Iterable[Record],
+    count: int,
+    stop: Callable[[], bool] = never,
+) -> Iterator[dict[str, Any]]:
     """For each clip {"id", "views": {name: [[class, probability], ...]}}, the likeliest first.
 
-    Clips need no label. A clip that cannot be read has `error` instead of views. Raises as
-    `sbtools.evaluate.stage.evaluate`.
+    Clips need no label. A clip that cannot be read has `error` instead of views; where `stop` turns
+    true, there is nothing. Raises as `sbtools.evaluate.stage.evaluate`.
     """
     require_met(request)
     if request.mask_band is not None:
         raise UsageError("--mask-band is a band of results: leave it out where classes are printed")
-    kept = asked.read(incoming, request.shard, request.limit)
+    kept = asked.read(incoming, request.shard, request.limit, stop=stop)
+    if stop():
+        return
     subject = open_subject(request, kept.texts)
     chains = chains_of(request, subject.model)
     if request.classes:
@@ -52,7 +60,10 @@ def top(request: Request, incoming: Iterable[Record], count: int) -> Iterator[di
             part, (), judge, chain, root=request.root, seed=request.seed, cache=request.cache,
             partners=Part(kept),
         )  # fmt: skip
-        score(clips, judge, found, request.batch, (), request.workers, request.timeout)
+        if not score(
+            clips, judge, found, request.batch, (), request.workers, request.timeout, stop
+        ):
+            return
     for block in found.scores().blocks:
         for place, record in enumerate(block.records):
             if "error" in record:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from sbtools.evaluate.chains import Chain
-from sbtools.evaluate.judge import Judge, Judged, Look
+from sbtools.evaluate.judge import Halted, Judge, Judged, Look
 from sbtools.evaluate.plates import Plates
 from sbtools.evaluate.views import PLATED_VIEWS, settled_needs
 from sbtools.job import never, untold
@@ -125,7 +125,10 @@ def answers(
     parts = [left[first : first + size] for first in range(0, len(left), size)]
     steps = [[place * each + view for place in part for view in range(each)] for part in parts]
     plates = Plates(clips) if any(v.name in PLATED_VIEWS for v in judge.views) else None
-    with closing(clips):
+    judge.stop = stop
+    with closing(clips), suppress(Halted):
+        if stop():
+            return
         loaded = load(clips, steps, 0, workers, judge.device, timeout, on_failure="omit")
         for part, (got, failures) in zip(parts, loaded, strict=True):
             if stop():
@@ -135,9 +138,9 @@ def answers(
                 failures = [*failures, *unread]
             found = (dict(clips.records[place]) for place in part)
             records = {record["id"]: record for record in found}
-            yield from _answers(records, judge, got, failures, look, each)
-            for _ in part:
+            for answer in _answers(records, judge, got, failures, look, each):
                 worked()
+                yield answer
 
 
 def _answers(

@@ -19,7 +19,7 @@ from sbtools.evaluate.request import Outcome, Request
 from sbtools.evaluate.subject import Subject, of_model, of_run
 from sbtools.evaluate.views import View, refuse_masked
 from sbtools.index import labels
-from sbtools.job import never, untold
+from sbtools.job import never, uncounted, untold
 from sbtools.loader.needs.other_store import folder_of
 from sbtools.models.flops import clip_flops
 from sbtools.records import Record
@@ -32,8 +32,11 @@ def evaluate(
     stop: Callable[[], bool] = never,
     worked: Callable[[], None] = untold,
     expected: Iterable[Record] | None = None,
+    coming: Callable[[int], None] = uncounted,
 ) -> Outcome:
     """Judge a model on all records, each in every view.
+
+    `worked` is called after every clip, `coming` before with how many there will be.
 
     Raises UsageError for what does not go together, a label that is none of the classes among it,
     and SbtoolsError where there is no record, or none that can be judged.
@@ -66,7 +69,7 @@ def evaluate(
             judge = judge_of(request, subject, views, chains)
         judge.forget_classes()
         one = Evaluation(request, kept, part, judge, chains, name)
-        made = one.run(stop, worked)
+        made = one.run(stop, worked, coming)
         if made is None:
             outcome.stopped = True
             return outcome

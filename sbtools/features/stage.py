@@ -74,9 +74,11 @@ def _results(known: Lines, out: StoreWriter, job: Job, making: Making) -> Iterat
     for item in items_of(known, out, job, _same):
         plan.append(None if item.again is None else len(again))
         (left if item.again is None else again).append(item.again or item.record)
+    job.coming(len(plan))
     with closing(_answers(known, left, job, making)) as made:
         for place in plan:
             if place is not None:
+                job.passed()
                 yield from out.pass_on(again[place])
                 continue
             answer = next(made, None)

@@ -71,6 +71,9 @@ class Crew:
             with held():
                 self._incoming = iter(self._loader)
             yield from self._incoming
+        except KeyboardInterrupt:
+            self.kill()  # those that are being started would be waited for
+            raise
         except (RuntimeError, EOFError, OSError) as error:
             self.kill()
             raise _explained(error, self.timeout) from None

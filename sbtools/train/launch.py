@@ -144,7 +144,8 @@ def _follow(
         if word is None:
             word = ears.ask()
             if word is not None:
-                log.info("stopping: the ranks are leaving a checkpoint")
+                if word != "int":
+                    log.info("stopping: the ranks are leaving a checkpoint")
                 place.tell(spec.folder, "stop", word=word)
         if heard.since is not None and time.monotonic() > heard.since + PATIENCE:
             return

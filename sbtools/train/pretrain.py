@@ -77,6 +77,7 @@ def pretrain(
     device: str = "cpu",
     stop: Callable[[], bool] = never,
     epoch_line: Callable[[Told], None] | None = None,
+    step_line: Callable[[Told], None] | None = None,
     threads: int | None = None,
     cores: int = 1,
 ) -> Told | None:
@@ -84,7 +85,8 @@ def pretrain(
 
     records: with `captions`, one text a frame, and `video` or `arrays` against `root`; a tenth of
     the sources is held out. `frames` are drawn of each clip. `epoch_line` is called with a
-    JSON-ready dict after every epoch. threads and cores: as `sbtools.threads.settle` takes
+    JSON-ready dict after every epoch, `step_line` after every step with {"epoch", "step", "steps",
+    "loss", "clips"}, clips being frames. threads and cores: as `sbtools.threads.settle` takes
     them. The result, JSON-ready, says what was written and how often held-out frames find their
     captions, and phrases of them; None when `stop` turned true: nothing is written then. Raises
     UsageError where there are no captions, OutputError where `out` cannot be written.
@@ -98,7 +100,7 @@ def pretrain(
     trained, held = (read(part, root, model.size, frames, seed) for part in (own, others))
     plan = Plan(epochs, batch, lr, seed)
     last: Told = {}
-    for last in _epochs(model, trained, held, plan, stop):
+    for last in _epochs(model, trained, held, plan, stop, step_line):
         if epoch_line is not None:
             epoch_line(last)
     if stop() or last.get("epoch") != epochs:
@@ -149,8 +151,9 @@ class Plan:
 
 
 def _epochs(
-    model: clip.Clip, trained: Captioned, held: Captioned, plan: Plan, stop: Callable[[], bool]
-) -> Iterator[Told]:
+    model: clip.Clip, trained: Captioned, held: Captioned, plan: Plan, stop: Callable[[], bool],
+    step_line: Callable[[Told], None] | None = None,
+) -> Iterator[Told]:  # fmt: skip
     optimiser = torch.optim.AdamW(_groups(model), betas=(0.9, 0.98), eps=1e-6)
     reader = Reader(model)
     _spread(reader, optimiser, trained, plan)
@@ -164,6 +167,10 @@ def _epochs(
             draws = rng.Draws(plan.seed, epoch, number)
             rate = plan.rate(epoch * each + number, plan.epochs * each)
             losses.append(_step(reader, optimiser, trained, rows, draws, rate))
+            if step_line is not None:
+                step = {"epoch": epoch + 1, "step": epoch * each + number + 1}
+                size = {"steps": plan.epochs * each, "clips": len(rows)}
+                step_line({**step, **size, "loss": losses[-1]})
         seconds = time.monotonic() - started
         yield {
             "epoch": epoch + 1,

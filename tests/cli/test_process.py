@@ -249,6 +249,7 @@ def test_a_second_interrupt_stops_at_once(tmp_path: Path) -> None:
         _, err = process.communicate(timeout=30)
     assert process.returncode == 130 and time.monotonic() - begun < 20
     assert b"Traceback" not in err
+    assert err.endswith(b"; the same command goes on\n")
     assert sbtools("check", "masks", cwd=tmp_path).returncode in (0, 2)
 
 

@@ -165,6 +165,8 @@ def test_a_signal_leaves_a_checkpoint_and_no_process(
         _, err = process.communicate(timeout=200)
     assert process.returncode == code, err
     assert b"the same command goes on" in err and b"Traceback" not in err
+    answer = b"finishing this step and keeping the state; Ctrl-C again stops now\n"
+    assert (answer in err) == (code == 130)
     assert state_of(work / "run")["progress"]["step"] >= 2
     assert not processes_in(work)
 
@@ -178,6 +180,7 @@ def test_a_second_interrupt_stops_at_once_and_leaves_no_process(work: Path) -> N
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130 and b"Traceback" not in err
+    assert err.endswith(b"sbtools train: stopped; the same command goes on\n")
     assert not processes_in(work)
     assert state_of(work / "run")["progress"]["step"] >= 2
 

@@ -166,3 +166,12 @@ def test_arrays_are_the_frames_that_decode(tmp_path: Path) -> None:
     assert not (tmp_path / record["arrays"]).exists()
     run(tmp_path, splits=["train"], arrays=True, limit=1)
     np.testing.assert_array_equal(np.load(tmp_path / record["arrays"]), kept)
+
+
+def test_how_many_clips_come_is_known_before_the_first(tmp_path: Path) -> None:
+    """36 in all; the shards' make up the whole; a limit is of the shard."""
+    told: list[int] = []
+    for shard, limit in (((0, 1), None), ((0, 1), 7), ((0, 2), None), ((1, 2), None), ((0, 2), 3)):
+        job = Job(tmp_path, shard=shard, stop=lambda: True, coming=told.append)
+        assert list(make(Demo(**SMALL), str(tmp_path / "demo"), job, limit=limit)) == []
+    assert told[:2] == [36, 7] and told[2] + told[3] == 36 and told[4] == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -105,8 +106,12 @@ def test_the_same_bytes_in_any_order_shards_and_batches(folder: Path, tmp_path: 
 def test_a_store_is_continued_and_never_with_another_model(folder: Path, tmp_path: Path) -> None:
     records, store = records_of(folder / "clips.jsonl"), tmp_path / "s"
     first = run(folder, store, records[:5], making(folder))
-    asked = making(folder)
-    whole = run(folder, store, records, asked)
+    asked, told = making(folder), Counter[str]()
+    whole = run(
+        folder, store, records, asked, worked=lambda: told.update(["worked"]),
+        passed=lambda: told.update(["passed"]), coming=lambda count: told.update(coming=count),
+    )  # fmt: skip
+    assert told == {"coming": 12, "passed": 5, "worked": 7}
     assert whole[:5] == first and asked.subject.model.network.passes == 7 + 1  # one black clip
     changed = [{**records[0], "label": "other"}, *records[1:3]]
     asked = making(folder)
