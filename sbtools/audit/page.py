@@ -20,8 +20,9 @@ READING = (
     "The most frequent class is what an answer has right that never looks. Shuffled is what the "
     "same probe has right where labels were dealt out at random.",
     "A cue tells where its interval, corrected for the number of cues by Holm's rule, begins above "
-    "the most frequent class; and, where a view leaves holes, where it has more right than a probe "
-    "of the holes alone. Only then does it name clips: those that it has right.",
+    "the most frequent class, and above its floor: what a probe has right of all that the same "
+    "picture shows beside the cue. Of background and objects that is the holes that people leave, "
+    "of clothes the same in drawn colours. Only then does it name clips: those that it has right.",
     "Of the clips that are named, about as many as stand under by chance would be right without "
     "the cue: which ones, nobody can say. They are left out of the debiased list all the same.",
     "What a probe of one model's features does not read may still be there: an audit finds what a "
@@ -41,8 +42,8 @@ def page(found: Found, examples: Mapping[str, Sequence[Mapping[str, str]]]) -> s
         verdict=verdict(found),
         style=Markup(_part("sbtools.report", "page.css")),
         picture=picture,
-        holes=any(cue["hole"] for cue in cues),
-        head=["cue", "right", "most frequent", "shuffled", "holes", "Holm p", "tells", "named",
+        floors=any(cue["floor"] for cue in cues),
+        head=["cue", "right", "most frequent", "shuffled", "floor", "Holm p", "tells", "named",
               "by chance"],
         rows=[_row(cue, found) for cue in cues],
         classes=_classes(found, cues),
@@ -109,12 +110,12 @@ def _spread(interval: Sequence[float] | None) -> str:
 
 
 def _row(cue: Found, found: Found) -> dict[str, Any]:
-    hole = cue["hole"] or {"accuracy": None, "interval": None}
+    floor = cue["floor"] or {"accuracy": None, "interval": None}
     cells = [
         (percent(cue["accuracy"]), _spread(cue["interval"])),
         (percent(found["majority"]), ""),
         (percent(cue["shuffled"]), ""),
-        (percent(hole["accuracy"]), _spread(hole["interval"])),
+        (percent(floor["accuracy"]), _spread(floor["interval"])),
         ("< 0.001" if cue["holm"] < 0.001 else f"{cue['holm']:.3f}", ""),
         ("yes" if cue["tells"] else "no", ""),
         (str(len(cue["named"])), ""),
@@ -184,9 +185,9 @@ def _picture(found: Found, cues: Sequence[Found]) -> str:
         if cue["interval"]:
             made.plot([100 * end for end in cue["interval"]], [place] * 2, color=colour,
                       linewidth=3, alpha=0.55)  # fmt: skip
-        hole = cue["hole"]
-        if hole:
-            made.plot(100 * hole["accuracy"], place, "s", color=SERIES[1], markersize=5.5,
+        floor = cue["floor"]
+        if floor:
+            made.plot(100 * floor["accuracy"], place, "s", color=SERIES[1], markersize=5.5,
                       markeredgecolor=SURFACE)  # fmt: skip
         made.plot(100 * cue["shuffled"], place, "x", color=MUTED, markersize=5)
         made.plot(100 * cue["accuracy"], place, "o", color=colour, markersize=7.5,
