@@ -16,7 +16,8 @@ class Cue:
     """A cue by what a reader calls it, as in "from TITLE alone".
 
     view: of `sbtools.evaluate.views`, whose features are probed; "" for scores of scenes. floor: a
-    view of nothing but the holes that `view` leaves, which are not a part of the cue.
+    view of all that `view` shows beside the cue: the holes that people leave in it, or clothes in
+    drawn colours, of which more or less is to be seen in each pose.
     """
 
     title: str
@@ -27,8 +28,8 @@ class Cue:
 CUES = {
     "frame": Cue("one frame", "static"),
     "background": Cue("the background", "scene", "scene-hole"),
-    "objects": Cue("the objects", "objects"),
-    "clothes": Cue("the clothes", "clothes"),
+    "objects": Cue("the objects", "objects", "objects-hole"),
+    "clothes": Cue("the clothes", "clothes", "clothes-restyled"),
     "scene": Cue("the kind of scene"),
 }
 """Name -> cue, in the order in which they are told."""

@@ -62,7 +62,7 @@ class Measured:
     """What a probe of a cue says of N clips.
 
     right: bool [N]. share: of clips that are right, per_class: the same of each class. shuffled:
-    the share that a probe of shuffled labels has right. floor: right of a probe of the holes alone,
+    the share that a probe of shuffled labels has right. floor: right of a probe of the floor alone,
     beyond: how much more the cue has right. p: that the cue tells no more than the most frequent
     class, or than its floor, two-sided; holm: p corrected for the number of cues.
     """
@@ -80,9 +80,9 @@ class Measured:
 
 
 def measured(
-    clips: Labelled, features: Features, holes: Features | None, folds: int, seed: int, level: float
+    clips: Labelled, features: Features, floor: Features | None, folds: int, seed: int, level: float
 ) -> Measured:
-    """Probe features [N, D] for the label, and where there are any, those of the cue's holes."""
+    """Probe features [N, D] for the label, and where there are any, those of the cue's floor."""
     labels, sources = clips.labels, clips.sources
     mixed = shuffled(labels, sources.codes, seed)
     fitted, of_mixed = cross_fitted(features, [labels, mixed], sources.codes, folds)
@@ -93,17 +93,17 @@ def measured(
         shares(_floats(right), ones, sources, labels, len(clips.classes), level),
         float((of_mixed.predicted == mixed).mean()), p_above(right, sources, clips.majority),
     )  # fmt: skip
-    if holes is not None:
-        _hold_against(found, clips, holes, folds, level)
+    if floor is not None:
+        _hold_against(found, clips, floor, folds, level)
     return found
 
 
 def _hold_against(
-    found: Measured, clips: Labelled, holes: Features, folds: int, level: float
+    found: Measured, clips: Labelled, floor: Features, folds: int, level: float
 ) -> None:
-    """Set what the holes tell by themselves, and let p be of what the cue tells beyond them."""
+    """Set what the floor tells by itself, and let p be of what the cue tells beyond it."""
     sources = clips.sources
-    (alone,) = cross_fitted(holes, [clips.labels], sources.codes, folds)
+    (alone,) = cross_fitted(floor, [clips.labels], sources.codes, folds)
     right = alone.predicted == clips.labels
     more = _floats(found.right) - _floats(right)
     found.floor = shares(_floats(right), np.ones(len(right)), sources, level=level).at(0)

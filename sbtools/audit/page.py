@@ -20,9 +20,10 @@ READING = (
     "Most frequent is what is right when every clip is given the most frequent class. Shuffled is "
     "what the same probe gets right when the labels are shuffled.",
     "A cue gives labels away when its interval, corrected for the number of cues by Holm's rule, "
-    "begins above the most frequent class and, where its view leaves holes, when it gets more "
-    "right than a probe of the holes alone. Only then does it name clips: those that it gets "
-    "right.",
+    "begins above the most frequent class and, where it has a floor, when it gets more right than "
+    "a probe of that: of what the same picture shows beside the cue. The floor of background and "
+    "objects is the holes that people leave in them, of clothes the same in drawn colours. Only "
+    "then does it name clips: those that it gets right.",
     "About as many of the named clips as the column by chance says would be right without the cue. "
     "Nobody can say which ones, so all of them are left out of the debiased list.",
     "What a probe of this model's features cannot read may still be there: an audit finds the "
@@ -42,8 +43,8 @@ def page(found: Found, examples: Mapping[str, Sequence[Mapping[str, str]]]) -> s
         verdict=verdict(found),
         style=Markup(_part("sbtools.report", "page.css")),
         picture=picture,
-        holes=any(cue["hole"] for cue in cues),
-        head=["cue", "right", "most frequent", "shuffled", "holes", "Holm p", "gives away", "named",
+        floors=any(cue["floor"] for cue in cues),
+        head=["cue", "right", "most frequent", "shuffled", "floor", "Holm p", "gives away", "named",
               "by chance"],
         rows=[_row(cue, found) for cue in cues],
         classes=_classes(found, cues),
@@ -110,12 +111,12 @@ def _spread(interval: Sequence[float] | None) -> str:
 
 
 def _row(cue: Found, found: Found) -> dict[str, Any]:
-    hole = cue["hole"] or {"accuracy": None, "interval": None}
+    floor = cue["floor"] or {"accuracy": None, "interval": None}
     cells = [
         (percent(cue["accuracy"]), _spread(cue["interval"])),
         (percent(found["majority"]), ""),
         (percent(cue["shuffled"]), ""),
-        (percent(hole["accuracy"]), _spread(hole["interval"])),
+        (percent(floor["accuracy"]), _spread(floor["interval"])),
         ("< 0.001" if cue["holm"] < 0.001 else f"{cue['holm']:.3f}", ""),
         ("yes" if cue["tells"] else "no", ""),
         (str(len(cue["named"])), ""),
@@ -185,9 +186,9 @@ def _picture(found: Found, cues: Sequence[Found]) -> str:
         if cue["interval"]:
             made.plot([100 * end for end in cue["interval"]], [place] * 2, color=colour,
                       linewidth=3, alpha=0.55)  # fmt: skip
-        hole = cue["hole"]
-        if hole:
-            made.plot(100 * hole["accuracy"], place, "s", color=SERIES[1], markersize=5.5,
+        floor = cue["floor"]
+        if floor:
+            made.plot(100 * floor["accuracy"], place, "s", color=SERIES[1], markersize=5.5,
                       markeredgecolor=SURFACE)  # fmt: skip
         made.plot(100 * cue["shuffled"], place, "x", color=MUTED, markersize=5)
         made.plot(100 * cue["accuracy"], place, "o", color=colour, markersize=7.5,

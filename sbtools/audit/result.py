@@ -12,7 +12,7 @@ from sbtools import __version__
 from sbtools.audit.cues import CUES
 from sbtools.audit.lists import Lists, set_of
 from sbtools.audit.measure import Labelled, Measured
-from sbtools.audit.stage import Asked, Audit, hole_of
+from sbtools.audit.stage import Asked, Audit, floor_of
 from sbtools.evaluate.intervals import Estimate
 from sbtools.features.making import Making
 
@@ -74,8 +74,8 @@ def _cue(name: str, one: Measured, audit: Audit) -> dict[str, Any]:
         **_share(one.share),
         "method": one.share.method,
         "shuffled": one.shuffled,
-        "hole": None if one.floor is None else {
-            "view": CUES[name].floor, "store": hole_of(name), **_share(one.floor),
+        "floor": None if one.floor is None else {
+            "view": CUES[name].floor, "store": floor_of(name), **_share(one.floor),
             "beyond": {"value": float(one.beyond.value), "interval": _ends(one.beyond)}
             if one.beyond is not None else None,
         },

@@ -18,6 +18,7 @@ from sbtools.audit.measure import Labelled, Measured, judge, measured
 from sbtools.audit.scenes import scene_features
 from sbtools.errors import SbtoolsError, UsageError
 from sbtools.evaluate.intervals import LEVEL
+from sbtools.evaluate.views import PLATED_VIEWS
 from sbtools.features.making import Making
 from sbtools.features.stage import features
 from sbtools.job import Job, uncounted
@@ -100,9 +101,9 @@ def audit(
     for name in cues:
         if job.stop():
             return None
-        values, holes = (_stacked(tables.get(key), clips.ids) for key in (name, hole_of(name)))
+        values, floor = (_stacked(tables.get(key), clips.ids) for key in (name, floor_of(name)))
         assert values is not None
-        found[name] = measured(clips, values, holes, asked.folds, asked.seed, asked.level)
+        found[name] = measured(clips, values, floor, asked.folds, asked.seed, asked.level)
     judge(found, asked.level)
     named = np.any([one.right & one.tells for one in found.values()], 0)
     told = [{"id": id, **error} for id, error in sorted(failed.items())]
@@ -111,9 +112,9 @@ def audit(
                  lists(clips, named, asked.seed), [r.get("dataset") for r in usable])  # fmt: skip
 
 
-def hole_of(cue: str) -> str:
-    """What the store is called of features of the holes that a cue's view leaves."""
-    return f"{cue}-hole"
+def floor_of(cue: str) -> str:
+    """What the store is called of features of a cue's floor."""
+    return f"{cue}-floor"
 
 
 def _tables(
@@ -125,7 +126,7 @@ def _tables(
     failed: dict[str, Any],
     parts: Parts,
 ) -> dict[str, Table] | None:
-    """The features of each cue, and of its holes; None where the job was stopped."""
+    """The features of each cue, and of its floor; None where the job was stopped."""
     found: dict[str, Table] = {}
     views = views_of(cues, records)
     job.coming(len(records) * sum(map(bool, views.values())))
@@ -147,14 +148,15 @@ def _tables(
 def views_of(cues: Sequence[str], records: Sequence[Record]) -> dict[str, str]:
     """The tables of features that cues need, with the view of each; "" is none.
 
-    Clips that all are shown as their plates have no holes.
+    Where all clips are shown as their plates, these have no holes.
     """
-    holes = not all("plate" in record for record in records)
+    plated = all("plate" in record for record in records)
     found = {}
     for name in cues:
-        found[name] = CUES[name].view
-        if CUES[name].floor and holes:
-            found[hole_of(name)] = CUES[name].floor
+        view, floor = CUES[name].view, CUES[name].floor
+        found[name] = view
+        if floor and not (plated and view in PLATED_VIEWS):
+            found[floor_of(name)] = floor
     return found
 
 

@@ -10,9 +10,10 @@ from abc import abstractmethod
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate, max_pool2d
+from torch.nn.functional import interpolate, max_pool2d, pad
 
-from sbtools.evaluate.masked import colours
+from sbtools.evaluate.masked import colours, two_colours
+from sbtools.evaluate.style import Restyled
 from sbtools.evaluate.views import View, need
 from sbtools.methods.base import Batch
 from sbtools.rng import Draws
@@ -67,17 +68,39 @@ class Objects(Appearance):
     mask = "object"
 
     def moved(self, id: str, frame: Tensor, mask: Tensor, ground: Tensor, draws: Draws) -> Tensor:
-        angle = float(draws.clip(id, "objects").uniform(0, 2 * math.pi))
-        cut, kept = turned(*trimmed(frame, mask), angle)
-        cut, kept = trimmed(cut, kept)
-        back, (height, width) = ground[:, None, None], mask.shape
-        factor = min(height / cut.shape[1], width / cut.shape[2])
-        size = [max(1, round(side * factor)) for side in kept.shape]
-        large = interpolate(torch.where(kept, cut, back)[None], size=size, mode="nearest")[0]
-        top, left = (height - size[0]) // 2, (width - size[1]) // 2
-        made = back.expand_as(frame).clone()
-        made[:, top : top + size[0], left : left + size[1]] = large
-        return made
+        cut, kept = turned(*trimmed(frame, mask), self._angle(id, draws))
+        shown = torch.where(kept, cut, ground[:, None, None])
+        return enlarged(trimmed(shown, kept)[0], frame, ground)
+
+    @staticmethod
+    def _angle(id: str, draws: Draws) -> float:
+        return float(draws.clip(id, "objects").uniform(0, 2 * math.pi))
+
+
+class ObjectsHole(Objects):
+    """The regions that people take from the picture of the view objects, in one flat colour.
+
+    What the view objects may come to whatever the objects are: how people are before them. The box
+    of the objects is turned and enlarged as there; what lies in it of people has the colour of
+    objects, all else that of the background.
+    """
+
+    def apply(self, batch: Batch, draws: Draws) -> Batch:
+        if not batch["id"]:
+            return {**batch}
+        people = need(batch, "person", self.name) & ~self.shape(batch)
+        ground, hole = two_colours(batch, draws, self.setup)[..., None, None].unbind(2)
+        flat = torch.where(people[:, :, None], hole, ground).to(batch["video"])
+        return super().apply({**batch, "video": flat}, draws)
+
+    def moved(self, id: str, frame: Tensor, mask: Tensor, ground: Tensor, draws: Draws) -> Tensor:
+        part, there = trimmed(frame, mask)
+        height, width = there.shape
+        # `turned` repeats what stands at the border: a border of ground keeps people from it.
+        bordered = ground[:, None, None].expand(-1, height + 2, width + 2).clone()
+        bordered[:, 1:-1, 1:-1] = part
+        cut, kept = turned(bordered, pad(there, (1, 1, 1, 1)), self._angle(id, draws))
+        return enlarged(trimmed(cut, kept)[0], frame, ground)
 
 
 class Clothes(Appearance):
@@ -107,6 +130,30 @@ class Clothes(Appearance):
         outside = (~mask)[None, None].float()
         corners = torch.nonzero(max_pool2d(outside, side, 1)[0, 0] == 0)
         return (side, corners) if len(corners) else (1, torch.nonzero(mask))
+
+
+class ClothesRestyled(Clothes):
+    """The view clothes in colours that are drawn for the clip, as in the view restyled.
+
+    What the view clothes may come to whatever people wear: how much of their shirts, trousers and
+    skin is to be seen goes with the pose.
+    """
+
+    def apply(self, batch: Batch, draws: Draws) -> Batch:
+        return super().apply(Restyled("restyled", self.setup).apply(batch, draws), draws)
+
+
+def enlarged(cut: Tensor, frame: Tensor, ground: Tensor) -> Tensor:
+    """A part [3, h, w] in the middle of a picture like `frame` of a colour [3], as large as it
+    allows."""
+    height, width = frame.shape[1:]
+    factor = min(height / cut.shape[1], width / cut.shape[2])
+    size = [max(1, round(side * factor)) for side in cut.shape[1:]]
+    top, left = (height - size[0]) // 2, (width - size[1]) // 2
+    made = ground[:, None, None].expand_as(frame).clone()
+    large = interpolate(cut[None], size=size, mode="nearest")[0]
+    made[:, top : top + size[0], left : left + size[1]] = large
+    return made
 
 
 def trimmed(frame: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sbtools.evaluate.masked import Masked, Mode, colours
+from sbtools.evaluate.masked import Masked, Mode, two_colours
 from sbtools.evaluate.views import PLATE, PLATED, Setup, need
 from sbtools.mask import equations
 from sbtools.mask.controls import random_shapes
-from sbtools.mask.fill import NORMALISE
 from sbtools.methods.base import Batch
 from sbtools.rng import Draws
 
@@ -55,15 +54,9 @@ class BoxOnly(Mode):
         if not batch["id"]:
             return {**batch}
         boxes = self.regions(batch, draws).background
-        box, ground = colours(batch, draws, self.setup).unbind(2)  # [B, 1, 3] each
-        ground = torch.where((box == ground).all(-1, keepdim=True), self._far(box), ground)
+        box, ground = two_colours(batch, draws, self.setup).unbind(2)  # [B, 1, 3] each
         video = equations.apply(batch["video"], equations.Regions(boxes, ~boxes), box, ground)
         return {**batch, "video": video}
-
-    def _far(self, colour: Tensor) -> Tensor:
-        """Black or white, normalised: the one that a normalised colour [..., 3] differs from."""
-        mean, std = (colour.new_tensor(value) for value in NORMALISE[self.setup.normalise])
-        return torch.where(colour.mean(-1, keepdim=True) < 0, (1 - mean) / std, -mean / std)
 
 
 class Scene(Masked):

@@ -77,3 +77,13 @@ def colours(batch: Batch, draws: Draws, setup: Setup) -> Tensor:
             pair = (given / 255 - constants.mean) / constants.std
         drawn = [pair] * len(batch["id"])
     return torch.from_numpy(np.stack(drawn)[:, None]).to(batch["video"])
+
+
+def two_colours(batch: Batch, draws: Draws, setup: Setup) -> Tensor:
+    """As `colours`, but where both are one, black or white is the second."""
+    first, second = colours(batch, draws, setup).unbind(2)
+    mean, std = (first.new_tensor(value) for value in NORMALISE[setup.normalise])
+    far = torch.where(first.mean(-1, keepdim=True) < 0, (1 - mean) / std, -mean / std)
+    return torch.stack(
+        [first, torch.where((first == second).all(-1, keepdim=True), far, second)], 2
+    )

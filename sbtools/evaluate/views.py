@@ -25,7 +25,9 @@ VIEWS = {
     "obj-shape": "sbtools.evaluate.masked:Mode",
     "person-box": "sbtools.evaluate.masked:Mode",
     "objects": "sbtools.evaluate.appearance:Objects",
+    "objects-hole": "sbtools.evaluate.appearance:ObjectsHole",
     "clothes": "sbtools.evaluate.appearance:Clothes",
+    "clothes-restyled": "sbtools.evaluate.appearance:ClothesRestyled",
     "scene-hole": "sbtools.evaluate.controls:SceneHole",
     "random": "sbtools.evaluate.controls:Random",
     "other": "sbtools.evaluate.controls:Other",
@@ -43,7 +45,7 @@ VIEWS = {
 P_VIEWS = ("bg", "bg+obj")
 """The views that P-top1 may be read from, and that the controls random and other imitate."""
 
-CONTROLS = tuple(VIEWS)[9 : list(VIEWS).index("restyled")]
+CONTROLS = tuple(VIEWS)[list(VIEWS).index("random") : list(VIEWS).index("restyled")]
 PLATED_VIEWS = ("scene", "scene-hole")
 PLATE, PLATED = "plate", "plated"
 """Names in a batch: the clean plates, and which clips have one; see the view scene."""

@@ -46,6 +46,7 @@ def test_where_nothing_is_nothing_is_named(root: Path, cells: Cells, tmp_path: P
     for name in ("background", "objects", "clothes", "scene"):
         told = found.found[name]
         assert not told.tells and not found.named(name).any(), name
+        assert (told.floor is not None) == (name in ("objects", "clothes"))
         assert abs(float(told.share.value) - 1 / 12) < 0.06
     frame = found.found["frame"]
     oracle = float(scores(SINGLE, 0, 0)["IID"][1])

@@ -82,8 +82,8 @@ def test_shuffled_labels_are_as_many_of_each_and_stay_together_in_sources() -> N
     assert (mixed != shuffled(labels, codes, 1)).any()
 
 
-def told(n: int = 240, signal: float = 1.0, holes: float | None = None, seed: int = 0) -> Any:
-    """Of 4 classes, whose number stands in a share `signal` of features, `holes` of the holes'."""
+def told(n: int = 240, signal: float = 1.0, floor: float | None = None, seed: int = 0) -> Any:
+    """Of 4 classes, whose number stands in a share `signal` of features, `floor` of the floor's."""
     drawn = np.random.default_rng(seed)
     clips = labelled([f"class {at % 4}" for at in range(n)])
 
@@ -93,7 +93,7 @@ def told(n: int = 240, signal: float = 1.0, holes: float | None = None, seed: in
         return found
 
     own = features(signal)
-    return measured(clips, own, None if holes is None else features(holes), 5, 0, 0.95)
+    return measured(clips, own, None if floor is None else features(floor), 5, 0, 0.95)
 
 
 def test_a_cue_tells_where_its_interval_after_holm_is_above_the_majority() -> None:
@@ -116,13 +116,13 @@ def test_what_a_cue_says_is_held_against_chance_and_shuffled_labels() -> None:
     assert np.average(full.per_class.value) == pytest.approx(float(full.share.value))
 
 
-def test_a_cue_whose_holes_say_as_much_does_not_tell() -> None:
-    """Both are right far more often than the majority; the cue is right no more than its holes."""
-    same, more = told(signal=0.6, holes=0.6), told(signal=0.8, holes=0.3)
+def test_a_cue_whose_floor_says_as_much_does_not_tell() -> None:
+    """Both are right far more often than the majority; the cue is right no more than its floor."""
+    same, more = told(signal=0.6, floor=0.6), told(signal=0.8, floor=0.3)
     assert float(same.share.value) > 0.6 and same.p > 0.05
     assert float(same.floor.value) > 0.6 and same.beyond.low < 0 < same.beyond.high
     assert more.p < 1e-4 and float(more.beyond.low) > 0.2
-    assert told(signal=0.3, holes=0.8).p == 1.0
+    assert told(signal=0.3, floor=0.8).p == 1.0
 
 
 def test_where_nothing_is_cues_seldom_tell() -> None:

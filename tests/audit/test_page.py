@@ -17,7 +17,7 @@ CLASSES = ["<b>run", "walk"]
 def cue(accuracy: float, tells: bool, title: str, named: int = 0, **more: Any) -> dict[str, Any]:
     ends = [accuracy - 0.05, accuracy + 0.05]
     each = {"accuracy": accuracy, "interval": ends}
-    return {"title": title, "view": "static", **each, "shuffled": 0.3, "hole": None, "p": 0.01,
+    return {"title": title, "view": "static", **each, "shuffled": 0.3, "floor": None, "p": 0.01,
             "holm": 0.02, "tells": tells, "per_class": [{**each, "accuracy": 0.125}, each],
             "unseen": 0, "named": [f"c{at}" for at in range(named)],
             "by_chance": 3.0 if tells else 0.0, **more}  # fmt: skip
@@ -87,8 +87,8 @@ def test_the_verdict_comes_first_in_one_or_two_sentences() -> None:
 
 
 def test_every_number_of_a_cue_stands_in_its_row() -> None:
-    hole = {"view": "scene-hole", "accuracy": 0.4, "interval": [0.3, 0.5], "beyond": None}
-    more = {"background": cue(0.9, True, "the background", 9, hole=hole, holm=1e-9)}
+    floor = {"view": "scene-hole", "accuracy": 0.4, "interval": [0.3, 0.5], "beyond": None}
+    more = {"background": cue(0.9, True, "the background", 9, floor=floor, holm=1e-9)}
     rows = rows_of(page(found(**BOTH, **more), {}))
     assert rows[1] == ["one frame frame", "80.0 [75.0, 85.0]", "60.0", "30.0", "\N{EN DASH}",
                        "0.020", "yes", "7", "3"]  # fmt: skip

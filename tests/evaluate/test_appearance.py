@@ -165,3 +165,56 @@ def test_a_clip_that_is_shown_as_its_plate_has_no_hole() -> None:
     for plated in (False, True):
         more = {**batch, **plate, "plated": torch.tensor([plated])}
         assert bool((shown("scene-hole", more) == 0).any()) == (not plated)
+
+
+def test_the_floor_of_objects_is_the_people_in_their_picture_and_nothing_of_themselves() -> None:
+    """By hand, with the angle 0: a box of 4 x 8 is enlarged four times; of its people, who stand
+    left of an object and in it, the pixels beside the object are seen, and none outside the box."""
+    held = squares((2, slice(8, 12), slice(10, 18)))
+    held[2, 9:11, 10:12] = False
+    people = squares((2, slice(9, 20), slice(4, 12)), (1, slice(0, 32), slice(0, 32)))
+    batch = {**batch_of(held, "object"), "person": torch.as_tensor(people)[None]}
+    found = shown("objects-hole", batch, Unturned())[0]
+    assert all(torch.equal(frame, found[0]) for frame in found)
+    hole = (found[0] != 0).all(0)
+    wanted = np.zeros((SIDE, SIDE), bool)
+    wanted[8 + 4 : 8 + 12, 0:8] = True
+    assert np.array_equal(hole.numpy(), wanted) and len(found[0][:, hole].unique(dim=1).T) == 1
+    other = {**batch, "video": batch["video"] + 1}
+    assert torch.equal(shown("objects-hole", other, Unturned())[0], found)
+
+
+def test_the_floor_of_objects_is_turned_and_enlarged_as_they_are() -> None:
+    """What objects shows and its floor are never in the same place, and both fill the picture."""
+    held, people = (squares((2, slice(8, 20), part)) for part in (slice(8, 14), slice(14, 20)))
+    held[2, 8:20, 19], people[2, 8:20, 19] = True, False
+    for number in range(20):
+        batch = batch_of(held, "object", id=f"clip {number}")
+        batch["person"] = torch.as_tensor(people)[None]
+        things, hole = (shown(n, batch)[0, 0].abs().sum(0) > 0 for n in ("objects", "objects-hole"))
+        assert not bool((things & hole).sum() > 0.05 * SIDE**2)
+        assert int(hole.sum()) > 0.2 * SIDE**2 and int(things.sum()) > 0.2 * SIDE**2
+
+
+class Unturned(Draws):
+    """Draws that turn nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(seed=0)
+
+    def clip(self, id: str, *purpose: str) -> Any:
+        return type("Angle", (), {"uniform": staticmethod(lambda low, high: 0.0)})
+
+
+def test_the_floor_of_clothes_has_their_squares_in_drawn_colours() -> None:
+    """What is equal in clothes is equal in its floor and nothing else is; two clips that differ in
+    colour alone are told apart by clothes, and their colours are drawn by the clip."""
+    mask = squares((2, slice(4, 20), slice(4, 20)))
+    video = torch.linspace(-1, 1, SIDE).expand(1, T, 3, SIDE, SIDE).clone()
+    batch = batch_of(mask, "person", video)
+    plain, floor = (shown(name, batch)[0, 0] for name in ("clothes", "clothes-restyled"))
+    assert plain.unique().numel() == 16
+    for value in plain[0].unique():
+        assert len(floor[:, plain[0] == value].unique(dim=1).T) == 1
+    assert floor[0].unique().numel() == 16 and not torch.equal(floor, plain)
+    assert not torch.equal(floor, shown("clothes-restyled", {**batch, "id": ["b"]})[0, 0])
