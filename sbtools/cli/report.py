@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from sbtools.cli import messages, options
+from sbtools.cli.eval_options import SHOW_PATHS
 from sbtools.cli.eval_output import make_folder_of, require_writable
 from sbtools.errors import UsageError
 
@@ -36,6 +37,7 @@ UNREAD = 3
               help="A model trained without bias: the floor in the page's plots.")  # fmt: skip
 @click.option("--details", type=click.IntRange(0), default=12, show_default=True,
               help="How many results the page shows each by itself.")  # fmt: skip
+@SHOW_PATHS
 @options.talk_options
 def command(
     inputs: tuple[str, ...],
@@ -45,6 +47,7 @@ def command(
     published: bool,
     floor: str | None,
     details: int,
+    show_paths: bool,
     quiet: bool,
     verbose: int,
 ) -> int:
@@ -91,7 +94,7 @@ def command(
 
         text = page.page(
             found, told, joined, with_published=published, floor=floor, details=details,
-            more=of_features.grids(measured),
+            more=of_features.grids(measured), paths=show_paths,
         )  # fmt: skip
         make_folder_of(output)
         page.write(output, text)

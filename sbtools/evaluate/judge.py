@@ -24,6 +24,8 @@ from sbtools.store.rows_reader import unusable
 
 LOG_PROBABILITIES = "log-probabilities"
 Look = Callable[[str, Batch, Batch], None]
+SCORES = "scores"
+"""What a view shows is looked at with these, [R, K]."""
 
 
 @dataclass
@@ -89,8 +91,8 @@ class Judge:
         """The scores of a batch's records in every view.
 
         `batch` holds whole records, `each` items of one after another, by default `clips`. `look`
-        is called with each view's name, the batch, and the batch as it is shown; not of views under
-        other masks.
+        is called with each view's name, the batch, and the batch as it is shown, with its SCORES;
+        not of views under other masks.
         """
         found, each = Judged(), each or self.clips
         with torch.no_grad():
@@ -106,7 +108,7 @@ class Judge:
                 lacks = enumerate(view.lacks(batch))
                 found.lacks[view.name] = {item // each: why for item, why in lacks if why}
                 if look is not None and view.name in self._themselves:
-                    look(view.name, batch, shown)
+                    look(view.name, batch, {**shown, SCORES: found.scores[view.name]})
         return found
 
     def _predicted(self, shown: Batch, view: str) -> Tensor:
