@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""The table of examples/card-rule.py: how often the verdict of a card is right, wrong, or open.
+"""The table of examples/card-rule.py: how often the verdict of a card is right, wrong, or neither.
 
     python examples/card_rule_table.py [--page man/sbtools-card.1] VALUES.jsonl
 
@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FREE, BIASED = "s00c00", "s90c00"
-"""The cell in which the background tells nothing of the action, and that where it does in 9 of 10."""
+FREE, BIASED, CLOTHES = "s00c00", "s90c00", "s00c90"
+"""The cells where nothing tells of the action, and where background, or clothes, do in 9 of 10."""
 
-SCENE, OPEN = ("scene", "either"), "open"
+SCENE = ("scene", "either")
 """The verdicts that say that the scene is enough."""
+WRONG = (*SCENE, "clothes", "objects")
 STILL, MOTION = "still", "motion"
 DECIDED = 6
 """The last of the seeds on which the rule was decided."""
@@ -30,7 +31,7 @@ Line = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Count:
-    """Models of one cell on clips of one cell: of how many the verdict is right, wrong and open."""
+    """Models of one cell on clips of one cell: of how many the verdict is right, and wrong."""
 
     title: str
     cell: str
@@ -39,12 +40,11 @@ class Count:
     right: Sequence[str]
     wrong: Sequence[str]
 
-    def of(self, lines: Iterable[Line], clips: int) -> tuple[int, int, int, int]:
-        """Right, wrong, open, and all, on so many clips."""
+    def of(self, lines: Iterable[Line], clips: int) -> tuple[int, int, int]:
+        """Right, wrong, and all, on so many clips."""
         codes = [line["code"] for line in lines if self.has(line) and line["clips"] == clips]
-        told = (sum(code in kinds for code in codes) for kinds in (self.right, self.wrong, (OPEN,)))
-        right, wrong, left = told
-        return right, wrong, left, len(codes)
+        right, wrong = (sum(code in kinds for code in codes) for kinds in (self.right, self.wrong))
+        return right, wrong, len(codes)
 
     def has(self, line: Line) -> bool:
         """Whether a line is of these models, clips and views."""
@@ -52,26 +52,25 @@ class Count:
 
 
 COUNTS = (
-    Count(
-        "scene .9, own clips", BIASED, BIASED, True, ("scene",), ("people", "clothes", "objects")
-    ),
-    Count("scene 0, own clips", FREE, FREE, True, ("people",), SCENE),
-    Count("scene 0, clips of .9", FREE, BIASED, True, ("people",), SCENE),
+    Count("scene .9", BIASED, BIASED, True, ("scene",), ("people", "clothes", "objects")),
+    Count("clothes .9", CLOTHES, CLOTHES, True, ("clothes",), SCENE),
+    Count("no bias", FREE, FREE, True, ("people",), WRONG),
+    Count("no bias, on scene .9", FREE, BIASED, True, ("people",), WRONG),
     Count("scene .9, no masks", BIASED, BIASED, False, (STILL,), (MOTION,)),
-    Count("scene 0, no masks", FREE, FREE, False, (MOTION,), (STILL,)),
+    Count("no bias, no masks", FREE, FREE, False, (MOTION,), (STILL,)),
 )
 
 
 def table(lines: Sequence[Line]) -> list[str]:
-    """Lines of text: of each kind of models, by the number of clips, right, wrong and open."""
+    """Lines of text: of each kind of models, by the number of clips, right, wrong and neither."""
     sizes = sorted({line["clips"] for line in lines})
-    part = (("all seeds", lines), ("seeds that did not decide the rule", _later(lines)))
+    part = (("seeds", lines), ("of these not used to decide the rule", _later(lines)))
     made = []
-    for title, some in part:
+    for title, some in part if _later(lines) else part[:1]:
         seeds = len({line["seed"] for line in some})
-        made += [f"Verdicts, {seeds} models a row: right / wrong / open. {title.capitalize()}"]
+        made += [f"Verdicts right / wrong / neither, {title}: {seeds}"]
         made += [f"{'clips':<22}" + "".join(f"{size:>12}" for size in sizes)]
-        made += list(_rows(some, sizes)) + [""]
+        made += [*_rows(some, sizes), ""]
     return made[:-1]
 
 
@@ -83,8 +82,8 @@ def _rows(lines: Sequence[Line], sizes: Sequence[int]) -> Iterator[str]:
     for count in COUNTS:
         cells = []
         for size in sizes:
-            right, wrong, left, _ = count.of(lines, size)
-            cells.append(f"{right}/{wrong}/{left}")
+            right, wrong, models = count.of(lines, size)
+            cells.append(f"{right}/{wrong}/{models - right - wrong}" if models else "-")
         yield f"{count.title:<22}" + "".join(f"{cell:>12}" for cell in cells)
 
 

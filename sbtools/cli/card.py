@@ -19,7 +19,7 @@ from sbtools.cli.process import StopFlag
 from sbtools.errors import UsageError
 
 log = logging.getLogger("sbtools")
-FLIPS = 2
+FLIPS = 3
 
 ABSENT = {"base": None, "novel": None, "scores": None, "overwrite": False, "take_over": False,
           "retry_failed": False, "shard": (0, 1), "controls": True, "views": None,

@@ -126,7 +126,7 @@ SMALL = click.option("--no-per-clip", is_flag=True, help="Leave the clips out of
                      "small file, which cannot be compared clip by clip.")  # fmt: skip
 
 SHOW_PATHS = click.option("--show-paths", is_flag=True, help="Leave the host's name and absolute "
-                          "paths on the page; for double-blind review they are left out.")  # fmt: skip
+                          "paths on the page.")  # fmt: skip
 
 OUTPUT = click.option("-o", "--output", metavar="FILE.json",
                       type=click.Path(path_type=str, dir_okay=False),

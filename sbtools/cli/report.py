@@ -6,6 +6,7 @@ import logging
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -74,6 +75,7 @@ def command(
     _check(inputs, output)
     from sbtools import report
     from sbtools.report import of_features
+    from sbtools.report.places import hidden
 
     results, measured, unread = of_features.parted(inputs)
     runs, faults = report.read_all([*results, *([floor] if floor else [])])
@@ -87,6 +89,7 @@ def command(
     told = report.notices(found, faults, floor, published, joined)
     for notice in told[len(faults) :]:
         log.warning("%s", notice)
+    told = told if show_paths else [replace(one, message=hidden(one.message)) for one in told]
     whole = [*joined, *found]
     _print(whole, found, told, kind, columns.split(",") if columns else [], published, measured)
     if output:

@@ -13,11 +13,11 @@ class Request:
 
     run: a run's folder or a checkpoint, with `which` of last, best, ema; or model, weights, frames
     and options of one that no run holds. classes: a file, or names with commas; base and novel: the
-    same, for two results. views: names, None for those that the records allow, those of `more` among
+    same, for two results. views: names, None for those that the records allow, `more` among
     them; p_view: bg or bg+obj. mask_band: show masked views under dilated and eroded masks too, and
     under those of the store that it names; "" for none, None for no band. clips, crops: of each
-    record; protocol: a name of `sbtools.protocols`, which fixes them and more. scores: the folder of
-    a store. examples: clips whose frames the result shows; flips: of some views, clips that are
+    record; protocol: a name of `sbtools.protocols`, which fixes them and more. scores: the folder
+    of a store. examples: clips whose frames the result shows; flips: of some views, clips that are
     answered otherwise there. seen: told each clip's `sbtools.evaluate.run.Answer`, with
     the features that the view plain has in the same pass. threads and cores: as
     `sbtools.threads.settle` takes them. told: what the result says of run and dataset besides.

@@ -9,9 +9,10 @@ from markupsafe import Markup
 
 from sbtools import __version__
 from sbtools.evaluate.catalogue import SELDOM_SHOWN, title_of
-from sbtools.evaluate.verdict import RULE
+from sbtools.evaluate.verdict import MOST, RULE
 from sbtools.report import meaning, probe, verdict
 from sbtools.report.detail import THIN, detail
+from sbtools.report.examples import Flip
 from sbtools.report.grid import NOTHING, texts
 from sbtools.report.notices import Notice
 from sbtools.report.page import GRAVE, template
@@ -22,8 +23,8 @@ from sbtools.report.tables import Cell
 ALIKE = ("one-class", "ties", "below-chance")
 CONTROLS = tuple(f"view {name}:" for name in ("scene-hole", "box-only", "random", "other"))
 VIEWS_NOTE = (
-    "Right: the highest score is that of the clip's label. Percent; in brackets 95 % intervals over "
-    "other clips, of this one training. Chance is {chance:.1f}."
+    "Right: the highest score is that of the clip's label. Percent; in brackets 95 % intervals "
+    "over other clips, of this one training. Chance is {chance:.1f}."
 )
 Context = dict[str, Any]
 
@@ -42,7 +43,7 @@ def page(run: Run, told: Sequence[Notice] = (), *, paths: bool = False) -> str:
         summary=_summary(run),
         verdict=run.verdict,
         rule=RULE,
-        flips=[_flip(flip) for flip in run.flips],
+        flips=list(map(_flip, flipped(run))),
         views=list(_views(run)),
         views_note=VIEWS_NOTE.format(chance=100 / max(run.among, 1))
         + (THIN if any(view.top1.band for view in run.views.values()) else ""),
@@ -80,7 +81,15 @@ def _figure(run: Run) -> Context | None:
     return {"title": title, "caption": verdict.CAPTION, "svg": Markup(drawn), "legend": []}
 
 
-def _flip(flip: Any) -> Context:
+def flipped(run: Run) -> list[Flip]:
+    """Clips whose answer flips in views where not most answers stay right, least stay first."""
+    stay = run.verdict["stay"] if run.verdict else {}
+    known = [flip for flip in run.flips if flip.view in stay]
+    some = [flip for flip in known if stay[flip.view]["size"] != MOST]
+    return sorted(some or known, key=lambda flip: stay[flip.view]["value"])
+
+
+def _flip(flip: Flip) -> Context:
     """A clip as it is and as it was shown, with what it was taken for."""
     names = ("as it is", verdict.ROWS.get(flip.view, flip.view))
     shown = zip(names, flip.answers, flip.pictures, strict=True)

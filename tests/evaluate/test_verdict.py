@@ -27,9 +27,7 @@ def result(
     views = {
         name: {
             "top1": [int(number < count) for number in range(clips)],
-            "predicted": [
-                (label + (number >= count)) % 10 for number, label in enumerate(labels)
-            ],
+            "predicted": [(label + (number >= count)) % 10 for number, label in enumerate(labels)],
         }
         for name, count in counts.items()
     }
@@ -95,8 +93,9 @@ def test_few_clips_tell_nothing() -> None:
     assert told is not None and told["code"] == "open"
     # 5 of 5: [47.8, 100] by Clopper and Pearson; 5 classes in turn agree in 1 of 5 by chance
     assert told["text"] == (
-        "What it goes by cannot be told from 5 clips: of 100 right answers 48 to 100 may stay right "
-        "when the people are hidden, on both sides of 60, the middle between guessing and all."
+        "What it goes by cannot be told from 5 clips: of 100 right answers 48 to 100 may stay "
+        "right when the people are hidden, on both sides of 60, the middle between guessing and "
+        "all."
     )
 
 

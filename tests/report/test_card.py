@@ -112,7 +112,9 @@ def test_of_an_absolute_path_the_last_name_is_left(text: str, wanted: str) -> No
 
 
 def test_words_of_pictures_are_looked_at_too() -> None:
-    picture = '<svg aria-label="of /home/jane/a"><image href="data:/9j/b"/><text>/home/jane/c</text>'
+    picture = (
+        '<svg aria-label="of /home/jane/a"><image href="data:/9j/b"/><text>/home/jane/c</text>'
+    )
     assert hidden_in_svg(picture) == (
         '<svg aria-label="of a"><image href="data:/9j/b"/><text>c</text>'
     )
@@ -130,3 +132,11 @@ def test_hostile_names_are_shown_and_nothing_else() -> None:
 def test_a_result_without_answers_of_clips_has_a_page_without_a_verdict() -> None:
     text = Reader(page_of({**result_of(), "per_clip": None})).text
     assert "right (top1)" in text and "By rule" not in text
+
+
+def test_flips_are_of_views_in_which_answers_are_lost() -> None:
+    gains = {"plain": 9.0, "bg": 0.0, "person-box": 0.0, "static": 9.0, "shuffled": 9.0}
+    run = of({**result_of(gains=gains, clips=200), "flips": [flip(view="static"), flip()]}, "a")
+    assert [one.view for one in card.flipped(run)] == ["bg"]
+    alone = of({**result_of(gains=gains, clips=200), "flips": [flip(view="static")]}, "a")
+    assert [one.view for one in card.flipped(alone)] == ["static"]
