@@ -36,7 +36,7 @@ def command(**flags: Any) -> int:
     MODEL is a run, a checkpoint, or what `sbtools eval --model` takes. Views that need masks are
     left out where the records have none. Where records tell their scenes, it also shows how well a
     linear probe reads them from the model's features. Writes the page, and the result beside it as
-    FILE.json; prints a table.
+    FILE.json; prints the verdict, in a sentence, and a table.
 
     \b
     Examples:
