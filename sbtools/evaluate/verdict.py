@@ -4,8 +4,9 @@ Of the clips that it answers rightly as they are, the share whose answer stays r
 whether what that view leaves is enough. A share is `most` where its whole 95 % interval lies above
 the middle between guessing and all, `few` where it lies below, and else open. Guessing is what the
 answers of that view would hit among those clips by chance: the larger of 1 / K and the sum over
-classes of the share of clips times the share of answers (Cohen 1960). The rule is ours and
-provisional; sbtools-card(1) counts its errors.
+classes of the share of clips times the share of answers (Cohen 1960). Fewer than
+LEAST right answers tell nothing. The rule is ours and provisional; sbtools-card(1) counts its
+errors.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ SCENE, HOLE, BOXES, JITTER = "scene", "scene-hole", "box-only", "static-jitter"
 CLOTHES, OBJECTS = "clothes", "objects"
 SHUFFLED = "shuffled"
 MOST, FEW, OPEN = "most", "few", "open"
+LEAST = 10
+"""Right answers without which nothing is told: fewer clips show but a few classes and scenes."""
 OF_MASKS = (SCENE, CLOTHES, OBJECTS)
 LOOKED_AT = (SCENE, HOLE, CLOTHES, OBJECTS, STATIC, JITTER, SHUFFLED)
 """The views that the rule reads, besides plain and the P view."""
@@ -229,6 +232,8 @@ def _judged(seen: Seen) -> tuple[str, str]:
         share = round(100 * float(seen.top1.value))
         why = f"as they are, it is right on {share} of 100 of them, which guessing may be as well"
         return _open(seen, why)
+    if seen.right < LEAST:
+        return _open(seen, f"{seen.right} of them are right as they are, and {LEAST} are needed")
     if SCENE in seen.parts and not seen.weight_free:
         return _by_masks(seen)
     return _by_frames(seen)

@@ -6,17 +6,23 @@ import os
 import re
 
 _NAME = r"""[^\s/'"<>|,;:()\[\]]+"""
-_QUOTED = re.compile(r"""(['"])(?:file://)?/(?:[^'"]*/)?([^'"/]*)/?\1""")
-_PATH = re.compile(rf"(?:file://|(?<![\w/.~<-]))/(?:{_NAME}/)*({_NAME})/?")
+_QUOTED = re.compile(r"""(['"])(?:file://)?(/[^'"]*)\1""")
+_PATH = re.compile(rf"(?:file://|(?<![\w/.~<-]))(/(?:{_NAME}/)*{_NAME}/?)")
+_HOME = re.compile(r"/(home|Users)/[^/]+/?|/root/?")
 _OF_SVG = re.compile(r'(?<=>)[^<]+(?=<)|(?<=aria-label=")[^"]*(?=")')
 
 
 def hidden(text: str) -> str:
-    """With nothing left of an absolute path but the last name in it."""
+    """With nothing left of an absolute path but the last name in it; ~ of somebody's home."""
     for folder in (os.getcwd(), os.path.expanduser("~")):
         if folder.count("/") > 1:
             text = text.replace(f"{folder}/", "")
-    return _PATH.sub(r"\1", _QUOTED.sub(r"\1\2\1", text))
+    text = _QUOTED.sub(lambda found: f"{found[1]}{_last(found[2])}{found[1]}", text)
+    return _PATH.sub(lambda found: _last(found[1]), text)
+
+
+def _last(path: str) -> str:
+    return "~" if _HOME.fullmatch(path) else path.rstrip("/").rpartition("/")[2]
 
 
 def hidden_in_svg(picture: str) -> str:

@@ -89,12 +89,28 @@ def test_what_stays_right_decides(stay: dict[str, int], wanted: str) -> None:
 
 
 def test_few_clips_tell_nothing() -> None:
-    told = verdict.of(result({"scene": 5, "scene-hole": 0, "bg": 0}, clips=5))
+    few = {"scene": 5, "scene-hole": 0, "bg": 0}
+    told = verdict.of(result(few, clips=5))
     assert told is not None and told["code"] == "open"
-    # 5 of 5: [47.8, 100] by Clopper and Pearson; 5 classes in turn agree in 1 of 5 by chance
     assert told["text"] == (
-        "What it goes by cannot be told from 5 clips: of 100 right answers 48 to 100 may stay "
-        "right when the people are hidden, on both sides of 60, the middle between guessing and "
+        "What it goes by cannot be told from 5 clips: 5 of them are right as they are, and 10 are "
+        "needed."
+    )
+    assert (
+        code({**few, "scene": 9}, clips=9) == "open"
+        and code({**few, "scene": 0}, clips=9) == "open"
+    )
+    assert code({**few, "scene": 10}, clips=10) == "scene"  # 10 of 10: [69, 100]
+
+
+def test_an_interval_on_both_sides_of_the_middle_tells_nothing() -> None:
+    told = verdict.of(result({"scene": 8, "scene-hole": 0, "bg": 0}, clips=10))
+    assert told is not None and told["code"] == "open"
+    # 8 of 10: [44.4, 97.5] by Clopper and Pearson; 10 classes in turn, of whose answers 8 are
+    # their own and 2 the next: 0.08 + 0.02 of them agree by chance
+    assert told["text"] == (
+        "What it goes by cannot be told from 10 clips: of 100 right answers 44 to 97 may stay "
+        "right when the people are hidden, on both sides of 55, the middle between guessing and "
         "all."
     )
 

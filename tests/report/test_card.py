@@ -103,7 +103,9 @@ def test_no_host_and_no_absolute_path_is_shown_unless_asked_for() -> None:
         ("12 / 40 and P / top1, bg/obj", "12 / 40 and P / top1, bg/obj"),
         ("https://example.org/a/b", "https://example.org/a/b"),
         ("file:///home/jane/a.mp4", "a.mp4"),
-        ("--root=/home/jane/ -o x", "--root=jane -o x"),
+        ("--root=/home/jane/ -o x", "--root=~ -o x"),
+        ("--root '/Users/jane doe'", "--root '~'"),
+        ("in /scratch/sets/: none", "in sets: none"),
         ('{"weights": "/home/jane doe/a.pt"}', '{"weights": "a.pt"}'),
     ],
 )
