@@ -4,9 +4,8 @@ Of the clips that it answers rightly as they are, the share whose answer stays r
 whether what that view leaves is enough. A share is `most` where its whole 95 % interval lies above
 the middle between guessing and all, `few` where it lies below, and else open. Guessing is what the
 answers of that view would hit among those clips by chance: the larger of 1 / K and the sum over
-classes of the share of clips times the share of answers (Cohen 1960). Fewer than
-LEAST right answers tell nothing. The rule is ours and provisional; sbtools-card(1) counts its
-errors.
+classes of the share of clips times the share of answers (Cohen 1960). Fewer than LEAST right
+answers tell nothing. The rule is ours and provisional; sbtools-card(1) counts its errors.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from sbtools import __version__
 from sbtools.evaluate.catalogue import SELDOM_SHOWN, title_of
-from sbtools.evaluate.verdict import MOST, RULE
+from sbtools.evaluate.verdict import MOST, OBJECTS, RULE
 from sbtools.report import meaning, probe, verdict
 from sbtools.report.detail import THIN, detail
 from sbtools.report.examples import Flip
@@ -49,7 +49,7 @@ def page(run: Run, told: Sequence[Notice] = (), *, paths: bool = False) -> str:
         + (THIN if any(view.top1.band for view in run.views.values()) else ""),
         metrics=list(_metrics(run)),
         scenes=probe.grid(run.scene_probe) if run.scene_probe else None,
-        notices=list(merged(told)),
+        notices=list(merged(told, blank(run))),
         grave=GRAVE,
     )
 
@@ -60,14 +60,28 @@ def _summary(run: Run) -> str:
     return f"{', '.join(filter(None, told))}; sbtools {__version__}"
 
 
-def merged(told: Iterable[Notice]) -> Iterator[Notice]:
+def blank(run: Run) -> list[str]:
+    """The view of objects where no clip has any: it shows nothing, and that is no fault."""
+    told = run.views[OBJECTS].coverage if OBJECTS in run.views else None
+    return [OBJECTS] if told and told["empty"].value == 1 else []
+
+
+def merged(told: Iterable[Notice], without: Sequence[str] = ()) -> Iterator[Notice]:
     """The warnings of one kind in one, each message once; of whom they are, the page says.
 
-    Left out: that answers are alike where a control leaves next to nothing to see.
+    Left out: that answers are alike where a control leaves next to nothing to see, and what is of
+    the views `without`.
     """
+    begins = tuple(f"view {name}:" for name in without)
+    ends = tuple(f" view {name}" for name in without)
     kinds: dict[str, list[str]] = {}
     for notice in told:
-        if notice.kind not in ALIKE or not notice.message.startswith(CONTROLS):
+        alike = notice.kind in ALIKE and notice.message.startswith(CONTROLS)
+        if (
+            not alike
+            and not notice.message.startswith(begins)
+            and not notice.message.endswith(ends)
+        ):
             kinds.setdefault(notice.kind, []).append(notice.message)
     for kind, messages in kinds.items():
         yield Notice(kind, "; ".join(dict.fromkeys(messages)))
@@ -99,7 +113,9 @@ def _flip(flip: Flip) -> Context:
 def _views(run: Run) -> Iterator[Context]:
     """top1 of each view, and how much less than that of plain it is."""
     less = {each.view: each.measure for each in run.differences}
-    for name, view in run.views.items():
+    shown = [name for name in run.views if name not in blank(run)]
+    for name in shown:
+        view = run.views[name]
         cells = [_sure(view.top1), _sure(less[name]) if name in less else (NOTHING, "")]
         yield {"name": name, "what": meaning.of_view(name), "cells": cells}
 

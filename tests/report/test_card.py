@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from typing import Any
 
@@ -69,6 +70,8 @@ def test_warnings_of_a_kind_are_one_and_of_controls_none() -> None:
         ("ties", "view bg: many; view static: many"),
         ("few-clips", "9 clips"),
     ]
+    told.append(Notice("empty-masks", "100.0% of the clips have no mask at all in view objects"))
+    assert len([*card.merged(told)]) == 3 and len([*card.merged(told, ["objects"])]) == 2
 
 
 def test_flips_are_shown_with_both_answers() -> None:
@@ -142,3 +145,12 @@ def test_flips_are_of_views_in_which_answers_are_lost() -> None:
     assert [one.view for one in card.flipped(run)] == ["bg"]
     alone = of({**result_of(gains=gains, clips=200), "flips": [flip(view="static")]}, "a")
     assert [one.view for one in card.flipped(alone)] == ["static"]
+
+
+def test_a_view_of_objects_that_no_clip_has_is_left_out() -> None:
+    told = result_of()
+    view = copy.deepcopy(told["views"]["bg"])
+    told["views"]["objects"] = view
+    assert card.blank(of(told, "a")) == [] and "only the objects" in page_of(told)
+    view["coverage"]["empty"]["value"] = 1
+    assert card.blank(of(told, "a")) == ["objects"] and "only the objects" not in page_of(told)
