@@ -71,6 +71,7 @@ def test_the_sentence_says_what_stays_right() -> None:
         ({"scene": 110, "scene-hole": 110, "bg": 10}, "open"),  # the hole tells as much
         ({"scene": 110, "bg": 10}, "open"),  # no telling whether the hole does
         ({"scene": 110, "box-only": 10, "bg": 10}, "scene"),
+        ({"scene": 110, "scene-hole": 10, "box-only": 110, "bg": 10}, "scene"),
         ({"scene": 12, "scene-hole": 10, "bg": 110}, "people"),
         ({"scene": 12, "scene-hole": 10, "bg": 10}, "neither"),
         ({"scene": 12, "scene-hole": 10, "bg": 66}, "not-scene"),
@@ -144,6 +145,30 @@ def test_a_model_that_always_answers_the_same_goes_by_nothing() -> None:
     assert "it is right on 75 of 100 of them, which guessing may be as well" in found["text"]
 
 
+def test_guessing_is_right_once_in_as_many_classes_at_least() -> None:
+    told = result({"scene": 60}, right=60)
+    rows = told["per_clip"]
+    rows["label"] = [number % 5 for number in range(CLIPS)]
+    rows["views"]["scene"]["predicted"] = [5 + number % 5 for number in range(CLIPS)]
+    found = verdict.of(told)
+    assert found is not None and found["stay"]["scene"]["chance"] == 0.1
+
+
+def test_a_model_that_may_be_guessing_goes_by_nothing() -> None:
+    stay = {"scene": 15, "scene-hole": 0, "bg": 0}
+    told = result(stay, right=15)  # 15 of 120 is 12.5: [7.2, 19.8]
+    rows = told["per_clip"]["views"]
+    for seen in rows.values():  # what is wrong is any class, so that 1 in 10 agree by chance
+        seen["predicted"] = [
+            label if hit else (label + 1 + number % 9) % 10
+            for number, (label, hit) in enumerate(
+                zip(told["per_clip"]["label"], seen["top1"], strict=True)
+            )
+        ]
+    found = verdict.of(told)
+    assert found is not None and found["code"] == "open" and "guessing may be" in found["text"]
+
+
 def test_clips_of_one_source_tell_nothing() -> None:
     told = result({"scene": 110, "scene-hole": 10, "bg": 10})
     told["per_clip"]["source"] = ["one"] * CLIPS
@@ -165,6 +190,9 @@ def test_frames_without_a_mask_hide_nobody() -> None:
     found = verdict.of(result(stay, views=views))
     assert found is not None and found["code"] == "open"
     assert "25 of 100 frames have no mask" in found["text"]
+    views["bg"] = {"coverage": None}
+    people = verdict.of(result({**stay, "scene": 12, "bg": 96}, views=views))
+    assert people is not None and people["code"] == "people"  # there, they show nobody
 
 
 def test_without_masks_it_says_what_is_missing() -> None:
