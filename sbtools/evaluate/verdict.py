@@ -89,6 +89,58 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Answers:
+    """Of each view, hits float64 [N] and answers int64 [N] to clips of labels int64 [N]."""
+
+    labels: Ints
+    hits: Mapping[str, Floats]
+    named: Mapping[str, Ints]
+    sources: Sources
+    choices: int
+
+    @classmethod
+    def of(cls, result: Mapping[str, Any]) -> Answers:
+        """Those of a result's clips; ValueError for an answer that is no class."""
+        rows = result["per_clip"]
+        views = rows["views"]
+        named = {name: np.asarray(seen["predicted"], np.int64) for name, seen in views.items()}
+        if max(map(np.max, named.values())) > len(result["classes"]):
+            raise ValueError("an answer that is no class")
+        hits = {name: _hits(seen["top1"]) for name, seen in views.items()}
+        sources = Sources.of(rows["source"] or rows["id"])
+        return cls(np.asarray(rows["label"], np.int64), hits, named, sources, among(result))
+
+    def take(self, places: Ints) -> Answers:
+        """Those to some of the clips."""
+        hits = {name: values[places] for name, values in self.hits.items()}
+        named = {name: values[places] for name, values in self.named.items()}
+        return Answers(self.labels[places], hits, named, self.sources.take(places), self.choices)
+
+    def right(self, view: str) -> Estimate:
+        """The share that is right."""
+        return shares(self.hits[view], np.ones(len(self.labels)), self.sources).at(0)
+
+    def guess(self, view: str) -> float:
+        """What such answers would hit by chance: no less than 1 of the choices."""
+        labels, named = self.labels, self.named[view]
+        classes = int(max(labels.max(), named.max())) + 1
+        agreed = np.bincount(labels, minlength=classes) @ np.bincount(named, minlength=classes)
+        return max(1 / max(self.choices, 1), float(agreed) / len(labels) ** 2)
+
+    def part(self, view: str, lost: float) -> Part:
+        """What stays right in a view, of clips that are right as they are."""
+        return Part(view, self.right(view), self.guess(view), len(self.labels), lost)
+
+    def beyond_hole(self) -> float:
+        """The lower end of what stays right in `scene` less what does by its hole; -1 without."""
+        hole = next((name for name in (HOLE, BOXES) if name in self.hits), None)
+        if hole is None or SCENE not in self.hits:
+            return -1.0
+        low = float(difference(self.hits[SCENE] - self.hits[hole], self.sources).low)
+        return -1.0 if np.isnan(low) else low
+
+
+@dataclass(frozen=True)
 class Seen:
     """The answers of one result: clips right as they are, and of each view a part."""
 
@@ -141,35 +193,20 @@ def of(result: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _seen(result: Mapping[str, Any]) -> Seen:
-    rows = result["per_clip"]
-    sources = Sources.of(rows["source"] or rows["id"])
-    labels = np.asarray(rows["label"], np.int64)
-    choices = among(result)
-    hits = {name: _hits(seen["top1"]) for name, seen in rows["views"].items()}
-    answers = {
-        name: np.asarray(seen["predicted"], np.int64) for name, seen in rows["views"].items()
-    }
-    if max(map(np.max, answers.values())) > len(result["classes"]):
-        raise ValueError("an answer that is no class")
-    right = np.flatnonzero(hits[PLAIN] > 0.5)
+    whole = Answers.of(result)
+    places = np.flatnonzero(whole.hits[PLAIN] > 0.5)
+    right, some = whole.take(places), len(places) > 0
     p_view = str(result["protocol"].get("p_view") or "")
-    lost = _without_mask(result["views"], p_view)
-    parts = {}
-    if len(right):
-        for view in (*LOOKED_AT, p_view):
-            if view in hits and view != HOLE:
-                parts[view] = _part(
-                    view, hits[view][right], answers[view][right], labels[right],
-                    sources.take(right), choices, lost if view == SCENE else 0.0,
-                )  # fmt: skip
+    lost = {SCENE: _without_mask(result["views"], p_view)}
+    views = [view for view in (*LOOKED_AT, p_view) if view in whole.hits and view != HOLE]
     return Seen(
-        clips=len(labels),
-        right=len(right),
-        top1=shares(hits[PLAIN], np.ones(len(labels)), sources).at(0),
-        guess=_guess(labels, answers[PLAIN], choices),
-        parts=parts,
+        clips=len(whole.labels),
+        right=len(places),
+        top1=whole.right(PLAIN),
+        guess=whole.guess(PLAIN),
+        parts={view: right.part(view, lost.get(view, 0.0)) for view in views if some},
         p_view=p_view,
-        hole=_beyond_hole(hits, right, sources),
+        hole=right.beyond_hole() if some else -1.0,
         weight_free=bool(result["masks"].get("weight_free")),
         follow=_follow(result["views"][PLAIN].get("background")),
     )
@@ -179,26 +216,6 @@ def _hits(values: Sequence[Any]) -> Floats:
     return np.asarray([0.0 if value is None else value for value in values], np.float64)
 
 
-def _part(
-    view: str,
-    hits: Floats,
-    answers: Ints,
-    labels: Ints,
-    sources: Sources,
-    choices: int,
-    lost: float,
-) -> Part:
-    stay = shares(hits, np.ones(len(hits)), sources).at(0)
-    return Part(view, stay, _guess(labels, answers, choices), len(hits), lost)
-
-
-def _guess(labels: Ints, answers: Ints, choices: int) -> float:
-    """What such answers would hit by chance: no less than 1 of the choices."""
-    classes = int(max(labels.max(), answers.max())) + 1
-    agreed = np.bincount(labels, minlength=classes) @ np.bincount(answers, minlength=classes)
-    return max(1 / max(choices, 1), float(agreed) / len(labels) ** 2)
-
-
 def _without_mask(views: Mapping[str, Any], p_view: str) -> float:
     """The share of frames without a mask, by the view that hides nothing but the people."""
     for name in (B_VIEW, p_view, SCENE):
@@ -206,16 +223,6 @@ def _without_mask(views: Mapping[str, Any], p_view: str) -> float:
         if told and told["frames"]["value"] is not None:
             return 1 - float(told["frames"]["value"])
     return 0.0
-
-
-def _beyond_hole(hits: Mapping[str, Floats], right: Ints, sources: Sources) -> float:
-    """The lower end of what stays right in `scene` less what does by its hole alone; -1 without."""
-    hole = next((name for name in (HOLE, BOXES) if name in hits), None)
-    if hole is None or SCENE not in hits or not len(right):
-        return -1.0
-    more = hits[SCENE][right] - hits[hole][right]
-    low = float(difference(more, sources.take(right)).low)
-    return low if low == low else -1.0
 
 
 def _follow(told: Mapping[str, Any] | None) -> tuple[float, float, float, int] | None:
