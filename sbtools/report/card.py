@@ -35,7 +35,8 @@ def page(run: Run, told: Sequence[Notice] = (), *, paths: bool = False) -> str:
     told: the warnings (`sbtools.report.notices`).
     """
     with styled():
-        made: Context = {"run": detail(run, False, paths), "figure": _figure(run)}
+        rest = {**detail(run, False, paths), "verdict": None}
+        made: Context = {"run": rest, "figure": _figure(run)}
     return template("card.html", paths).render(
         made,
         version=__version__,
