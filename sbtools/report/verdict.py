@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sbtools.evaluate.verdict import CLOTHES, JITTER, MOST, OBJECTS, SCENE, SHUFFLED, STATIC
+from sbtools.evaluate.verdict import CLOTHES, MOST, OBJECTS, SCENE, SHUFFLED, STATIC
 from sbtools.report.plots import BEHIND, INK, MUTED, SERIES, axes, svg
 
 ROWS = {
@@ -18,7 +18,7 @@ ROWS = {
     SHUFFLED: "frames in another order",
 }
 """What a row says of its view, from the top down."""
-SELDOM = (CLOTHES, OBJECTS, JITTER)
+SELDOM = (CLOTHES, OBJECTS)
 """Views that are drawn only where most answers stay right in them."""
 CAPTION = (
     "Of 100 answers that are right when everything is shown, so many stay right. Line: 95 % "

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 from typing import Any
 
 import pytest
 
+from sbtools.evaluate import verdict as rule
 from sbtools.evaluate.views import VIEWS
-from sbtools.report import card, meaning, notices, tables
+from sbtools.report import card, meaning, notices, tables, verdict
 from sbtools.report.notices import Notice
 from sbtools.report.places import hidden, hidden_in_svg
+from sbtools.report.plots import styled
 from sbtools.report.runs import of
+from tests.evaluate.test_verdict import result as verdict_of
 from tests.report.made import FREE, PIXEL, result_of
 from tests.report.test_page import HOSTILE, Reader, hostile
 
@@ -154,3 +158,18 @@ def test_a_view_of_objects_that_no_clip_has_is_left_out() -> None:
     assert card.blank(of(told, "a")) == [] and "only the objects" in page_of(told)
     view["coverage"]["empty"]["value"] = 1
     assert card.blank(of(told, "a")) == ["objects"] and "only the objects" not in page_of(told)
+
+
+def test_the_picture_has_a_row_of_each_view_that_the_sentence_needs() -> None:
+    def rows(**stay: int) -> list[str]:
+        told = rule.of(verdict_of({name.replace("_", "-"): count for name, count in stay.items()}))
+        assert told is not None
+        with styled():
+            drawn = verdict.drawn(told)
+        return [text for text in re.findall(r">([^<>\s][^<>]*)</text>", drawn) if text[0].islower()]
+
+    shown = ["people hidden", "everything but the people hidden", "one frame, shown all along"]
+    assert rows(scene=12, scene_hole=10, bg=110, clothes=12, static=20) == shown
+    assert rows(static=20, static_jitter=10) == shown[2:] and rows() == []
+    worn = rows(scene=12, bg=110, clothes=110)
+    assert worn == [*shown[:2], "patches of their clothes alone"]
