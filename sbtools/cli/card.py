@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from sbtools.cli.progress import busy
 from sbtools.errors import UsageError
 
 log = logging.getLogger("sbtools")
+FLIPS = 3
 
 ABSENT = {"base": None, "novel": None, "scores": None, "overwrite": False, "take_over": False,
           "retry_failed": False, "shard": (0, 1), "controls": True, "views": None,
@@ -35,7 +37,7 @@ def command(**flags: Any) -> int:
     MODEL is a run, a checkpoint, or what `sbtools eval --model` takes. Views that need masks are
     left out where the records have none. Where records tell their scenes, it also shows how well a
     linear probe reads them from the model's features. Writes the page, and the result beside it as
-    FILE.json; prints a table.
+    FILE.json; prints the verdict, in a sentence, and a table.
 
     \b
     Examples:
@@ -56,7 +58,7 @@ def command(**flags: Any) -> int:
         run, inputs = eval.split_paths(flags)
         incoming = eval.open_inputs(flags, inputs, stop)
         scenes = Scenes(str(flags["root"]))
-        request = eval.make_request(flags, run, inputs, scenes.see)
+        request = _with_more(eval.make_request(flags, run, inputs, scenes.see))
         outcome = eval.judge(request, incoming, flags, stop)
         if outcome.stopped:
             log.info("stopped on request; %s", eval.left_behind(None))
@@ -64,7 +66,7 @@ def command(**flags: Any) -> int:
     (found,) = outcome.results.values()
     with busy("fitting the scene probe", flags["quiet"]):
         probe = scenes.measured(flags["draws"], flags["seed"])
-    _write({**found, **({"scene_probe": probe} if probe else {})}, flags["output"])
+    _write({**found, **({"scene_probe": probe} if probe else {})}, flags)
     return eval.status(outcome, flags)
 
 
@@ -74,19 +76,28 @@ def _require_page(output: str) -> None:
     require_writable(output)
 
 
-def _write(found: Mapping[str, Any], output: str) -> None:
-    """The page, the result beside it, and the table on stdout."""
-    from sbtools import report
-    from sbtools.evaluate import result
-    from sbtools.report import page, runs
+def _with_more(request: Any) -> Any:
+    """With the views that the verdict is made of, and clips whose answer flips."""
+    from sbtools.evaluate import verdict
 
+    return replace(request, more=verdict.LOOKED_AT, flips=FLIPS)
+
+
+def _write(found: dict[str, Any], flags: Mapping[str, Any]) -> None:
+    """The page, the result beside it, and verdict and table on stdout."""
+    from sbtools import report
+    from sbtools.evaluate import result, verdict
+    from sbtools.report import card, page, runs
+
+    output = flags["output"]
     path = os.path.splitext(output)[0] + ".json"
+    found["verdict"] = verdict.of(found)
     make_folder_of(path)
     result.write(path, found)
-    tables = report.tables([runs.of(found, path)])
-    notices = report.notices(tables, [], None, False)
-    page.write(output, page.page(tables, notices, with_published=False, floor=None, details=1))
-    for line in table(found):
+    run = runs.of(found, path)
+    notices = report.notices(report.tables([run]), [], None, False)
+    page.write(output, card.page(run, notices, paths=flags["show_paths"]))
+    for line in (found["verdict"]["text"], *found["verdict"]["besides"], "", *table(found)):
         messages.show(line)
     tell(found, output)
 

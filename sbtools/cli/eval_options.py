@@ -78,13 +78,18 @@ LOADING = (
                  show_default=True, metavar="S", help="Seconds to wait for a batch."),
 )  # fmt: skip
 
+EXAMPLES, EXAMPLES_OF_CARD = (
+    click.option("--examples", type=click.IntRange(0), default=count, show_default=True,
+                 metavar="N", help="Clips whose frames the result shows in every view.")
+    for count in (4, 2)
+)  # fmt: skip
+
 HOW = (
     *COMPUTING,
     click.option("--workers", type=click.IntRange(0), metavar="N",
                  help="Processes that decode.  [default: the cores at hand]"),
     *LOADING,
-    click.option("--examples", type=click.IntRange(0), default=4, show_default=True, metavar="N",
-                 help="Clips whose frames the result shows in every view."),
+    EXAMPLES,
     click.option("--expect", metavar="FILE", type=click.Path(path_type=str),
                  help="Records whose clips must all be in the input."),
 )  # fmt: skip
@@ -120,6 +125,9 @@ SHARED = (options.ROOT, options.SEED, options.LIMIT, options.LABEL_FROM, options
 SMALL = click.option("--no-per-clip", is_flag=True, help="Leave the clips out of the result: a "
                      "small file, which cannot be compared clip by clip.")  # fmt: skip
 
+SHOW_PATHS = click.option("--show-paths", is_flag=True, help="Leave the host's name and absolute "
+                          "paths on the page.")  # fmt: skip
+
 OUTPUT = click.option("-o", "--output", metavar="FILE.json",
                       type=click.Path(path_type=str, dir_okay=False),
                       help="The result.  [default: stdout]")  # fmt: skip
@@ -137,8 +145,11 @@ def card_options(function: Any) -> Any:
     which, _, *model = MODEL
     page = click.option("-o", "--output", metavar="FILE.html", required=True, help="The page.",
                         type=click.Path(path_type=str, dir_okay=False))  # fmt: skip
+    how = [EXAMPLES_OF_CARD if option is EXAMPLES else option for option in HOW]
     shared = [option for option in SHARED if option is not options.DRY_RUN]
-    return _decorated(function, JUDGED, options.INPUTS, page, which, *model, *SHOWN, *HOW, *shared)
+    return _decorated(
+        function, JUDGED, options.INPUTS, page, SHOW_PATHS, which, *model, *SHOWN, *how, *shared
+    )
 
 
 def features_options(function: Any) -> Any:

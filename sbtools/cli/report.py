@@ -6,11 +6,13 @@ import logging
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from sbtools.cli import messages, options
+from sbtools.cli.eval_options import SHOW_PATHS
 from sbtools.cli.eval_output import make_folder_of, require_writable
 from sbtools.errors import UsageError
 
@@ -36,6 +38,7 @@ UNREAD = 3
               help="A model trained without bias: the floor in the page's plots.")  # fmt: skip
 @click.option("--details", type=click.IntRange(0), default=12, show_default=True,
               help="How many results the page shows each by itself.")  # fmt: skip
+@SHOW_PATHS
 @options.talk_options
 def command(
     inputs: tuple[str, ...],
@@ -45,6 +48,7 @@ def command(
     published: bool,
     floor: str | None,
     details: int,
+    show_paths: bool,
     quiet: bool,
     verbose: int,
 ) -> int:
@@ -71,6 +75,7 @@ def command(
     _check(inputs, output)
     from sbtools import report
     from sbtools.report import of_features
+    from sbtools.report.places import hidden
 
     results, measured, unread = of_features.parted(inputs)
     runs, faults = report.read_all([*results, *([floor] if floor else [])])
@@ -84,6 +89,7 @@ def command(
     told = report.notices(found, faults, floor, published, joined)
     for notice in told[len(faults) :]:
         log.warning("%s", notice)
+    told = told if show_paths else [replace(one, message=hidden(one.message)) for one in told]
     whole = [*joined, *found]
     _print(whole, found, told, kind, columns.split(",") if columns else [], published, measured)
     if output:
@@ -91,7 +97,7 @@ def command(
 
         text = page.page(
             found, told, joined, with_published=published, floor=floor, details=details,
-            more=of_features.grids(measured),
+            more=of_features.grids(measured), paths=show_paths,
         )  # fmt: skip
         make_folder_of(output)
         page.write(output, text)

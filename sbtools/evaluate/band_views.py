@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sbtools.errors import UsageError
 from sbtools.evaluate.masked import Mode
-from sbtools.evaluate.views import CONTROLS, Setup, View, need
+from sbtools.evaluate.views import Setup, View, need
 from sbtools.loader.needs.other_store import reasons
 from sbtools.mask.morphology import dilated, eroded, pixels_of
 from sbtools.methods.base import Batch
@@ -56,11 +56,11 @@ class Stored(Mode):
 
 
 def build(views: Iterable[View], store: str) -> list[View]:
-    """The views beside those that mask and are no controls; of another store where one is named.
+    """The views beside those that are modes of masking; of another store where one is named.
 
     UsageError where none of them masks.
     """
-    masked = [view for view in views if view.masked and view.name not in CONTROLS]
+    masked = [view for view in views if type(view) is Mode]
     if not masked:
         raise UsageError(
             "--mask-band needs a view that masks: give the records of sbtools segment, and among "

@@ -47,17 +47,23 @@ def look(count: int, first: Mapping[str, Any] | None, pixels: bool, root: str) -
 
 
 def names(
-    asked: Sequence[str] | None, controls: bool, p_view: str | None, brought: Brought
+    asked: Sequence[str] | None,
+    controls: bool,
+    p_view: str | None,
+    brought: Brought,
+    more: Sequence[str] = (),
 ) -> list[str]:
     """The views by name, in the order in which they are shown.
 
     asked None: plain, the P view (bg) and person-box, as far as the records have masks and boxes;
-    `controls` adds those that they allow. Raises UsageError for a view that there is not, for a
-    P view that is not shown, and where it is not told which of two is the P view.
+    `controls` adds those that they allow, `more` those of its names. Raises UsageError for a view
+    that there is not, for a P view that is not shown, and where it is not told which of two is the
+    P view.
     """
     if asked is None:
         found = [PLAIN, p_view or P_VIEWS[0], B_VIEW]
-        found = _possible([*found, *(CONTROLS if controls else ())], brought)
+        wanted = {*found, *(CONTROLS if controls else ()), *more}
+        found = _possible([name for name in VIEWS if name in wanted], brought)
         if p_view is not None and p_view not in found:
             raise UsageError(f"--p-view {p_view} needs masks: give the records of sbtools segment")
     else:

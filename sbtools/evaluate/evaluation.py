@@ -18,7 +18,7 @@ from sbtools import __version__, device
 from sbtools.evaluate import from_scores
 from sbtools.evaluate.asked import Kept, Part
 from sbtools.evaluate.chains import Chain, Chains
-from sbtools.evaluate.examples import Examples
+from sbtools.evaluate.examples import Examples, Flips
 from sbtools.evaluate.judge import Judge
 from sbtools.evaluate.request import Outcome, Request
 from sbtools.evaluate.run import Sink, clips_of, score
@@ -27,6 +27,7 @@ from sbtools.job import uncounted
 from sbtools.loader import Clips
 from sbtools.loader.needs.other_store import folder_of
 from sbtools.mask.morphology import SHARE, pixels_of
+from sbtools.methods.base import Batch
 from sbtools.records import Record, counts_as_failure
 from sbtools.store import ScoresWriter, read_made
 from sbtools.store.rows_reader import Block
@@ -53,6 +54,7 @@ class Evaluation:
         self.views = [view.name for view in judge.views]
         normalise = judge.subject.model.recipe.normalise
         self.examples = Examples(request.examples, normalise, self.classes)
+        self.flips = Flips(request.flips, normalise, self.classes)
         self.failed = [record for record in kept.failed if self._ours(record)]
         self.begun = time.monotonic()
 
@@ -81,7 +83,7 @@ class Evaluation:
             whole = all(
                 score(
                     self._clips(chain, part), self.judge, failed, request.batch, again,
-                    request.workers, request.timeout, stop, worked, self.examples.look,
+                    request.workers, request.timeout, stop, worked, self._look,
                     request.seen,
                 )
                 for chain, part in self.chains.split(self.part)
@@ -94,6 +96,12 @@ class Evaluation:
         if request.shard[1] > 1:
             return Outcome(failed=failed.count)
         return Outcome({self.name: self._result(scores)}, failed=failed.count)
+
+    def _look(self, view: str, batch: Batch, shown: Batch) -> None:
+        """Keep the pictures that the result is to show."""
+        self.examples.look(view, batch, shown)
+        if self.request.flips:
+            self.flips.look(view, batch, shown)
 
     def _clips(self, chain: Chain, part: Part) -> Clips:
         """Records that are shown by one chain; other clips are drawn among all."""
@@ -190,10 +198,11 @@ class Evaluation:
             assert request.scores is not None
             ids = {record["id"] for record in (*self.part, *self.failed)}
             scores = _only(from_stores([request.scores], self.classes), ids)
-        return from_scores(
+        found = from_scores(
             scores, p_view=request.p_view, group_by=request.group_by, pairs=request.pairs,
             draws=request.draws, seed=request.seed, about=self._about(),
         )  # fmt: skip
+        return {**found, "flips": self.flips.described()} if request.flips else found
 
     def _about(self) -> dict[str, Any]:
         request, subject = self.request, self.judge.subject

@@ -9,10 +9,16 @@ import cv2
 import numpy as np
 from torch import Tensor
 
+from sbtools.evaluate.catalogue import PLAIN
+from sbtools.evaluate.judge import SCORES
 from sbtools.mask.fill import NORMALISE
 from sbtools.methods.base import Batch
 
 SIDE, FRAMES, QUALITY = 112, 3, 80
+
+
+FLIPPED = ("scene", "bg", "bg+obj", "static")
+"""The views whose answers are held against those of the clips as they are."""
 
 
 class Examples:
@@ -47,6 +53,48 @@ class Examples:
     def described(self) -> list[dict[str, Any]]:
         """As a result keeps them."""
         return list(self.found.values())
+
+
+class Flips:
+    """Clips that are right as they are, and answered otherwise in another view: frames of both.
+
+    count: clips of each view of FLIPPED, no two of one class. Each is {"id", "label", "view",
+    "answers": [as it is, there], "pictures": [data URIs of the clip as it is, of the view]}.
+    """
+
+    def __init__(self, count: int, normalise: str, classes: list[str]) -> None:
+        self.count, self.constants, self.classes = count, NORMALISE[normalise], classes
+        self.found: dict[str, dict[str, dict[str, Any]]] = {view: {} for view in FLIPPED}
+        self._plain: list[int] = []
+
+    def look(self, view: str, batch: Batch, shown: Batch) -> None:
+        """Take what is wanted of a batch in one view; plain comes before the others."""
+        answers = shown[SCORES].argmax(1).tolist()
+        each = len(batch["id"]) // max(len(answers), 1)
+        if view == PLAIN:
+            self._plain = answers
+        for row, answer in enumerate(answers if view in FLIPPED else ()):
+            if answer != self._plain[row]:
+                self._take(view, batch, shown, row * each, (self._plain[row], answer))
+
+    def _take(
+        self, view: str, batch: Batch, shown: Batch, place: int, answers: tuple[int, int]
+    ) -> None:
+        label, found = int(batch["label"][place]), self.found[view]
+        name = self.classes[label] if label >= 0 else ""
+        if label != answers[0] or name in found or len(found) >= self.count:
+            return
+        found[name] = {
+            "id": batch["id"][place],
+            "label": name,
+            "view": view,
+            "answers": [self.classes[answer] for answer in answers],
+            "pictures": [pictures(seen["video"][place], self.constants) for seen in (batch, shown)],
+        }
+
+    def described(self) -> list[dict[str, Any]]:
+        """As a result keeps them."""
+        return [flip for found in self.found.values() for flip in found.values()]
 
 
 def pictures(video: Tensor, constants: Any) -> list[str]:

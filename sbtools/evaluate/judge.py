@@ -25,6 +25,8 @@ from sbtools.store.rows_reader import unusable
 
 LOG_PROBABILITIES = "log-probabilities"
 Look = Callable[[str, Batch, Batch], None]
+SCORES = "scores"
+"""What a view shows is looked at with these, [R, K]."""
 
 
 class Halted(Exception):
@@ -95,8 +97,8 @@ class Judge:
         """The scores of a batch's records in every view.
 
         `batch` holds whole records, `each` items of one after another, by default `clips`. `look`
-        is called with each view's name, the batch, and the batch as it is shown; not of views under
-        other masks. Raises Halted where `stop` turned true.
+        is called with each view's name, the batch, and the batch as it is shown, with its SCORES;
+        not of views under other masks. Raises Halted where `stop` turned true.
         """
         found, each = Judged(), each or self.clips
         with torch.no_grad():
@@ -114,7 +116,7 @@ class Judge:
                 lacks = enumerate(view.lacks(batch))
                 found.lacks[view.name] = {item // each: why for item, why in lacks if why}
                 if look is not None and view.name in self._themselves:
-                    look(view.name, batch, shown)
+                    look(view.name, batch, {**shown, SCORES: found.scores[view.name]})
         return found
 
     def _predicted(self, shown: Batch, view: str) -> Tensor:

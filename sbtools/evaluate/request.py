@@ -13,11 +13,12 @@ class Request:
 
     run: a run's folder or a checkpoint, with `which` of last, best, ema; or model, weights, frames
     and options of one that no run holds. classes: a file, or names with commas; base and novel: the
-    same, for two results. views: names, None for those that the records allow; p_view: bg or
-    bg+obj. mask_band: show masked views under dilated and eroded masks too, and under those of the
-    store that it names; "" for none, None for no band. clips, crops: of each record; protocol: a
-    name of `sbtools.protocols`, which fixes them and more. scores: the folder of a store. examples:
-    clips whose frames the result shows. seen: told each clip's `sbtools.evaluate.run.Answer`, with
+    same, for two results. views: names, None for those that the records allow, `more` among
+    them; p_view: bg or bg+obj. mask_band: show masked views under dilated and eroded masks too, and
+    under those of the store that it names; "" for none, None for no band. clips, crops: of each
+    record; protocol: a name of `sbtools.protocols`, which fixes them and more. scores: the folder
+    of a store. examples: clips whose frames the result shows; flips: of some views, clips that are
+    answered otherwise there. seen: told each clip's `sbtools.evaluate.run.Answer`, with
     the features that the view plain has in the same pass. threads and cores: as
     `sbtools.threads.settle` takes them. told: what the result says of run and dataset besides.
     """
@@ -33,6 +34,7 @@ class Request:
     base: str | None = None
     novel: str | None = None
     views: Sequence[str] | None = None
+    more: Sequence[str] = ()
     controls: bool = False
     p_view: str | None = None
     mask_band: str | None = None
@@ -59,6 +61,7 @@ class Request:
     take_over: bool = False
     retry_failed: bool = False
     examples: int = 4
+    flips: int = 0
     seen: Callable[[Any], None] | None = None
     told: Mapping[str, Any] = field(default_factory=dict)
 

@@ -55,7 +55,7 @@ def evaluate(
     for classes in lists.values():
         chains.require_classes(len(classes))
     brought = choice.look(kept.seen, kept.masked, kept.pixels, request.root)
-    names = choice.names(request.views, request.controls, request.p_view, brought)
+    names = choice.names(request.views, request.controls, request.p_view, brought, request.more)
     views = choice.build(names, request.p_view, request.fill, subject.model.recipe.normalise)
     if request.mask_band is not None:
         views += band_views.build(views, request.mask_band)

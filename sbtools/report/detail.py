@@ -22,8 +22,8 @@ Context = dict[str, Any]
 THIN = " Thin lines: under other masks."
 
 
-def detail(run: Run, open: bool) -> Context:
-    """What the template shows of a result; drawn within `plots.styled`."""
+def detail(run: Run, open: bool, paths: bool = False) -> Context:
+    """What the template shows of a result, drawn within `plots.styled`; `paths`: the host too."""
     return {
         "name": run.name,
         "what": ", ".join(filter(None, (run.what, run.judged))),
@@ -34,7 +34,8 @@ def detail(run: Run, open: bool) -> Context:
         "examples": run.examples,
         "failed": run.failed[:FAILED],
         "failed_more": max(0, len(run.failed) - FAILED),
-        "made": list(_made(run)),
+        "made": [(name, told) for name, told in _made(run) if paths or name != "host"],
+        "verdict": run.verdict,
     }
 
 

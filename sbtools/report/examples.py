@@ -33,3 +33,29 @@ def examples(node: Node) -> list[Example]:
 def _pictures(node: Node) -> list[str]:
     values = [node.value] if isinstance(node.value, str) else node.array()
     return [uri for uri in values if isinstance(uri, str) and PICTURE.fullmatch(uri)]
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A clip that is answered otherwise in a view: both answers, and pictures as data URIs."""
+
+    id: str
+    label: str
+    view: str
+    answers: list[str]
+    pictures: list[list[str]]
+
+    @property
+    def whole(self) -> bool:
+        """Whether it has both answers and both pictures."""
+        return len(self.answers) == 2 == len(self.pictures) and all(self.pictures)
+
+
+def flips(node: Node) -> list[Flip]:
+    """The first of them, without those that lack a picture or an answer."""
+    found = [
+        Flip(one["id"].text(), one["label"].text(), one["view"].text(), one["answers"].texts(),
+             [_pictures(each) for each in one["pictures"].nodes()])
+        for one in islice(node.nodes(), LIMIT)
+    ]  # fmt: skip
+    return [flip for flip in found if flip.whole]

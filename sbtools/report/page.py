@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from sbtools import __version__
@@ -16,9 +16,11 @@ from sbtools.evaluate.metric import SELDOM
 from sbtools.report import figures, novel, published, published_notes, scatter
 from sbtools.report.benchmarks import Benchmarks
 from sbtools.report.detail import THIN, detail
+from sbtools.report.examples import PICTURE
 from sbtools.report.grid import FREE, NOTHING, bands, flags, sizes, texts
 from sbtools.report.joined import COLUMNS
 from sbtools.report.notices import Notice, marks, notes
+from sbtools.report.places import hidden, hidden_in_svg
 from sbtools.report.plots import styled
 from sbtools.report.tables import RATIOS, Row, Table, title_of
 from sbtools.store.output import write_whole
@@ -72,12 +74,14 @@ def page(
     floor: str | None = None,
     details: int = DETAILS,
     more: Sequence[Any] = (),
+    paths: bool = False,
 ) -> str:
     """HTML of all tables, and of the first `details` results each by itself.
 
     joined: the tables of methods by benchmarks, which stand first.
     floor: the path of the result that is drawn as the floor, a model trained without bias.
     more: tables besides (`sbtools.report.grid.Grid`), which stand before the results.
+    paths: with the host's name and absolute paths.
     """
     runs = [run for table in tables for run in table.runs]
     shown = runs[:details]
@@ -88,15 +92,14 @@ def page(
                 *(_benchmarks(table, with_published) for table in joined),
                 *(_table(table, with_published, floor) for table in tables),
             ],
-            "details": [detail(run, len(runs) == 1) for run in shown],
+            "details": [detail(run, len(runs) == 1, paths) for run in shown],
         }
     made["novel"] = [*made["novel"], *more]
-    return _template().render(
+    return template("page.html", paths).render(
         made,
         version=__version__,
         title=_title(tables),
-        summary=_summary(tables),
-        style=Markup(_part("page.css")),
+        summary=summary(tables),
         notices=list(told),
         shown=NOTICES_SHOWN,
         grave=GRAVE,
@@ -115,14 +118,25 @@ def write(path: str, text: str) -> None:
 
 
 @cache
-def _template() -> Template:
-    """Every value is escaped, and shown without what hides in it; pictures alone are markup."""
+def template(name: str, paths: bool) -> Template:
+    """Every value is escaped, and shown without what hides in it; pictures alone are markup.
+
+    paths: with absolute paths; else nothing but the last name in them is left.
+    """
 
     def shown(value: Any) -> Any:
-        return visible(value) if type(value) is str else value
+        if type(value) is str and not PICTURE.fullmatch(value):
+            return visible(value) if paths else hidden(visible(value))
+        if isinstance(value, Markup) and value.startswith("<svg") and not paths:
+            return Markup(hidden_in_svg(value))
+        return value
 
-    made = Environment(autoescape=True, undefined=StrictUndefined, finalize=shown, trim_blocks=True)
-    return made.from_string(_part("page.html"))
+    made = Environment(
+        autoescape=True, undefined=StrictUndefined, finalize=shown, trim_blocks=True,
+        loader=FunctionLoader(_part),
+    )  # fmt: skip
+    made.globals["style"] = Markup(_part("page.css"))
+    return made.get_template(name)
 
 
 def _part(name: str) -> str:
@@ -134,7 +148,8 @@ def _title(tables: Sequence[Table]) -> str:
     return f"Static bias of {runs[0].name}" if len(runs) == 1 else "Static bias"
 
 
-def _summary(tables: Sequence[Table]) -> str:
+def summary(tables: Sequence[Table]) -> str:
+    """How many results, of what data and days."""
     runs = [run for table in tables for run in table.runs]
     datasets = list(dict.fromkeys(run.dataset for run in runs if run.dataset))
     days = sorted(run.time[:10] for run in runs if run.time)

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sbtools.evaluate import result
+from sbtools.errors import DamagedError
+from sbtools.evaluate import result, verdict
 from sbtools.evaluate.catalogue import BACKGROUND, COVERAGE, OF_PAIRS, OF_VARIANTS, rows
 from sbtools.evaluate.digest import ids_digest
 from sbtools.report import cells, probe
-from sbtools.report.examples import Example, examples
+from sbtools.report.examples import Example, Flip, examples, flips
 from sbtools.report.node import Node
 
 OF_NAMES = (*OF_PAIRS, *OF_VARIANTS)
@@ -111,7 +112,8 @@ class Variant:
 class Run:
     """One result file. ids: digest of the clips that were judged. unchecked: it had no digest.
 
-    judged: where others than originals count in top1, their variants, as "scuba (stripe)".
+    judged: where others than originals count in top1, their variants, as "scuba (stripe)". verdict:
+    that of `sbtools.evaluate.verdict`, made anew from the answers that the result holds.
     """
 
     path: str
@@ -146,6 +148,8 @@ class Run:
     scene_probe: probe.Probe | None
     unchecked: bool
     judged: str
+    flips: list[Flip]
+    verdict: dict[str, Any] | None
 
     @property
     def p_view(self) -> str:
@@ -222,7 +226,16 @@ def of(found: Mapping[str, Any], path: str = "the result") -> Run:
         scene_probe=probe.of(top["scene_probe"]),
         unchecked=result.unchecked(found),
         judged=_judged(top["clips"]["used"].whole(), variants, pairs),
+        flips=flips(top["flips"]),
+        verdict=_verdict(found, path),
     )  # fmt: skip
+
+
+def _verdict(found: Mapping[str, Any], path: str) -> dict[str, Any] | None:
+    try:
+        return verdict.of(found)
+    except DamagedError as fault:
+        raise DamagedError(f"{path}: {fault}") from None
 
 
 def _stem(path: str) -> str:

@@ -414,6 +414,14 @@ def test_a_masked_view_may_stand_alone(judge: Judge) -> None:
     assert band(found, "p_top1")["of"] == {"dilated": 4 / 6, "eroded": 4 / 6}
 
 
+def test_views_that_are_no_modes_of_masking_have_no_band(judge: Judge) -> None:
+    """Objects, clothes and holes are shown by the clip's own masks alone."""
+    views = "plain,bg,objects,clothes,scene-hole,random,scene"
+    found = judge("--mask-band", "--views", views)
+    banded = [name for name, view in found["views"].items() if "band" in view["top1"]]
+    assert banded == ["bg"] and len(found["views"]) == 7
+
+
 def test_many_clips_that_the_other_store_lacks_are_not_all_named(
     judge: Judge, discs: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: Any
 ) -> None:
@@ -432,7 +440,7 @@ def test_a_card_has_the_bands(discs: Path, capfdbinary: pytest.CaptureFixture[by
     words = ["--classes", "small,large", "--workers", "0", "--device", "cpu", "--bootstrap", "0"]
     assert call(["card", *model, *words, "--mask-band", "-o", "c.html", "clips.jsonl"]) == 0
     lines = [line.split() for line in capfdbinary.readouterr().out.decode().splitlines()]
-    told = {line[0]: line[-2:] for line in lines if line[-2].startswith("~")}
+    told = {line[0]: line[-2:] for line in lines if line and line[-2].startswith("~")}
     assert told == {"bg": ["~[66.67,", "100.00]"], "person-box": ["~[50.00,", "50.00]"]}
     assert "~[66.7, 100.0]" in (discs / "c.html").read_text()
     assert band(result.read("c.json"), "p_top1")["low"] == 4 / 6

@@ -53,6 +53,22 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_reported(results: Path) ->
     assert "> **Warning:** empty.json is empty" in done.stdout.decode()
 
 
+def test_page_and_tables_name_no_absolute_path_unless_asked_to(
+    results: Path, tmp_path: Path
+) -> None:
+    gone = str(tmp_path / "gone.json")
+    asked = ["report", gone, str(results / "none.json"), "--format", "markdown", "-o", "page.html"]
+    done = sbtools(*asked, cwd=tmp_path)
+    page = (tmp_path / "page.html").read_text()
+    assert done.returncode == 3 and gone.encode() in done.stderr  # who calls it is told
+    for shown in (done.stdout.decode(), page):
+        assert "gone.json: there is no such file" in shown.replace("\\", "")
+        assert str(tmp_path) not in shown and str(results) not in shown
+    done = sbtools(*asked, "--show-paths", cwd=tmp_path)
+    assert gone in done.stdout.decode().replace("\\", "")
+    assert gone in (tmp_path / "page.html").read_text()
+
+
 def test_the_folder_of_the_page_is_made(results: Path, tmp_path: Path) -> None:
     """A command that is refused makes none, and leaves the page as it was."""
     page, good = tmp_path / "pages" / "of" / "may.html", str(results / "none.json")
