@@ -54,9 +54,8 @@ def command(
 
     \b
     Examples:
-      sbtools view masks.jsonl -o sheet.png
-      sbtools segment --frames all clips/ | sbtools view --video overlays/ > masks.jsonl
-      sbtools detect clips/ | sbtools view -o boxes.png | sbtools segment > masks.jsonl
+      sbtools view masks.jsonl -o sheet.png > /dev/null
+      sbtools segment --frames all -o all-frames/ clips/ | sbtools view --video overlay/ > /dev/null
     """
     messages.begin_command(common.verbose, common.quiet)
     _check(output, video)
