@@ -109,16 +109,20 @@ def write_whole(path: str, data: bytes) -> None:
 
 
 def _pour(path: str, data: bytes) -> None:
-    with writing(path):
-        own = _DESCRIPTOR.fullmatch(path)
-        if own:
-            handle = os.dup(int(own[1] or own[3] or _STANDARD.get(own[2], 0)))
-        else:
-            handle = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
-        with os.fdopen(handle, "wb", buffering=0) as out:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[out.write(rest) :]
+    with writing(path), open_flow(path) as out:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[out.write(rest) :]
+
+
+def open_flow(path: str) -> BinaryIO:
+    """What `is_flow` says, unbuffered, to be written into as it stands; OSError where it cannot."""
+    own = _DESCRIPTOR.fullmatch(path)
+    if own:
+        handle = os.dup(int(own[1] or own[3] or _STANDARD.get(own[2], 0)))
+    else:
+        handle = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
+    return os.fdopen(handle, "wb", buffering=0)
 
 
 def put_in_place(temporary: str, path: str) -> None:

@@ -8,11 +8,11 @@ import io
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from sbtools import records
 from sbtools.errors import LockedError, OutputError, RecordError, UsageError
-from sbtools.files import require_replaceable
+from sbtools.files import WholeFile, require_replaceable, writing
 from sbtools.records import Record
 
 log = logging.getLogger("sbtools")
@@ -20,6 +20,10 @@ log = logging.getLogger("sbtools")
 
 class KeptFile:
     """FILE.jsonl of one stage: what it holds is not made again, a torn last line is dropped.
+
+    Nothing of it is changed before the first record is kept, with `overwrite` either. When the
+    stage has ended, clips that failed stand behind the others; they are not `done`, and the next
+    run drops them. A clip that was made again stands there once.
 
     UsageError when its records were made otherwise than `made`; LockedError when another process
     writes to it.
@@ -36,21 +40,23 @@ class KeptFile:
             self.file = os.fdopen(os.open(path, flags, 0o666), "r+b")
         except OSError as error:
             raise UsageError(f"cannot write {path}: {error.strerror}") from None
+        self._end, self._torn, self._begun, self._again = 0, False, False, False
+        self._failed: dict[str, Record] = {}
         try:
             self._lock()
-            if overwrite:
-                self.file.truncate(0)
-            self.done = {record["id"]: record for record in self._read()}
+            self.done = {} if overwrite else self._read()
         except BaseException:
             self.file.close()
             raise
-        self.writer = records.Writer(self.file)
+        self.writer = records.Writer(self.file, path)
 
     def __enter__(self) -> KeptFile:
         return self
 
-    def __exit__(self, *details: object) -> None:
+    def __exit__(self, kind: object, *details: object) -> None:
         try:
+            if kind is None:
+                self._end_well()
             self.file.flush()
             os.fsync(self.file.fileno())
         except OSError as error:
@@ -59,37 +65,69 @@ class KeptFile:
             self.file.close()
 
     def keep(self, record: Record) -> None:
-        """Append a record. A failed one is not kept: running again tries it again."""
-        if "error" not in record:
+        """Append a record, a failed one at the end; none that failed before but is done here."""
+        id, error = record["id"], record.get("error")
+        if error and error["stage"] != self.stage and id in self.done:
+            return
+        self._again |= id in self.done
+        if error:
+            self._failed[id] = record
+        else:
+            self._write([record])
+
+    def _end_well(self) -> None:
+        if self._again:
+            found = {**self._read(), **self._failed}
+            with WholeFile(self.path) as file:
+                file.writelines(map(records.dump, sorted(found.values(), key=_has_failed)))
+        elif self._failed or self._torn:
+            self._write(self._failed.values())
+
+    def _write(self, found: Iterable[Record]) -> None:
+        if not self._begun:
+            with writing(self.path):
+                self.file.seek(self._end)
+                self.file.truncate()
+            self._begun = True
+        for record in found:
             self.writer.write(record)
 
     def _lock(self) -> None:
+        locked = LockedError(f"{self.path}: another process is writing to it")
         try:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 log.warning("%s cannot be locked (%s)", self.path, error.strerror)
                 return
-            raise LockedError(f"{self.path}: another process is writing to it") from None
+            raise locked from None
+        if not os.fstat(self.file.fileno()).st_nlink:
+            raise locked  # it has put another file there
 
-    def _read(self) -> Iterator[Record]:
+    def _read(self) -> dict[str, Record]:
+        """What is done, by id; `_end` is where other records are to follow."""
         whole = self._whole_length()
         reader = io.BufferedReader(io.FileIO(self.file.fileno(), "rb", closefd=False))
         self.file.seek(0)
-        found = {}
+        found: dict[str, Record] = {}
+        self._end = whole
         try:
             for number, line in enumerate(iter(reader.readline, b""), 1):
                 if reader.tell() > whole:
                     break
                 record = records.parse(line, f"{self.path}:{number}")
-                found[record["id"]] = self._ours(record)
+                if "error" in record:
+                    self._end = min(self._end, reader.tell() - len(line))
+                elif self._end < whole:
+                    raise RecordError(f"{self.path}:{number}: it follows a clip that failed")
+                else:
+                    self._again |= record["id"] in found
+                    found[record["id"]] = self._ours(record)
         except RecordError as error:
             raise UsageError(
                 f"{error}: {self.path} is not ours; --overwrite, or another -o"
             ) from None
-        self.file.seek(whole)
-        self.file.truncate()
-        yield from found.values()
+        return found
 
     def _ours(self, record: Record) -> Record:
         before = record.get("made", {}).get(self.stage)
@@ -111,7 +149,8 @@ class KeptFile:
                 end = start + found + 1
                 break
             end = start
-        if end < size:
+        self._torn = end < size
+        if self._torn:
             self.file.seek(end)
             if self.file.read(1) != b"{":
                 raise UsageError(f"{self.path} is not ours: --overwrite, or another -o")
@@ -119,14 +158,19 @@ class KeptFile:
         return end
 
 
+def _has_failed(record: Record) -> bool:
+    return "error" in record
+
+
 def kept_ids(path: str | None) -> set[str]:
-    """The ids of a file of records, but for a torn last line; none where there is no file."""
+    """The ids of a file of records, but for failed clips and a torn last line; none of no file."""
     try:
         with open(path or "", "rb") as stream:
             whole = [line for line in stream if line.endswith(b"\n")]
     except OSError:
         return set()
-    return {records.parse(line, f"{path}:{number}")["id"] for number, line in enumerate(whole, 1)}
+    found = (records.parse(line, f"{path}:{number}") for number, line in enumerate(whole, 1))
+    return {record["id"] for record in found if "error" not in record}
 
 
 def shard_path(path: str, shard: tuple[int, int]) -> str:

@@ -107,7 +107,7 @@ def test_tasks_of_an_array_make_the_store_together(tmp_path: Path, path: Path) -
         assert f": job 70_{task}, shard {task}, restart 0, GPU none" in told[0]
         assert re.search(rf"shard {task} of 2: \d clips, 0 failed$", told[-2])
         assert told[-1] == f"sbtools-array: shard {task} ended with 0"
-        done.append(ids((tmp_path / f"masks-{task}.jsonl").read_bytes()))
+        done.append(ids((tmp_path / f"masks-{int(task):03}of002.jsonl").read_bytes()))
     assert sorted(done[0] + done[1]) == sorted(ids(listed)) and all(done)
     joined = joining(tmp_path, path)
     assert joined.returncode == 0, joined.stderr

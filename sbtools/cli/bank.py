@@ -83,7 +83,9 @@ def command(
         asked = Bank(judged, score, every, Slice.parse(part), frames, size, which, device)
         return bank(incoming, job, asked, output, scores, run=run.provenance(job), **parts)
 
-    return run.filter_records(common, stage, done=lambda: run.ids_in(
+    places = (os.path.join(folder, "") for folder in (scores, output))
+    made = "scores in {}, chosen frames in {}".format(*places)
+    return run.filter_records(common, stage, made=made, done=lambda: run.ids_in(
         scores, common.shard, parts["overwrite"], parts["retry_failed"]
     ))  # fmt: skip
 

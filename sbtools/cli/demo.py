@@ -120,7 +120,8 @@ def command(
         done = [record["id"] in there for record in wanted]
         return run.would_be(done.count(False), "made", done.count(True))
 
-    return run.produce_records(common, stage, total, dry)
+    made = f"videos, masks and records in {os.path.join(common.inputs[0], '')}"
+    return run.produce_records(common, stage, total, dry, made, hint=False)
 
 
 def _scale(scale: float | None, clips: float | None) -> float:

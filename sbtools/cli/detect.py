@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import click
 
 from sbtools.cli import backends, messages, options, run
 from sbtools.cli.options import Common
+from sbtools.cli.outputs import require_name
+from sbtools.errors import UsageError
 from sbtools.job import Job
 from sbtools.kept import kept_ids, shard_path
 from sbtools.records import Record
@@ -33,10 +36,12 @@ from sbtools.records import Record
 )
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
               help="A setting of the detector; repeatable.")  # fmt: skip
-@click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=str, dir_okay=False),
-              help="Keep the records in this .jsonl file too, and continue it.")  # fmt: skip
+@click.option("-o", "--output", "--records", "output", metavar="FILE",
+              type=click.Path(path_type=str, dir_okay=False, allow_dash=True),
+              help="Keep the records in this .jsonl file, and continue it; - prints "
+              "them.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Begin FILE anew.")
-@options.stage_options
+@options.stage_of_a_file
 def command(
     common: Common,
     detector: str,
@@ -61,6 +66,12 @@ def command(
       sbtools detect --detector hog --frames every:5 clips.jsonl > hog.jsonl
     """
     messages.begin_command(common.verbose, common.quiet)
+    if output == "-":
+        common, output = replace(common, records=output), None
+    if output is not None:
+        require_name(output)
+    kept = None if output is None else shard_path(output, common.shard)
+    _keep_apart(common.inputs or ("-",), kept)
 
     def stage(incoming: Iterator[Record], job: Job) -> Iterator[Record]:
         from sbtools.detect.stage import detect
@@ -75,6 +86,15 @@ def command(
             overwrite=overwrite,
         )  # fmt: skip
 
-    show = output is None or not sys.stdout.isatty()
-    kept = shard_path(output, common.shard) if output and not overwrite else None
-    return run.filter_records(common, stage, write=show, done=lambda: kept_ids(kept))
+    done = None if overwrite else kept
+    return run.filter_records(common, stage, kept=kept, done=lambda: kept_ids(done))
+
+
+def _keep_apart(inputs: Sequence[str], kept: str | None) -> None:
+    """UsageError where the file of the records is read as an INPUT, too."""
+    if kept is None or not os.path.exists(kept):
+        return
+    for path in inputs:
+        found = os.fstat(0) if path == "-" else os.stat(path) if os.path.exists(path) else None
+        if found is not None and os.path.samestat(found, os.stat(kept)):
+            raise UsageError(f"{kept} is read, and cannot keep the records too: another -o")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -74,7 +75,8 @@ def command(
         making = _making(common, judged, flags, stream, per_frame, style_dir)
         return features(incoming, job, making, output, run=run.provenance(job), **parts)
 
-    return run.filter_records(common, stage, done=lambda: run.ids_in(
+    made = f"features in {os.path.join(output, '')}"
+    return run.filter_records(common, stage, made=made, done=lambda: run.ids_in(
         output, common.shard, parts["overwrite"], parts["retry_failed"]
     ))  # fmt: skip
 

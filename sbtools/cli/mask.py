@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -116,8 +117,11 @@ def command(
             allow_missing=allow_missing, **parts,
         )  # fmt: skip
 
+    made = f"pixels in {os.path.join(output, '')}"
+    made += f", videos in {os.path.join(movies, '')}" if movies else ""
     if mode in COMPOSED:
-        return run.filter_records(common, composed, begin=given.append, done=lambda: originals(
+        return run.filter_records(common, composed, made=made, begin=given.append,
+                                  times=asked["copies"], done=lambda: originals(
             held(), asked["copies"]
-        ), times=asked["copies"])  # fmt: skip
-    return run.filter_records(common, stage, done=held)
+        ))  # fmt: skip
+    return run.filter_records(common, stage, made=made, done=held)

@@ -81,6 +81,7 @@ class Common:
     stills: bool = False
     lists: tuple[str, ...] = ()
     labels: str | None = None
+    records: str | None = None
 
 
 INPUTS = click.argument("inputs", metavar="[INPUT]...", nargs=-1, type=click.Path(path_type=str))
@@ -131,6 +132,12 @@ RETRY_FAILED = click.option(
     is_flag=True,
     help="Of a shard, try clips again that failed; without one they always are.",
 )
+RECORDS = click.option(
+    "--records",
+    metavar="FILE",
+    type=click.Path(path_type=str, dir_okay=False, allow_dash=True),
+    help="Write the records to this .jsonl file, whole or not at all; - prints them.",
+)
 THREADS = click.option(
     "--threads", type=click.IntRange(1), metavar="N",
     help="Threads that compute on the CPU, of each process.  "
@@ -170,6 +177,7 @@ STAGE = (
     CLIP_TIMEOUT,
     MAX_FAILED,
     click.option("--strict", is_flag=True, help="Stop at the first clip that fails."),
+    RECORDS,
     DRY_RUN,
     *TALK,
 )
@@ -190,6 +198,12 @@ STORE = (
 def stage_options(function: F) -> F:
     """Add INPUT... and the flags of every stage; the command receives them as `common`."""
     return _decorated(_common(function), STAGE)
+
+
+def stage_of_a_file(function: F) -> F:
+    """Add INPUT... and the flags of a stage, but for --records: what keeps them is the command's
+    own."""
+    return _decorated(_common(function), [option for option in STAGE if option is not RECORDS])
 
 
 def stage_of_a_run(function: F) -> F:
@@ -226,7 +240,7 @@ def _common(function: Any, place_of: Callable[[Any], str | None] = shards.place_
         values["root"] = Path(os.path.abspath(values["root"] or "."))
         values["shard"] = shards.resolve(values["shard"], place_of(values))
         values.setdefault("label_from", "none")
-        for name in ("stills", "lists", "labels"):
+        for name in ("stills", "lists", "labels", "records"):
             values.setdefault(name, getattr(Common, name))
         if values["workers"] is None:
             values["workers"] = available_cores()

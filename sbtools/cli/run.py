@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import shlex
@@ -19,6 +18,7 @@ import click
 from sbtools import records
 from sbtools.cli import messages
 from sbtools.cli.options import Common
+from sbtools.cli.outputs import Outlet
 from sbtools.cli.process import ReaderGone, StopFlag
 from sbtools.cli.progress import Progress
 from sbtools.errors import DamagedError, SbtoolsError, UsageError
@@ -37,18 +37,21 @@ def filter_records(
     common: Common,
     stage: Stage,
     *,
-    write: bool = True,
+    made: str | None = "",
+    kept: str | None = None,
+    hint: bool = True,
     done: Done = frozenset,
     begin: Begin | None = None,
     times: int = 1,
 ) -> int:
     """Read INPUT..., run `stage` over the records, print what it yields; the exit status.
 
-    With `write` false nothing goes to stdout; the records are counted all the same. `done` has the
-    ids that a --dry-run need not count, `begin` is given the input before `stage` is; each record
-    gives so many `times` one.
+    `made`, `kept` and `hint` are those of `sbtools.cli.outputs.Outlet`. `done` has the ids that a
+    --dry-run need not count, `begin` is given the input before `stage` is; each record gives so
+    many `times` one.
     """
     messages.begin_command(common.verbose, common.quiet)
+    out = Outlet(common.records, common.shard, kept=kept, made=made, hint=hint)
     with StopFlag().installed() as stop:
         inputs = open_inputs(common, stop)
         if begin is not None:
@@ -59,11 +62,10 @@ def filter_records(
         results = stage(iter(inputs), make_job(common, stop, tally.step))
         if common.dry_run:
             return _tell(inputs, done())
-        with closing(closable(results)) as printed:
-            _pump(printed, tally, common, write)
+        _hand_on(results, out, tally, common, lambda: not (stop() or inputs.empty))
         if inputs.empty and not stop():
-            log.warning("there were no records in the input")
-        return _status(common, tally, stop)
+            log.warning("there were no records in the input%s", out.left())
+        return _status(common, tally, stop, out)
 
 
 def produce_records(
@@ -71,20 +73,24 @@ def produce_records(
     make: Callable[[Job], Iterator[Record]],
     total: int | None,
     dry: str | Callable[[Job], str],
+    made: str = "",
+    hint: bool = True,
 ) -> int:
     """Run a stage that reads nothing, print what it yields; the exit status.
 
-    `total` is how many records are expected, `dry` what --dry-run says instead.
+    `total` is how many records are expected, `dry` what --dry-run says instead; `made` and `hint`
+    are as for `filter_records`.
     """
+    out = Outlet(common.records, common.shard, made=made, hint=hint)
     with StopFlag().installed() as stop:
         if common.dry_run:
             job = make_job(common, stop, untold)
             log.info("%s", dry if isinstance(dry, str) else dry(job))
             return 0
         tally = Progress(total, common.quiet)
-        with closing(closable(make(make_job(common, stop, tally.step)))) as done:
-            _pump(done, tally, common, True)
-        return _status(common, tally, stop)
+        results = make(make_job(common, stop, tally.step))
+        _hand_on(results, out, tally, common, lambda: not stop())
+        return _status(common, tally, stop, out)
 
 
 def open_inputs(common: Common, stop: Callable[[], bool]) -> Inputs:
@@ -136,13 +142,26 @@ def closable(stage: Iterator[Record]) -> Generator[Record, None, None]:
     yield from stage
 
 
-def _pump(done: Iterable[Record], tally: Progress, common: Common, write: bool) -> None:
-    out = records.Writer(io.FileIO(1, "wb", closefd=False))
+def _hand_on(
+    results: Iterator[Record],
+    out: Outlet,
+    tally: Progress,
+    common: Common,
+    whole: Callable[[], bool],
+) -> None:
+    """Give the results to `out`, and its file its name if they are the whole then."""
+    out.begin()
+    with out, closing(closable(results)) as printed:
+        _pump(printed, tally, common, out)
+        if whole():
+            out.commit()
+
+
+def _pump(done: Iterable[Record], tally: Progress, common: Common, out: Outlet) -> None:
     try:
         for made in done:
             record = records.sound(made, click.get_current_context().info_name or "sbtools")
-            if write:
-                out.write(record)
+            out.write(record)
             failed = records.counts_as_failure(record)
             tally.printed(failed)
             if failed:
@@ -167,15 +186,18 @@ def _name(record: Record, tally: Progress, common: Common) -> None:
         log.debug("%s", text)
 
 
-def _status(common: Common, tally: Progress, stop: StopFlag) -> int:
+def _status(common: Common, tally: Progress, stop: StopFlag, out: Outlet) -> int:
     if tally.failed:
         before = f" ({tally.before} of them before this stage)" if tally.before else ""
         log.warning("%d of %d clips failed%s", tally.failed, tally.count, before)
     if common.shard[1] > 1:
         log.info("shard %d of %d: %d clips, %d failed", *common.shard, tally.count, tally.failed)
     if stop.code is not None:
-        log.info("stopped on request after %d clips; the same command goes on", tally.count)
+        log.info(
+            "stopped on request after %d clips; the same command goes on%s", tally.count, out.left()
+        )
         return stop.code
+    out.tell(tally.count - tally.failed)
     if tally.damaged:
         return DamagedError.exit_code
     if common.shard[1] > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -74,6 +75,7 @@ def command(
             **parts,
         )  # fmt: skip
 
-    return run.filter_records(common, stage, begin=given.append, done=lambda: run.ids_in(
+    made = f"scores in {os.path.join(output, '')}"
+    return run.filter_records(common, stage, made=made, begin=given.append, done=lambda: run.ids_in(
         output, common.shard, parts["overwrite"], parts["retry_failed"]
     ))  # fmt: skip

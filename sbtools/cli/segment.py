@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -136,7 +137,8 @@ def command(
         )
         return segment(incoming, job, plan, output, run=run.provenance(job), **parts)
 
-    return run.filter_records(common, stage, done=lambda: run.ids_in(
+    made = f"masks in {os.path.join(output, '')}"
+    return run.filter_records(common, stage, made=made, done=lambda: run.ids_in(
         output, common.shard, parts["overwrite"], parts["retry_failed"]
     ))  # fmt: skip
 

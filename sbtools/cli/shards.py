@@ -43,8 +43,8 @@ def resolve(shard: tuple[int, int] | None, place: str | None = None) -> tuple[in
 
 
 def place_of(values: Mapping[str, Any]) -> str | None:
-    """Where a command of these flags keeps what it makes: a store, or a file."""
-    return values.get("scores") or values.get("output")
+    """Where a command of these flags keeps what it makes: a store, or a file of records."""
+    return values.get("scores") or values.get("output") or values.get("records")
 
 
 def _given(text: str) -> int:

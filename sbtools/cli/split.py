@@ -138,7 +138,7 @@ def command(
         if write_classes is not None and not job.stop():
             _write(write_classes, made.classes())
 
-    return run.filter_records(common, stage)
+    return run.filter_records(common, stage, made=None)
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

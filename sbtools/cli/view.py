@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from collections.abc import Iterator
 
 import click
@@ -68,7 +68,8 @@ def command(
             cell=cell,
         )  # fmt: skip
 
-    return run.filter_records(common, stage, write=not sys.stdout.isatty())
+    told = [output and f"drawn in {output}", video and f"videos in {os.path.join(video, '')}"]
+    return run.filter_records(common, stage, made=", ".join(filter(None, told)), hint=False)
 
 
 def _check(output: str | None, video: str | None) -> None:

@@ -85,7 +85,7 @@ def detect(
                 continue
             item, chunks = got
             record = item.again or _detected(item.record, chunks, remote, made, tracks)
-            if kept and item.again is None:
+            if kept and (item.again is None or "error" in record):
                 kept.keep(record)
             yield record
 

@@ -57,11 +57,12 @@ def dump(record: Record) -> bytes:
 class Writer:
     """Writes records, each at the reader's when `write` returns.
 
-    Goes past the stream's own buffer, so nothing is left there to fail again at exit.
+    Goes past the stream's own buffer, so nothing is left there to fail again at exit. `name` stands
+    for the stream in messages.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: BinaryIO, name: str = "records") -> None:
+        self._stream, self._name = stream, name
         raw = stream if isinstance(stream, io.RawIOBase) else getattr(stream, "raw", None)
         self._raw: io.RawIOBase | None = raw
 
@@ -77,7 +78,7 @@ class Writer:
         except BrokenPipeError:
             raise
         except OSError as fault:
-            raise OutputError(f"cannot write records: {fault.strerror or fault}") from fault
+            raise OutputError(f"cannot write {self._name}: {fault.strerror or fault}") from fault
 
 
 def _write_through(raw: io.RawIOBase, line: memoryview) -> None:

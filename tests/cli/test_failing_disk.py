@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
     "mask": ([*corpus.MASK, "-o", "new", "--part-clips", "2", "masks.jsonl"], "new"),
     "detect": (["detect", "--detector", "motion", "--workers", "0", "--frames", "2", "-o",
                 "new.jsonl", "clips.jsonl"], "new.jsonl"),
+    "split": (["split", "--records", "new.jsonl", "clips.jsonl"], "new.jsonl"),
     "eval": ([*corpus.EVAL, "--model", "mine:mean", "--views", "plain,bg", "--scores", "new",
               "-o", "new.json", "masks.jsonl"], "new"),
     "train": ([*corpus.TRAIN, "--epochs", "1", "-o", "new", "clips.jsonl"], "new"),

@@ -24,10 +24,12 @@ WHOLE = {
     "eval": (["eval", "--from-scores", "scores.jsonl", "--classes", "run,jump,sit"], "result.json"),
     "report": (["report", "none.json"], "page.html"),
     "split": (["split", "scores.jsonl"], "classes.txt"),
+    "index": (["index", "--workers", "0", "clip.avi"], "records.jsonl"),
     "view": (["view", "--workers", "0", "--columns", "1", "clip.avi"], "sheet.png"),
 }
 """Commands that write one whole file, and a name that it may have."""
-HEADS = {"eval": b'{\n "format"', "report": b"<!doctype", "split": b"jump\n", "view": b"\x89PNG"}
+HEADS = {"eval": b'{\n "format"', "report": b"<!doctype", "split": b"jump\n",
+         "index": b'{"id": "clip"', "view": b"\x89PNG"}  # fmt: skip
 KEPT = {
     "detect": (["detect", "--detector", "haar", "--workers", "0", "clip.avi"], "kept.jsonl"),
     "demo": (["demo", "d", "--scale", "0.01", "--frames", "2", "--size", "32", "--workers", "0",
@@ -50,7 +52,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def asked(command: str, place: str | None = None) -> tuple[list[str], str]:
     """The command line, and where it writes."""
     words, name = {**WHOLE, **KEPT}[command]
-    flag = {"split": ["--write-classes"], "demo": []}.get(command, ["-o"])
+    flag = {"split": ["--write-classes"], "index": ["--records"], "demo": []}.get(command, ["-o"])
     return [*words, *flag, *([place or name] if flag else [])], place or name
 
 
