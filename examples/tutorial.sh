@@ -3,7 +3,7 @@
 #
 #   bash examples/tutorial.sh [OUT]
 #
-# OUT is made, ./tutorial by default. Takes under five minutes on two cores. Run it again, also after
+# OUT is made, ./tutorial by default. Takes less than five minutes on two cores. Run it again, also after
 # Ctrl-C: clips, masks and trainings that are done are not made again.
 
 set -euo pipefail
@@ -11,12 +11,12 @@ mkdir -p "${1:-tutorial}"
 cd "${1:-tutorial}"
 
 # 1. Clips
-sbtools demo --cell 0,0 --cell .9,0 --splits train,test-unbiased --scale 0.25 demo/ > demo.jsonl
+sbtools demo --cell 0,0 --cell .9,0 --splits train,test-unbiased --scale 0.2 demo/ --records demo.jsonl
 
 # 2. Masks
-sbtools view --limit 12 -o known.png demo/test-unbiased.jsonl > /dev/null
-sbtools segment --limit 6 -o found/ demo/clips/test-unbiased/ > found.jsonl
-sbtools view -o found.png found.jsonl > /dev/null
+sbtools view --limit 12 -o known.png demo/test-unbiased.jsonl
+sbtools segment --limit 6 -o found/ demo/clips/test-unbiased/ --records found.jsonl
+sbtools view -o found.png found.jsonl
 
 # 3. A network that knows the actions
 sbtools train --model linear --set-model backbone=conv3d --epochs 10 --warmup 1 --batch 16 --lr 3e-3 \
@@ -38,8 +38,8 @@ sbtools card runs/stillmix demo/test-unbiased.jsonl -o cards/stillmix.html
 sbtools compare cards/plain.json cards/masked.json
 
 # 6. A benchmark: the same people before stripes
-sbtools mask --mode scuba --backgrounds stripes -o scuba/ demo/test-unbiased.jsonl > scuba.jsonl
-sbtools mask --mode scufo --backgrounds stripes -o scufo/ demo/test-unbiased.jsonl > scufo.jsonl
+sbtools mask --mode scuba --backgrounds stripes -o scuba/ demo/test-unbiased.jsonl --records scuba.jsonl
+sbtools mask --mode scufo --backgrounds stripes -o scufo/ demo/test-unbiased.jsonl --records scufo.jsonl
 cat demo/test-unbiased.jsonl scuba.jsonl scufo.jsonl > test.jsonl
 sbtools eval --pairs -o results/plain.json runs/plain test.jsonl
 sbtools eval --pairs -o results/masked.json runs/masked test.jsonl

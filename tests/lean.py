@@ -112,10 +112,10 @@ def swin(**more: Any) -> Any:
 
 
 def resnet(**more: Any) -> Any:
-    """ResNet-50 of one block a layer, four channels wide."""
+    """ResNet-50 of one block a layer, and of 512 features, which linear probes take well."""
     from torchvision.models import resnet as images
 
-    return images.ResNet(images.Bottleneck, [1, 1, 1, 1], width_per_group=4, **more)
+    return images.ResNet(images.BasicBlock, [1, 1, 1, 1], **more)
 
 
 NETWORKS = {"r3d_18": r3d, "swin3d_t": swin3d, "swin_t": swin, "resnet50": resnet}

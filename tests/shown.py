@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from textwrap import dedent
 
 import click
 
@@ -40,8 +41,8 @@ class Command:
     done: subprocess.CompletedProcess[bytes] | None = field(default=None, repr=False)
 
 
-PROGRAMS = r"sbtools|exec sbtools|h5ls|jq|shuf"
-"""How a block of commands begins; others show records, or Python."""
+PROGRAMS = r"sbtools(?! \w+: )|exec sbtools|h5ls|jq|shuf"
+"""How a block of commands begins; others show records, Python, or what a command prints."""
 
 
 # What is shown
@@ -120,7 +121,7 @@ def helped(name: str) -> list[Command]:
     text = (found.help or "") + (found.epilog or "")
     shown = text.partition("Examples:")[2].replace("\b", "")
     where = f"{name or 'sbtools'} --help"
-    return list(_lines("\n".join(line.strip() for line in shown.splitlines()), where))
+    return list(_lines(dedent(shown.strip("\n")), where))
 
 
 def _lines(block: str, where: str) -> Iterator[Command]:
@@ -150,7 +151,8 @@ def require_ended(command: Command, folder: Path) -> None:
     assert command.done.returncode == command.status, told
     assert b"Traceback" not in command.done.stdout, told
     for name in made_by(command.text):
-        require_readable(folder / name, told)
+        for place in shards_of(folder / name):
+            require_readable(place, told)
 
 
 MAKES = {"-o", "--output", "--records", "--video", "--write-classes", "--scores"}
@@ -176,6 +178,11 @@ def split(text: str) -> list[str]:
     found.whitespace_split = True
     found.commenters = ""
     return list(found)
+
+
+def shards_of(path: Path) -> list[Path]:
+    """The file, or those that shards wrote in its place, as sbtools(1) has it."""
+    return sorted(path.parent.glob(f"{path.stem}-*of*{path.suffix}")) or [path]
 
 
 def require_readable(path: Path, told: str) -> None:

@@ -60,7 +60,7 @@ NOWHERE = "https_proxy=http://127.0.0.1:9 "
 
 INSTEAD = {
     "sbtools train --gpus 4": Instead(
-        "there are no GPUs", "sbtools train --ranks 4 --dry-run -o runs/four train.jsonl"
+        "there are no GPUs", "sbtools train --ranks 2 --dry-run -o runs/four train.jsonl"
     ),
     "sbtools demo whole/": Instead("takes minutes", "sbtools demo --dry-run whole/"),
     "exec sbtools-array": Instead(
@@ -68,6 +68,8 @@ INSTEAD = {
         "export SLURM_JOB_ID=7 SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_COUNT=2 SLURM_ARRAY_TASK_ID\n"
         "for SLURM_ARRAY_TASK_ID in 0 1; do ( {line} ) || exit; done",
     ),
+    "sbtools weights fetch clip-vit-b-32 -o .": Instead("a small one is there", "{line}", 5),
+    "sbtools weights verify sam": Instead("those here are small and random", "{line}", 5),
     "sbtools weights fetch": Instead("needs a network", NOWHERE + "{line}", 1),
     "sbtools weights get": Instead("needs a network", NOWHERE + "{line}", 1),
 }
@@ -83,6 +85,8 @@ SAID = (
     "found nothing in any frame",  # sbtools-mask(1), Clips in which nothing was found
     "the records have no masks .*: left out",  # sbtools-card(1)
     "no weights were given: .* starts from random ones",  # sbtools-train(1), --weights
+    "the clips are masked already: left out bg, person-box",  # SCUBA
+    "there are no weights here to verify",  # the cache of this test is empty
 )
 """Warnings of the examples which their pages, or the clips of this test, account for."""
 
@@ -105,7 +109,10 @@ SLOW = (
     "sbtools train --preset xclip",
     "sbtools train --model actionclip",
     "sbtools train --model linear --set-model backbone=conv3d --method disentangle",
+    "sbtools train --model linear --set-model backbone=conv3d --set-model head=",
+    "sbtools audit --model linear",
     "sbtools segment --detector-weights",
+    "sbtools doctor --",
 )
 """How those begin that are run with SBTOOLS_TEST_SLOW alone: others use the same code here, and
 tests of each part use theirs."""

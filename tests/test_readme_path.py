@@ -82,7 +82,10 @@ def test_every_command_prints_what_the_readme_says(ran: tuple[Path, list[Command
 
 def test_the_main_job_hides_the_background(ran: tuple[Path, list[Command]]) -> None:
     folder, found = ran
-    assert found[0].text == "sbtools segment clips/ | sbtools mask --mode bg+obj > masked.jsonl"
+    assert (
+        found[0].text
+        == "sbtools segment clips/ | sbtools mask --mode bg+obj --records masked.jsonl"
+    )
     records = lines((folder / "masked.jsonl").read_bytes())
     masked = [record for record in records if "error" not in record]
     assert len(masked) == 4 and len(records) == 5

@@ -71,7 +71,7 @@ def command(
     \b
     Examples:
       sbtools train --model linear --set-model backbone=swin_t --frames 1 -o runs/frames train.jsonl
-      sbtools bank runs/frames -o bank/ train.jsonl > scored.jsonl
+      sbtools bank runs/frames -o bank/ train.jsonl --records scored.jsonl
     """
     judged, common = _split(common, score)
 

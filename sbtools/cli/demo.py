@@ -86,8 +86,8 @@ def command(
 
     \b
     Examples:
-      sbtools demo --zero-shot --splits zs-train --limit 48 pairs/ > pairs.jsonl
-      sbtools demo whole/ > whole.jsonl
+      sbtools demo --zero-shot --splits zs-train --limit 48 pairs/ --records pairs.jsonl
+      sbtools demo whole/ --records whole.jsonl
       sbtools demo --table --cell .9,0
     """
     messages.begin_command(common.verbose, common.quiet)

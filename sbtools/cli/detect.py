@@ -61,9 +61,9 @@ def command(
 
     \b
     Examples:
-      sbtools detect clips.jsonl -o boxes.jsonl | sbtools segment -o steps/ > masks.jsonl
-      sbtools detect --weights grounding-dino-tiny/ --object "baseball bat" clips/ > bats.jsonl
-      sbtools detect --detector hog --frames every:5 clips.jsonl > hog.jsonl
+      sbtools detect clips.jsonl -o boxes.jsonl | sbtools segment -o steps/ --records masks.jsonl
+      sbtools detect --weights grounding-dino-tiny/ --object bat clips/ --records bats.jsonl
+      sbtools detect --detector hog --frames every:5 clips.jsonl --records hog.jsonl
     """
     messages.begin_command(common.verbose, common.quiet)
     if output == "-":

@@ -57,8 +57,8 @@ def command(
 
     \b
     Examples:
-      sbtools features runs/bg50 -o features/ val.jsonl > features.jsonl
-      sbtools features runs/bg50 --view bg -o of-people/ val.jsonl > of-people.jsonl
+      sbtools features runs/bg50 -o features/ val.jsonl --records features.jsonl
+      sbtools features runs/bg50 --view bg -o of-people/ val.jsonl --records of-people.jsonl
       sbtools features runs/bg50 -o demo-features/ demo.jsonl | sbtools probe --target scene
     """
     messages.begin_command(common.verbose, common.quiet)

@@ -79,12 +79,12 @@ def command(
 
     \b
     Examples:
-      sbtools index clips/ > clips.jsonl
-      sbtools index --dataset ssv2 --annotations train.json ssv2/ > ssv2.jsonl
-      sbtools index --dataset albar bias/HMDB51_*/ > bias.jsonl
-      sbtools index --verify k400/train/ k400/val/ > verified.jsonl
-      sbtools index --labels names.txt mine.csv > mine.jsonl
-      find clips/ -name '*.mp4' -print0 | sbtools index --paths - > found.jsonl
+      sbtools index clips/ --records clips.jsonl
+      sbtools index --dataset ssv2 --annotations train.json ssv2/ --records ssv2.jsonl
+      sbtools index --dataset albar bias/HMDB51_*/ --records bias.jsonl
+      sbtools index --verify k400/train/ k400/val/ --records verified.jsonl
+      sbtools index --labels names.txt mine.csv --records mine.jsonl
+      find clips/ -name '*.mp4' -print0 | sbtools index --paths - --records found.jsonl
     """  # fmt: skip
     messages.begin_command(common.verbose, common.quiet)
     if dataset is None:

@@ -59,8 +59,9 @@ def command(
 
     \b
     Examples:
-      sbtools scenes --scorer clip --weights ViT-B-32.pt -o by-clip/ masks.jsonl > by-clip.jsonl
-      sbtools scenes --scorer record -o by-record/ demo.jsonl > by-record.jsonl
+      sbtools scenes --scorer clip --weights ViT-B-32.pt -o by-clip/ masks.jsonl \\
+          --records by-clip.jsonl
+      sbtools scenes --scorer record -o by-record/ demo.jsonl --records by-record.jsonl
     """
     given: list[Inputs] = []
 

@@ -54,8 +54,8 @@ def command(
 
     \b
     Examples:
-      sbtools view masks.jsonl -o sheet.png > /dev/null
-      sbtools segment --frames all -o all-frames/ clips/ | sbtools view --video overlay/ > /dev/null
+      sbtools view masks.jsonl -o sheet.png
+      sbtools segment --frames all -o all-frames/ clips/ | sbtools view --video overlay/
     """
     messages.begin_command(common.verbose, common.quiet)
     _check(output, video)
