@@ -28,6 +28,7 @@ from sbtools.protocols import PROTOCOLS
 from sbtools.records import parse
 from sbtools.records.fields import _FIELDS
 from sbtools.store.layout import DTYPES, FORMATS
+from tests.shown import helped
 
 HERE = Path(__file__).resolve().parent.parent
 PAGES = sorted((HERE / "man").glob("*.[157]"))
@@ -179,12 +180,8 @@ def examples() -> Iterator[tuple[str, str]]:
     for block in re.findall(r"^```(?:sh|console)\n(.*?)^```", README, flags=re.M | re.S):
         for line in re.sub(r" *\\\n *| +#.*", " ", block).splitlines():
             yield "README.md", line.removeprefix("$ ").strip()
-    for command in [None, *COMMANDS]:
-        found = group if command is None else group.get_command(click.Context(group), command)
-        assert found is not None
-        text = (found.epilog or "") + (found.help or "")
-        for line in text.partition("Examples:")[2].splitlines():
-            yield f"{command or 'sbtools'} --help", line.strip()
+    for command in ["", *COMMANDS]:
+        yield from ((each.where, each.text) for each in helped(command))
 
 
 def commands_in(line: str) -> Iterator[list[str]]:
