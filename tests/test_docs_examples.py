@@ -87,6 +87,11 @@ SAID = (
     "no weights were given: .* starts from random ones",  # sbtools-train(1), --weights
     "the clips are masked already: left out bg, person-box",  # SCUBA
     "there are no weights here to verify",  # the cache of this test is empty
+    "top5 is left out",  # sbtools-eval(1), Answers
+    "P-top1 is read from different views",  # sbtools-report(1), What stands in one table
+    "a newer result has the same recipe and seed",  # likewise
+    "of classes that their fold's probe was not shown",  # sbtools-probe(1)
+    "^sbtools card: ",  # of a network of random weights
 )
 """Warnings of the examples which their pages, or the clips of this test, account for."""
 
@@ -154,18 +159,17 @@ def test_the_manual_is_one_path(folders: tuple[Path, Path]) -> None:
     env = {"SERVED_LEAN": "1", "XDG_CACHE_HOME": str(folder / "cache")}
     run(found, folder, programs, env)
     for command in found:
-        require_said(command)
+        assert not unsaid(command), f"{command.where}: {command.text}"
     require_masks(folder / "val.jsonl")
     assert (folder / "sbatch.log").read_text() == "64 --array=3,7 segment.sbatch\n"
     masks_of_one_clip(folder)
 
 
-def require_said(command: Command) -> None:
-    """No warning that nothing accounts for."""
+def unsaid(command: Command) -> list[str]:
+    """The warnings that nothing accounts for."""
     assert command.done is not None
-    for line in command.done.stdout.decode().splitlines():
-        if "WARNING" in line:
-            assert re.search("|".join(SAID), line), f"{command.where}: {command.text}\n{line}"
+    told = command.done.stdout.decode().splitlines()
+    return [line for line in told if "WARNING" in line and not re.search("|".join(SAID), line)]
 
 
 def require_masks(path: Path) -> None:
@@ -208,7 +212,7 @@ def test_every_page_is_run_somewhere_and_nothing_is_left_out_in_vain() -> None:
     shown = [each.text for name in PAGES for each in page(name)]
     for start in (*INSTEAD, *SLOW):
         assert any(text.startswith(start) for text in shown), start
-    assert len([*without_slow(examples())]) > len(shown) - 10
+    assert len([*without_slow(examples())]) > 200
     assert not any("&" in split(text) for text in shown)
 
 
