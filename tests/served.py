@@ -28,6 +28,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from tests import lean
 from tests.cli import failing
 from tests.served_client import outset
 
@@ -139,6 +140,8 @@ def _become(told: dict[str, Any], streams: list[int]) -> NoReturn:
     sys.argv = ["sbtools", *told["arguments"]]
     if "SERVED_FAIL" in os.environ:
         failing.install(os.environ["SERVED_FAIL"])
+    if "SERVED_LEAN" in os.environ:
+        lean.install()
     code: object = 1
     try:
         runpy.run_module("sbtools", run_name="__main__", alter_sys=True)

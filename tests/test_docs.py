@@ -28,6 +28,7 @@ from sbtools.protocols import PROTOCOLS
 from sbtools.records import parse
 from sbtools.records.fields import _FIELDS
 from sbtools.store.layout import DTYPES, FORMATS
+from tests.shown import helped
 
 HERE = Path(__file__).resolve().parent.parent
 PAGES = sorted((HERE / "man").glob("*.[157]"))
@@ -178,14 +179,9 @@ def examples() -> Iterator[tuple[str, str]]:
             yield from ((page.name, line) for line in block.splitlines())
     for block in re.findall(r"^```(?:sh|console)\n(.*?)^```", README, flags=re.M | re.S):
         for line in re.sub(r" *\\\n *| +#.*", " ", block).splitlines():
-            if not re.match(r"sbtools \w+: ", line):
-                yield "README.md", line.removeprefix("$ ").strip()
-    for command in [None, *COMMANDS]:
-        found = group if command is None else group.get_command(click.Context(group), command)
-        assert found is not None
-        text = (found.epilog or "") + (found.help or "")
-        for line in text.partition("Examples:")[2].splitlines():
-            yield f"{command or 'sbtools'} --help", line.strip()
+            yield "README.md", line.removeprefix("$ ").strip()
+    for command in ["", *COMMANDS]:
+        yield from ((each.where, each.text) for each in helped(command))
 
 
 def commands_in(line: str) -> Iterator[list[str]]:
@@ -208,7 +204,11 @@ def commands_in(line: str) -> Iterator[list[str]]:
             found.append(word)
 
 
-SHOWN = [(where, line) for where, line in examples() if "sbtools" in line and '{"' not in line]
+SHOWN = [
+    (where, line)
+    for where, line in examples()
+    if "sbtools" in line and '{"' not in line and not re.match(r"sbtools \w+: ", line)
+]
 
 
 def test_there_are_examples_of_every_command() -> None:
@@ -257,7 +257,7 @@ def test_the_commands_of_the_readme_are_those_of_continuous_integration() -> Non
     ran = (HERE / ".ci" / "run").read_text("utf-8").replace(" --quiet", "").splitlines()
     assert test_install in ran and test in ran
     assert ran.index("export PYTEST_ADDOPTS=--durations=10") < ran.index(test)
-    assert job == "sbtools segment clips/ | sbtools mask --mode bg+obj > masked.jsonl"
+    assert job == "sbtools segment clips/ | sbtools mask --mode bg+obj --records masked.jsonl"
 
 
 def test_the_readme_lists_every_command() -> None:

@@ -65,10 +65,8 @@ def command(**flags: Any) -> int:
 
     \b
     Examples:
-      sbtools audit --model hf:clip/ -o audit/ masks.jsonl
-      sbtools audit --model linear --set-model backbone=resnet50 --weights r50.pth masks.jsonl
-      sbtools audit runs/plain --cues frame,background val-masks.jsonl
-      sbtools scenes --scorer clip --weights ViT-B-32 clips/ | sbtools audit --cues scene
+      sbtools audit --model hf:clip/ --classes clip -o audit/ demo.jsonl
+      sbtools audit runs/plain --cues frame,background -o audit-plain/ demo.jsonl
     """
     messages.begin_command(flags["verbose"], flags["quiet"])
     from sbtools.allocator import keep_memory

@@ -72,9 +72,8 @@ def command(
 
     \b
     Examples:
-      sbtools bank runs/frames -o bank/ train.jsonl > scored.jsonl
-      sbtools bank runs/frames --every 20 --quantiles .75-1 -o bank/ train.jsonl > scored.jsonl
-      sbtools bank --score motion --size 64 -o still/ train.jsonl > scored.jsonl
+      sbtools train --model linear --set-model backbone=swin_t --frames 1 -o runs/frames train.jsonl
+      sbtools bank runs/frames -o bank/ train.jsonl --records scored.jsonl
     """
     judged, common = _split(common, score)
 

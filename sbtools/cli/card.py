@@ -41,10 +41,10 @@ def command(**flags: Any) -> int:
 
     \b
     Examples:
-      sbtools card runs/bg50 val-masks.jsonl -o bg50.html
-      sbtools card torchvision:r3d_18 --weights r3d_18.pth val-masks.jsonl -o r3d.html
+      sbtools card runs/bg50 val.jsonl -o bg50.html
+      sbtools card torchvision:r3d_18 --weights r3d_18.pth val.jsonl -o r3d.html
       sbtools card hf:videomae/ clips/ -o videomae.html
-      sbtools card mine.models:build --classes names.txt clips/ -o mine.html
+      sbtools card my:make --classes names.txt clips/ -o own.html
     """
     messages.begin_command(flags["verbose"], flags["quiet"])
     from sbtools.probe.card import Scenes

@@ -45,7 +45,6 @@ def command(
     Examples:
       sbtools check masks/ masked.jsonl
       sbtools check --against clips.jsonl masked.jsonl
-      sbtools check --against clips.jsonl masks/
       sbtools check --digest masks/
     """
     from sbtools.check import Checker

@@ -71,11 +71,10 @@ def command(
 
     \b
     Examples:
-      sbtools compare results/none.json results/bg50.json
-      sbtools compare --view bg --json a.json b.json
-      sbtools compare results/none-*.json vs results/bg50-*.json
-      sbtools compare --difference free/none.json free/bg50.json bias/none.json bias/bg50.json
-      sbtools compare --published 16.50 --clips 576
+      sbtools compare results/plain.json results/bg50.json
+      sbtools compare --view bg --json results/plain.json results/bg50.json
+      sbtools compare seeds/plain-*.json vs seeds/bg50-*.json
+      sbtools compare --published 16.50 --clips 576    # exit status 3
       sbtools compare --published 74.42 --published 61.55 --up-to 2500
     """
     messages.begin_command(verbose, quiet)

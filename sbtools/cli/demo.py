@@ -86,11 +86,9 @@ def command(
 
     \b
     Examples:
-      sbtools demo demo/
-      sbtools demo demo/ --cell .9,.9 --splits train,test-iid,test-unbiased --scale 0.1
-      sbtools demo demo/ --zero-shot > zero-shot.jsonl
-      sbtools demo demo/ --captions --splits captions,train
-      sbtools demo --table --cell .9,.9
+      sbtools demo --zero-shot --splits zs-train --limit 48 pairs/ --records pairs.jsonl
+      sbtools demo whole/ --records whole.jsonl
+      sbtools demo --table --cell .9,0
     """
     messages.begin_command(common.verbose, common.quiet)
     from sbtools.demo.dataset import Demo

@@ -61,9 +61,9 @@ def command(
 
     \b
     Examples:
-      sbtools detect clips/ -o boxes.jsonl | sbtools segment > masks.jsonl
-      sbtools detect --detector grounding-dino --object "baseball bat" clips/ > boxes.jsonl
-      sbtools detect --detector hog --frames every:5 clips.jsonl > boxes.jsonl
+      sbtools detect clips.jsonl -o boxes.jsonl | sbtools segment -o steps/ --records masks.jsonl
+      sbtools detect --weights grounding-dino-tiny/ --object bat clips/ --records bats.jsonl
+      sbtools detect --detector hog --frames every:5 clips.jsonl --records hog.jsonl
     """
     messages.begin_command(common.verbose, common.quiet)
     if output == "-":

@@ -23,7 +23,7 @@ def command(quiet: bool, verbose: int, as_json: bool) -> int:
     \b
     Examples:
       sbtools doctor
-      sbtools doctor --json
+      sbtools doctor --json > doctor.json
     """
     from sbtools.doctor import examine
 

@@ -51,14 +51,12 @@ def command(**flags: Any) -> int:
 
     \b
     Examples:
-      sbtools eval runs/bg50 -o results/bg50.json < val-masks.jsonl
-      sbtools eval runs/bg50 --controls -o results/bg50.json val-masks.jsonl
-      sbtools eval runs/bg50 --mask-band=sam-masks/ -o results/bg50.json val-masks.jsonl
-      sbtools eval runs/albar --protocol albar --pairs -o results/albar.json scuba.jsonl
+      sbtools eval runs/bg50 -o results/bg50.json val.jsonl
+      sbtools eval runs/bg50 --controls -o results/bg50-controls.json val.jsonl
+      sbtools eval runs/bg50 --mask-band=all-frames/ -o results/bg50-other.json val.jsonl
       sbtools eval runs/bg50 juggling.mp4 --classes juggling,archery,golf
-      sbtools eval --model torchvision:r3d_18 --weights r3d_18.pth -o r3d.json val-masks.jsonl
-      sbtools eval --from-scores scores/ -o results/bg50.json
-      sbtools eval --answers answers.csv --classes names.txt -o results/vlm.json val.jsonl
+      sbtools eval --model torchvision:r3d_18 --weights r3d_18.pth -o r3d.json val.jsonl
+      sbtools eval --answers answers.csv --classes names.txt -o answers.json all.jsonl
     """
     messages.begin_command(flags["verbose"], flags["quiet"])
     flags["root"] = Path(os.path.abspath(flags["root"] or "."))

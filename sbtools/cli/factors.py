@@ -48,10 +48,11 @@ def command(
 
     \b
     Examples:
-      sbtools features runs/bg50 --view restyled --seed 1 -o s1/ val.jsonl > s1.jsonl
-      sbtools features runs/bg50 --view restyled --seed 2 -o s2/ val.jsonl > s2.jsonl
-      sbtools features runs/bg50 --view restyled-shuffled --seed 1 -o o1/ val.jsonl > o1.jsonl
-      sbtools factors --dynamic s1.jsonl s2.jsonl --static s1.jsonl o1.jsonl
+      sbtools features runs/bg50 --view restyled --seed 1 -o s1/ val.jsonl --records s1.jsonl
+      sbtools features runs/bg50 --view restyled --seed 2 -o s2/ val.jsonl --records s2.jsonl
+      sbtools features runs/bg50 --view restyled-shuffled --seed 1 -o o1/ val.jsonl \\
+          --records o1.jsonl
+      sbtools factors --dynamic s1.jsonl s2.jsonl --static s1.jsonl o1.jsonl > factors.json
     """
     messages.begin_command(quiet=quiet, verbose=verbose)
     from sbtools.probe.factors import factors

@@ -57,11 +57,9 @@ def command(
 
     \b
     Examples:
-      sbtools features runs/bg50 -o features/ val.jsonl > features.jsonl
-      sbtools features runs/bg50 --view bg -o people/ val-masks.jsonl > people.jsonl
-      sbtools features runs/bg50 -o features/ val.jsonl | sbtools probe --target scene
-      sbtools features --model torchvision:r3d_18 --weights r3d_18.pth clips/ > features.jsonl
-      sbtools features runs/bg50 --view restyled --seed 2 -o s2/ val.jsonl > s2.jsonl
+      sbtools features runs/bg50 -o features/ val.jsonl --records features.jsonl
+      sbtools features runs/bg50 --view bg -o of-people/ val.jsonl --records of-people.jsonl
+      sbtools features runs/bg50 -o demo-features/ demo.jsonl | sbtools probe --target scene
     """
     messages.begin_command(common.verbose, common.quiet)
     if flags["model"] is None and not common.inputs:

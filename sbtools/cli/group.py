@@ -19,8 +19,9 @@ HELP = {"help": "sbtools.cli.help:command"}
 
 EPILOG = """\b
 Examples:
-  sbtools segment clips/ | sbtools mask --mode bg+obj > masked.jsonl
-  sbtools detect clips/ -o boxes.jsonl | sbtools segment --frames all -o masks/ > masks.jsonl
+  sbtools segment clips/ | sbtools mask --mode bg+obj --records masked.jsonl
+  sbtools index clips/ --records clips.jsonl
+  sbtools detect clips.jsonl -o boxes.jsonl | sbtools segment -o steps/ --records masks.jsonl
   sbtools view masks.jsonl -o sheet.png
 """
 

@@ -79,12 +79,12 @@ def command(
 
     \b
     Examples:
-      sbtools index clips/ > clips.jsonl
-      sbtools index --verify train/ val/ --label-from folder > clips.jsonl
-      sbtools index --dataset albar HMDB51_SCUBA_Stripe/ HMDB51_SCUFO_Stripe/ > bias.jsonl
-      find . -name '*.mp4' | sbtools index --paths - > clips.jsonl
-      sbtools index --labels names.csv train.csv > train.jsonl
-      sbtools index --dataset ssv2 --annotations train.json videos/ > ssv2.jsonl
+      sbtools index clips/ --records clips.jsonl
+      sbtools index --dataset ssv2 --annotations train.json ssv2/ --records ssv2.jsonl
+      sbtools index --dataset albar bias/HMDB51_*/ --records bias.jsonl
+      sbtools index --verify k400/train/ k400/val/ --records verified.jsonl
+      sbtools index --labels names.txt mine.csv --records mine.jsonl
+      find clips/ -name '*.mp4' -print0 | sbtools index --paths - --records found.jsonl
     """  # fmt: skip
     messages.begin_command(common.verbose, common.quiet)
     if dataset is None:

@@ -85,9 +85,10 @@ def command(
 
     \b
     Examples:
-      sbtools segment clips/ | sbtools mask --mode bg+obj > masked.jsonl
-      sbtools mask --mode bg --fill 124,116,104 --video look/ masks.jsonl > masked.jsonl
-      sbtools mask --mode scuba --backgrounds stripes -o scuba/ masks.jsonl > scuba.jsonl
+      sbtools segment clips/ | sbtools mask --mode bg+obj --records masked.jsonl
+      sbtools mask --mode bg --fill 124,116,104 --video look/ -o people/ masks.jsonl \\
+          --records people.jsonl
+      sbtools mask --mode scuba --backgrounds stripes -o scuba/ val.jsonl --records scuba.jsonl
     """
     require_fitting(mode)
     given: list[Inputs] = []

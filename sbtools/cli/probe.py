@@ -49,9 +49,8 @@ def command(
 
     \b
     Examples:
-      sbtools features runs/bg50 -o features/ val.jsonl | sbtools probe --target scene
-      sbtools probe --target label features.jsonl
-      sbtools probe --target verb --folds 10 features.jsonl > verb.json
+      sbtools probe --target scene demo-features.jsonl
+      sbtools probe --target label --folds 10 demo-features.jsonl > label.json
     """
     messages.begin_command(quiet=quiet, verbose=verbose)
     from sbtools.probe.gather import gather

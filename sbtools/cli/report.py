@@ -67,9 +67,8 @@ def command(
     Examples:
       sbtools report results/*.json
       sbtools report -o page.html --published results/*.json
-      sbtools report --format latex --columns top1,p_top1,b_top1 results/none.json results/bg50.json
-      sbtools report --floor results/rho0.json -o page.html results/rho9.json
-      sbtools report -o page.html results/*.json factors.json alike.json
+      sbtools report --floor results/plain.json -o floor.html results/bg50.json
+      sbtools report -o all.html results/*.json factors.json alike.json
     """
     messages.begin_command(verbose, quiet)
     _check(inputs, output)

@@ -59,9 +59,9 @@ def command(
 
     \b
     Examples:
-      sbtools scenes --scorer places365 --weights resnet18_places365.pth.tar clips/ > scenes.jsonl
-      sbtools scenes --scorer clip --weights ViT-B-32 masks.jsonl > scenes.jsonl
-      sbtools scenes --scorer record demo.jsonl > scenes.jsonl
+      sbtools scenes --scorer clip --weights ViT-B-32.pt -o by-clip/ masks.jsonl \\
+          --records by-clip.jsonl
+      sbtools scenes --scorer record -o by-record/ demo.jsonl --records by-record.jsonl
     """
     given: list[Inputs] = []
 

@@ -86,10 +86,10 @@ def command(
 
     \b
     Examples:
-      sbtools segment clips/ | sbtools mask --mode bg+obj > masked.jsonl
-      sbtools segment --frames all -o masks/ clips/ > masks.jsonl
-      sbtools segment --from-png annotations/ clips/ > masks.jsonl
-      sbtools segment --from-boxes boxes.jsonl > masks.jsonl
+      sbtools segment clips/ | sbtools mask --mode bg+obj --records masked.jsonl
+      sbtools segment --frames all -o all-frames/ clips/ --records all-frames.jsonl
+      sbtools segment --from-png annotations/ -o given/ clips/ --records given.jsonl
+      sbtools segment --from-boxes -o boxed/ boxes.jsonl --records boxed.jsonl
     """
     messages.begin_command(common.verbose, common.quiet)
     named = _named(from_png, first_frame, threshold)

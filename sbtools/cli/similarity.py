@@ -43,9 +43,8 @@ def command(
 
     \b
     Examples:
-      sbtools similarity unbiased.jsonl biased.jsonl
-      sbtools similarity none.jsonl bg50.jsonl > alike.json
-      sbtools features runs/two --stream b -o b/ val.jsonl | sbtools similarity u.jsonl -
+      sbtools similarity plain-f.jsonl bg50-f.jsonl > alike.json
+      sbtools features runs/two --stream b -o b/ demo.jsonl | sbtools similarity u.jsonl -
     """
     messages.begin_command(quiet=quiet, verbose=verbose)
     from sbtools.probe.similarity import similarity

@@ -113,9 +113,9 @@ def command(
 
     \b
     Examples:
-      sbtools split --exclude mimetics.jsonl k400.jsonl > k350.jsonl
-      sbtools split --group base --shots 16 --seed 1 train.jsonl > shots.jsonl
-      sbtools split --hold-out 10% train.jsonl | sbtools split --only val > val.jsonl
+      sbtools split --set-split train --hold-out 1 --only train all.jsonl --records train.jsonl
+      sbtools split --set-split train --hold-out 1 --only val all.jsonl --records val.jsonl
+      sbtools split --exclude mimetics_v1.0.csv k400-train.jsonl --records k350.jsonl
     """  # fmt: skip
     messages.begin_command(common.verbose, common.quiet)
     from sbtools.index.split import Choice, Split

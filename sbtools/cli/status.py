@@ -45,8 +45,8 @@ def command(
     \b
     Examples:
       sbtools status masks/
-      sbtools status masks/ clips.jsonl --max-failed 2%
-      sbtools status scores/ --json
+      sbtools status --max-failed 2% masks/ clips.jsonl
+      sbtools status --json scores/
     """
     from sbtools.inputs import Inputs
     from sbtools.status import status

@@ -52,11 +52,11 @@ def command(**flags: Any) -> int:
 
     \b
     Examples:
-      sbtools train --weights ViT-B-32.pt -o runs/plain masks.jsonl
-      sbtools train --weights ViT-B-32.pt --method mask --set ratio=0.5:0.5 -o runs/bg50 masks.jsonl
+      sbtools train --weights ViT-B-32.pt -o runs/plain train.jsonl
+      sbtools train --weights ViT-B-32.pt --method mask --set ratio=0.5:0.5 -o runs/bg50 train.jsonl
       sbtools train --preset vificlip --epochs 10 --weights ViT-B-16.pt -o runs/vifi clips.jsonl
-      sbtools train --model actionclip --gpus 4 --val val.jsonl --select val -o runs/a masks.jsonl
-      sbtools train --pretrain captions -o tiny.pt captions.jsonl
+      sbtools train --gpus 4 --cache cache/ --epochs 30 -o runs/four train.jsonl
+      sbtools train --pretrain captions -o tiny.safetensors captions.jsonl
     """
     messages.begin_command(flags["verbose"], flags["quiet"])
     flags["root"] = Path(os.path.abspath(flags["root"] or "."))

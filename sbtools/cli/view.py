@@ -57,8 +57,7 @@ def command(
     \b
     Examples:
       sbtools view masks.jsonl -o sheet.png
-      sbtools segment --frames all clips/ | sbtools view --video overlays/ > masks.jsonl
-      sbtools detect clips/ | sbtools view -o boxes.png | sbtools segment > masks.jsonl
+      sbtools segment --frames all -o all-frames/ clips/ | sbtools view --video overlay/
     """
     messages.begin_command(common.verbose, common.quiet)
     _check(output, video)

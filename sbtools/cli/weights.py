@@ -65,9 +65,7 @@ def command(
       sbtools weights list
       sbtools weights fetch sam-vit-b grounding-dino-tiny
       sbtools weights fetch clip-vit-b-32 -o .
-      sbtools weights get hf:openai/clip-vit-base-patch32
       sbtools weights verify
-      sbtools weights fetch my_sam.pth --url https://example.org/my_sam.pth
     """
     messages.begin_command(verbose, quiet)
     action = "fetch" if action == "get" else action

@@ -11,8 +11,8 @@ import torch
 from torchvision import models as tv  # type: ignore[import-untyped]
 
 from tests.cli.running import lines, sbtools
+from tests.shown import README, files
 from tests.test_extend import BLOCKS
-from tests.test_readme_path import README, files
 
 TINY = """import torch
 from sbtools.models.base import VideoModel
