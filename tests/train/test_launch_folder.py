@@ -38,7 +38,7 @@ def begin(path: Path, **more: Any) -> None:
         ({"method_settings": {"ratio": "1:0"}}, 'method ratio "0.5:0.5", not "1:0"'),
         ({"classes": ("a", "c")}, r'classes \["a", "b"\], not \["a", "c"\]'),
         ({"betas": (0.9, 0.99)}, "betas"),
-        ({"weights": "x.pt"}, 'weights null, not "x.pt"'),
+        ({"weights": "x.pt"}, 'weights none, not "x.pt"'),
     ],
 )
 def test_what_was_asked_otherwise_is_named(
