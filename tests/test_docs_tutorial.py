@@ -111,6 +111,7 @@ def test_the_whole_tutorial_shows_what_its_page_concludes(folders: tuple[Path, P
         {name: value(folder, "results", run, name) for name in ("top1", "sberr")}
         for run in ("plain", "masked", "stillmix")
     )
+    assert "It goes by the scene" in (folder / "cards" / "plain.html").read_text("utf-8")
     assert plain["sberr"] > 40 and plain["top1"] < 35
     assert masked["top1"] > plain["top1"] + 10 and masked["sberr"] < plain["sberr"] - 15
     assert still["sberr"] < plain["sberr"] - 15

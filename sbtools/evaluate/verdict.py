@@ -5,7 +5,9 @@ whether what that view leaves is enough. A share is `most` where its whole 95 % 
 the middle between guessing and all, `few` where it lies below, and else open. Guessing is what the
 answers of that view would hit among those clips by chance: the larger of 1 / K and the sum over
 classes of the share of clips times the share of answers (Cohen 1960). Fewer than LEAST right
-answers tell nothing. The rule is ours and provisional; sbtools-card(1) counts its errors.
+answers tell nothing. Where records tell which class a scene is of, and most clips before the scene
+of another class are taken for that class, the model goes by the scene, whatever stays right. The
+rule is ours and provisional; sbtools-card(1) counts its errors.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from sbtools.evaluate.result import among
 from sbtools.evaluate.sections import measure
 from sbtools.evaluate.shares import difference, shares
 
-RULE = 1
+RULE = 2
 """Raised whenever the same result could get another verdict."""
 
 SCENE, HOLE, BOXES, JITTER = "scene", "scene-hole", "box-only", "static-jitter"
@@ -153,8 +155,8 @@ class Seen:
     hole: float
     """By how much more stays right in `scene` than by the mere hole in it: the lower end."""
     weight_free: bool
-    follow: tuple[float, float, float, int] | None
-    """Of clips before the scene of another class, the share answered by it: value, low, high, N."""
+    follow: dict[str, Any] | None
+    """Of clips before the scene of another class, the share answered by it: a measure with size."""
 
     def size(self, view: str) -> str:
         """Of the part of a view; "" where it is not there."""
@@ -167,7 +169,8 @@ def of(result: Mapping[str, Any]) -> dict[str, Any] | None:
 
     code: scene, either, people, clothes, objects, not-scene, neither, still, motion or open. text:
     the sentence; besides: what else is known. stay: {view: a measure, chance being what stays by
-    guessing}. DamagedError where per_clip is not as sbtools-result(5) says.
+    guessing}; follow: the same of the clips before the scene of another class that are taken for
+    that class, or None. DamagedError where per_clip is not as sbtools-result(5) says.
     """
     rows = result["per_clip"]
     if rows is None or PLAIN not in rows["views"] or not rows["id"]:
@@ -189,6 +192,7 @@ def of(result: Mapping[str, Any]) -> dict[str, Any] | None:
         "clips": seen.clips,
         "right": seen.right,
         "stay": stay,
+        "follow": seen.follow,
     }
 
 
@@ -208,7 +212,7 @@ def _seen(result: Mapping[str, Any]) -> Seen:
         p_view=p_view,
         hole=right.beyond_hole() if some else -1.0,
         weight_free=bool(result["masks"].get("weight_free")),
-        follow=_follow(result["views"][PLAIN].get("background")),
+        follow=_follow(result["views"][PLAIN].get("background"), whole.choices),
     )
 
 
@@ -225,15 +229,21 @@ def _without_mask(views: Mapping[str, Any], p_view: str) -> float:
     return 0.0
 
 
-def _follow(told: Mapping[str, Any] | None) -> tuple[float, float, float, int] | None:
+def _follow(told: Mapping[str, Any] | None, choices: int) -> dict[str, Any] | None:
     found = (told or {}).get("sberr") or {}
     if found.get("value") is None or not found.get("interval"):
         return None
-    return (found["value"], *found["interval"], found["count"])
+    (low, high), guess = found["interval"], 1 / max(choices, 1)
+    middle = (1 + guess) / 2
+    size = MOST if low > middle else FEW if high < middle else OPEN
+    kept = {name: found[name] for name in ("value", "interval", "count")}
+    return {**kept, "chance": guess, "size": size}
 
 
 def _judged(seen: Seen) -> tuple[str, str]:
     """The code and the sentence."""
+    if seen.follow and seen.follow["size"] == MOST and seen.follow["count"] >= LEAST:
+        return SCENE, f"It goes by the scene: of {_followed(seen.follow)}."
     if not seen.top1.low > seen.guess:
         share = round(100 * float(seen.top1.value))
         why = f"as they are, it is right on {share} of 100 of them, which guessing may be as well"
@@ -314,15 +324,21 @@ def _between(seen: Seen, part: Part) -> str:
     )
 
 
+def _followed(follow: Mapping[str, Any]) -> str:
+    value, low, high = (round(100 * part) for part in (follow["value"], *follow["interval"]))
+    return (
+        f"100 clips before the scene of another class, {value} [{low}, {high}] are taken for that "
+        f"class (of {follow['count']} such clips)"
+    )
+
+
 def _besides(seen: Seen, code: str) -> list[str]:
     """What else is known: of clips before another class's scene, and of motion."""
     found = []
-    if seen.follow:
-        value, low, high = (round(100 * part) for part in seen.follow[:3])
-        found.append(
-            f"Of 100 clips before the scene of another class, {value} [{low}, {high}] are taken "
-            f"for that class; there are {seen.follow[3]} such clips."
-        )
+    if seen.follow and _followed(seen.follow) not in _judged(seen)[1]:
+        found.append(f"Of {_followed(seen.follow)}.")
+    elif seen.follow and SCENE in seen.parts and seen.right >= LEAST and not seen.weight_free:
+        found.append(f"{_stay(seen, SCENE, seen.p_view).capitalize()}.")
     if code not in (OPEN, "still", "motion") and STATIC in seen.parts:
         motion, told = _motion(seen)
         found += [f"{told}."] if motion != OPEN else []

@@ -18,22 +18,28 @@ ROWS = {
     SHUFFLED: "frames in another order",
 }
 """What a row says of its view, from the top down."""
+FOLLOW = "scene of another class: taken for that class"
 SELDOM = (CLOTHES, OBJECTS)
 """Views that are drawn only where most answers stay right in them."""
 CAPTION = (
-    "Of 100 answers that are right when everything is shown, so many stay right. Line: 95 % "
+    "Of 100 answers that are right when everything is shown, so many stay right; before the "
+    "scene of another class, of 100 clips so many are taken for that class. Line: 95 % "
     "interval. Dotted: by guessing. Dashed: halfway from there to all, where the verdict turns."
 )
 
 
 def drawn(told: Mapping[str, Any]) -> str:
     """A bar of each view, with its interval and the number; empty where there is none."""
-    rows = [view for view in ROWS if _wanted(told["stay"].get(view), view)]
+    rows = {
+        ROWS[view]: told["stay"][view] for view in ROWS if _wanted(told["stay"].get(view), view)
+    }
+    if told.get("follow"):
+        rows = {FOLLOW: told["follow"], **rows}
     if not rows:
         return ""
     made = axes(30 + 42 * len(rows), left=10, bottom=26, top=4)
-    for place, view in enumerate(rows):
-        _row(made, place, ROWS[view], told["stay"][view])
+    for place, (name, one) in enumerate(rows.items()):
+        _row(made, place, name, one)
     made.set_ylim(len(rows) - 0.4, -0.45)
     made.set_xlim(0, 100)
     made.set_yticks([])

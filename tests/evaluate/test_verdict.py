@@ -50,7 +50,7 @@ def code(stay: Mapping[str, int], **more: Any) -> str:
 
 def test_the_sentence_says_what_stays_right() -> None:
     told = verdict.of(result({"scene": 96, "scene-hole": 12, "bg": 24}))
-    assert told is not None and told["rule"] == 1 and told["code"] == "scene"
+    assert told is not None and told["rule"] == 2 and told["code"] == "scene"
     assert told["text"] == (
         "It goes by the scene: of 100 right answers, 80 stay right when the people are hidden, and "
         "20 when everything but the people is hidden."
@@ -211,8 +211,8 @@ def test_clips_before_another_scene_are_told_beside() -> None:
     stay = {"scene": 12, "scene-hole": 10, "bg": 110, "static": 20}
     found = verdict.of(result(stay, views=views))
     assert found is not None and found["besides"] == [
-        "Of 100 clips before the scene of another class, 48 [38, 58] are taken for that class; "
-        "there are 100 such clips.",
+        "Of 100 clips before the scene of another class, 48 [38, 58] are taken for that class "
+        "(of 100 such clips).",
         "It needs more than one still frame: of 100 right answers, 17 stay right when one frame is "
         "shown all along.",
     ]
@@ -228,3 +228,27 @@ def test_damaged_answers_are_named(predicted: Any) -> None:
     told["per_clip"]["views"]["scene"]["predicted"] = predicted
     with pytest.raises(DamagedError, match="per_clip is damaged"):
         verdict.of(told)
+
+
+@pytest.mark.parametrize(
+    ("low", "count", "code"), [(0.56, 100, "scene"), (0.54, 100, "people"), (0.56, 9, "people")]
+)
+def test_answers_that_follow_another_scene_decide(low: float, count: int, code: str) -> None:
+    """Of 10 classes the middle between guessing and all is 55 of 100, by hand."""
+    views: dict[str, Any] = {name: {} for name in ("plain", "scene", "scene-hole", "bg")}
+    sberr = {"value": 0.66, "interval": [low, 0.72], "count": count}
+    views["plain"] = {"background": {"sberr": sberr}}
+    found = verdict.of(result({"scene": 12, "scene-hole": 10, "bg": 110}, views=views))
+    assert found is not None and found["code"] == code
+    told = f"100 clips before the scene of another class, 66 [{round(100 * low)}, 72] are taken for"
+    right = "f 100 right answers, 10 stay right when the people are hidden"
+    said = {"scene": found["text"], "people": found["besides"][0]}
+    assert told in said[code] and right in (found["besides"][0] + found["text"])
+    assert found["follow"]["chance"] == 0.1 and found["follow"]["count"] == count
+
+
+def test_a_model_that_is_right_nowhere_may_follow_the_scene() -> None:
+    views: dict[str, Any] = {"plain": {"background": {"sberr": {
+        "value": 0.98, "interval": [0.95, 1.0], "count": 300}}}}  # fmt: skip
+    found = verdict.of(result({}, right=2, views=views))
+    assert found is not None and found["code"] == "scene" and found["besides"] == []
