@@ -219,9 +219,9 @@ def _status(common: Common, tally: Progress, stop: StopFlag, out: Outlet) -> int
     if common.shard[1] > 1:
         log.info("shard %d of %d: %d clips, %d failed", *common.shard, tally.count, tally.failed)
     if stop.code is not None:
-        log.info(
-            "stopped on request after %d clips; the same command goes on%s", tally.count, out.left()
-        )
+        # A reader that Ctrl-C ended too takes no records of what was made and kept.
+        made = max(tally.count, tally.done + tally.passed)
+        log.info("stopped on request after %d clips; the same command goes on%s", made, out.left())
         return stop.code
     out.tell(tally.count - tally.failed)
     if tally.damaged:
