@@ -89,7 +89,7 @@ SAID = (
     "there are no weights here to verify",  # the cache of this test is empty
     "top5 is left out",  # sbtools-eval(1), Answers
     "P-top1 is read from different views",  # sbtools-report(1), What stands in one table
-    "a newer result has the same recipe and seed",  # likewise
+    "a newer result has the same settings and seed",  # likewise
     "of classes of which their fold's probe saw none",  # sbtools-probe(1)
     "^sbtools card: ",  # of a network of random weights
 )

@@ -110,7 +110,7 @@ def table(found: Mapping[str, Any]) -> Sequence[str]:
     chance = found["views"]["plain"]["top1"]["chance"]
     banded = any("band" in view["top1"] for view in found["views"].values())
     head = "  other masks" if banded else ""
-    lines = [f"{'view':<14}{'top1':>7}  {'95 % interval':<16}{'less plain':>11}{head}"]
+    lines = [f"{'view':<14}{'top1':>7}  {'95 % interval':<16}{'vs plain':>11}{head}"]
     for name, view in found["views"].items():
         value = view["top1"]["value"]
         less = "" if name == "plain" else f"{100 * (value - plain):+.2f}"

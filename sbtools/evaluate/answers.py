@@ -191,7 +191,7 @@ def _number_of_choices(answers: Sequence[Answer]) -> int | None:
             )
         twice = [name for name, n in Counter(map(key_of_label, one.choices)).items() if n > 1]
         if twice:
-            raise UsageError(f"{one.where}: choice {twice[0]!a} stands twice: give each once")
+            raise UsageError(f"{one.where}: choice {twice[0]!a} is there twice: give each once")
     return len(first.choices) or None
 
 
@@ -298,8 +298,8 @@ def _require_sound(said: Said, one: Answer, numbers: Sequence[int], most: int) -
     for at, number in enumerate(said.order):
         if number in said.order[:at]:
             raise UsageError(
-                f"{one.where}: {one.names[at][:SHOWN]!a} stands twice among the answers: name each "
-                "class once"
+                f"{one.where}: {one.names[at][:SHOWN]!a} is there twice among the answers: name "
+                "each class once"
             )
     ranks = said.rank, said.background_rank
     for name, rank, number in zip(("rank", "background_rank"), ranks, numbers, strict=True):

@@ -107,9 +107,9 @@ class _Own:
         if name == id:
             return "mismatch", "it is named as its own original"
         if id in self.twice:
-            return "mismatch", "its id stands twice among the clips"
+            return "mismatch", "its id is there twice among the clips"
         if name in self.twice:
-            return "mismatch", f"{name} stands twice among the clips, its original"
+            return "mismatch", f"{name} is there twice among the clips, its original"
         if name in self.failed or name in self.dropped:
             how = "failed" if name in self.failed else "was left out"
             return "missing", f"{name} {how}, its original"

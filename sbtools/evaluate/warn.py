@@ -134,8 +134,8 @@ def _of_views(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield (
                 "below-chance",
                 (
-                    f"view {name}: top1 is below chance ({view['top1']['chance']:.1%}): the label "
-                    "is still there to be read, turned round"
+                    f"view {name}: top1 is below chance ({view['top1']['chance']:.1%}): the "
+                    "answers avoid the true class, which tells it too"
                 ),
             )
 

@@ -137,7 +137,7 @@ def _differences(run: Run) -> Context:
         exact = NOTHING if each.exact is None else f"{each.exact:.3g}"
         only = f"{each.discordant[0]} / {each.discordant[1]}"
         rows.append(_line(each.view, [(value, sure), (only, ""), (exact, ""), (small, "")]))
-    head = ["view", "less plain", "right here / there alone", "McNemar p", "detectable"]
+    head = ["view", "vs plain", "only here / only there right", "McNemar p", "detectable"]
     note = (
         "Points of top1, over the same clips, of one training. Not shown: the interval includes 0. "
         "Detectable: the least that would be seen."

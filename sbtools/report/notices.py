@@ -121,7 +121,7 @@ def _own(tables: Sequence[Table]) -> Iterator[Notice]:
         more = tuple(dict.fromkeys(name for _, names in rest for name in names))
         if more:
             count = f"{len(rest)} more warnings" if len(rest) > 1 else "1 more warning"
-            text = f"{count} like it, of other numbers or views: see warnings in the results"
+            text = f"{count} of this kind, listed in the result files"
             yield Notice(kind, text, more)
 
 
@@ -130,12 +130,13 @@ def _apart(tables: Sequence[Table]) -> Iterator[Notice]:
     views = {table.first.p_view for table in tables if table.first.p_view}
     if len(views) > 1:
         text = f"P-top1 is read from different views ({', '.join(sorted(views))})"
-        yield Notice("p-views", f"{text}: such results stand apart and are not to be compared")
+        apart = "such results are in separate tables and are not to be compared"
+        yield Notice("p-views", f"{text}: {apart}")
     tested = {run.tested for table in tables for run in table.runs}
     if len(tested) > 1:
         named = ", ".join([*sorted(tested - {""}), *(["none"] if "" in tested else [])])
         text = f"results are of different protocols ({named})"
-        yield Notice("protocols", f"{text}: they stand apart and are not to be compared")
+        yield Notice("protocols", f"{text}: they are in separate tables and are not to be compared")
     chosen: dict[tuple[str, str, str], set[tuple[int, tuple[str, ...]]]] = {}
     for run in (table.first for table in tables):
         chosen.setdefault((run.dataset, run.split, run.part), set()).add((run.among, run.classes))
@@ -144,7 +145,7 @@ def _apart(tables: Sequence[Table]) -> Iterator[Notice]:
             where = " ".join(part for part in (dataset or "the clips", split) if part)
             counts = ", ".join(str(among) for among, _ in sorted(classes))
             yield Notice("classes", f"results on {where} choose among different classes "
-                                    f"({counts}): they stand apart")  # fmt: skip
+                                    f"({counts}): they are in separate tables")  # fmt: skip
 
 
 def _selected(table: Table) -> Iterator[Notice]:
@@ -190,7 +191,7 @@ def _word(value: Any) -> str:
 def _doubles(table: Table) -> Iterator[Notice]:
     if table.doubles:
         names = tuple(f"{run.name} ({run.path})" for run in table.doubles)
-        yield Notice("doubles", "a newer result has the same recipe and seed: left out", names)
+        yield Notice("doubles", "a newer result has the same settings and seed: left out", names)
 
 
 def _joined(table: Benchmarks) -> Iterator[Notice]:

@@ -58,9 +58,9 @@ MASK_BAND = (
     "clips, and are no confidence interval: see sbtools-eval(1)."
 )
 SCATTERED = (
-    "Up and to the left is better: right before another background, and not from a still frame. "
-    "Contrasted accuracy is at least the number on the slanting line through a point (SCUBA less "
-    "SCUFO). Dotted: chance."
+    "Up and to the left is better: right with another background behind the people, and not from a "
+    "still frame. Contrasted accuracy is at least the number on the slanting line through a point "
+    "(SCUBA less SCUFO). Dotted: chance."
 )
 Context = dict[str, Any]
 

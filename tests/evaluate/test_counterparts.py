@@ -168,7 +168,7 @@ FAULTS = {
     "do-b": "b failed, its original",
     "do-c": "c was left out, its original",
     "do-d": "d is not among the clips, its original",
-    "do-e": "e stands twice among the clips, its original",
+    "do-e": "e is there twice among the clips, its original",
     "self": "it is named as its own original",
     "x": "z, its original, leads back to it",
     "y": "x, its original, leads back to it",

@@ -36,7 +36,7 @@ def test_the_verdict_stands_first_and_the_warnings_last() -> None:
     assert run.verdict is not None
     text = Reader(page_of(result_of(masks=FREE))).text
     parts = [run.verdict["text"], "What stays right when a part is hidden", "right (top1)",
-             "less plain", "Metrics", "Every table and picture", "weight free masks"]  # fmt: skip
+             "vs plain", "Metrics", "Every table and picture", "weight free masks"]  # fmt: skip
     places = [text.index(part) for part in parts]
     assert places == sorted(places) and text.index("Static bias of none") < places[0]
     assert text.count(run.verdict["text"]) == 1

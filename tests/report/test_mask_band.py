@@ -115,7 +115,7 @@ def test_the_page_has_text_and_thin_lines() -> None:
 
 def test_the_card_and_the_summary_of_eval_show_it() -> None:
     lines = {line.split()[0]: line for line in card.table(banded())}
-    assert lines["view"].endswith("less plain  other masks")
+    assert lines["view"].endswith("vs plain  other masks")
     assert lines["bg"].endswith("~[12.34, 98.76]") and "~" not in lines["person-box"]
     assert not card.table(result_of())[0].endswith("other masks")
     metric = banded()["metrics"]["p_top1"]

@@ -120,5 +120,5 @@ def test_warnings_beyond_the_third_of_a_kind_are_counted() -> None:
     runs = [of(each, f"{place}.json") for place, each in enumerate((one, other))]
     found = [str(n) for n in notices(tables(runs)) if n.kind == "few-clips"]
     assert found[:3] == ["a: 0 clips", "a: 1 clips", "a: 2 clips"]
-    more = "2 more warnings like it, of other numbers or views: see warnings in the results"
+    more = "2 more warnings of this kind, listed in the result files"
     assert found[3:] == [f"a: {more}"]
