@@ -85,6 +85,7 @@ SAID = (
     "found nothing in any frame",  # sbtools-mask(1), Clips in which nothing was found
     "the records have no masks .*: left out",  # sbtools-card(1)
     "no weights were given: .* starts from random ones",  # sbtools-train(1), --weights
+    "is a CLIP: the parts that only X-CLIP has start from random weights",  # likewise
     "the clips are masked already: left out bg, person-box",  # SCUBA
     "there are no weights here to verify",  # the cache of this test is empty
     "top5 is left out",  # sbtools-eval(1), Answers
