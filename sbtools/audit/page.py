@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from sbtools.report.page import template
 from sbtools.report.plots import GRID, MUTED, SERIES, SURFACE, axes, styled, svg
-from sbtools.words import short, visible
+from sbtools.words import short
 
 Found = Mapping[str, Any]
 NOTHING = "\N{EN DASH}"
@@ -36,12 +35,11 @@ def page(found: Found, examples: Mapping[str, Sequence[Mapping[str, str]]]) -> s
     cues = [{"name": name, **cue} for name, cue in found["cues"].items()]
     with styled():
         picture = Markup(_picture(found, cues))
-    return _template().render(
+    return template("sbtools.audit:page.html", False).render(
         version=found["sbtools"],
         title=f"Static cues in {_set(found)}",
         summary=_summary(found),
         verdict=verdict(found),
-        style=Markup(_part("sbtools.report", "page.css")),
         picture=picture,
         floors=any(cue["floor"] for cue in cues),
         head=["cue", "right", "most frequent", "shuffled", "floor", "Holm p", "gives away", "named",
@@ -79,18 +77,6 @@ def verdict(found: Found) -> str:
 def percent(share: float | None) -> str:
     """A share in percent with one digit."""
     return NOTHING if share is None else f"{100 * share:.1f}"
-
-
-def _template() -> Any:
-    made = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        finalize=lambda value: visible(value) if type(value) is str else value,
-    )  # fmt: skip
-    return made.from_string(_part("sbtools.audit", "page.html"))
-
-
-def _part(package: str, name: str) -> str:
-    return files(package).joinpath(name).read_text("utf-8")
 
 
 def _set(found: Found) -> str:

@@ -121,7 +121,8 @@ def write(path: str, text: str) -> None:
 def template(name: str, paths: bool) -> Template:
     """Every value is escaped, and shown without what hides in it; pictures alone are markup.
 
-    paths: with absolute paths; else nothing but the last name in them is left.
+    name: a file of this package, or PACKAGE:FILE. paths: with absolute paths; else nothing but the
+    last name in them is left.
     """
 
     def shown(value: Any) -> Any:
@@ -140,7 +141,8 @@ def template(name: str, paths: bool) -> Template:
 
 
 def _part(name: str) -> str:
-    return files("sbtools.report").joinpath(name).read_text("utf-8")
+    package, _, file = name.rpartition(":")
+    return files(package or "sbtools.report").joinpath(file).read_text("utf-8")
 
 
 def _title(tables: Sequence[Table]) -> str:

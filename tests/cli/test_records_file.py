@@ -7,7 +7,6 @@ import os
 import pty
 import signal
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -16,13 +15,12 @@ import pytest
 from sbtools.cli import COMMANDS
 from sbtools.cli.group import group
 from sbtools.cli.outputs import Outlet
-from sbtools.cli.process import call
 from sbtools.rng import shard_of
+from tests.cli.conftest import Run
 from tests.cli.running import environment, ids, lines, sbtools, server, shell
 from tests.cli.test_complete import kinds
 from tests.making import make_clips
 
-Run = Callable[..., tuple[int, str, str]]
 IN_PROCESS = ["--workers", "0"]
 BACK_ENDS = ["--detector", "motion", "--segmenter", "grabcut", "--frames", "2", *IN_PROCESS]
 STAGES = {
@@ -39,21 +37,6 @@ STAGES = {
              "--cell", "0,0", "--limit", "1", *IN_PROCESS],
 }  # fmt: skip
 """Every command that prints records, and words that it needs besides its input."""
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """A command line in this folder: its exit status, stdout and stderr."""
-    for name in [name for name in os.environ if name.startswith(("SBTOOLS_", "SLURM_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    capfd.readouterr()
-
-    def command(*words: str) -> tuple[int, str, str]:
-        code = call(words)
-        return code, *capfd.readouterr()
-
-    return command
 
 
 def listed(path: str, count: int = 4, *, folder: Path | str = ".", bad: str = "") -> str:

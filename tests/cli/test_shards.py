@@ -4,35 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from sbtools.cli.process import call
 from sbtools.rng import shard_of
 from sbtools.store import StoreWriter
 from sbtools.store.reader import Stores
+from tests.cli.conftest import Run
 
 IDS = [f"c{number}" for number in range(12)]
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """A command line in this folder: its exit status, stdout and stderr."""
-    for name in [name for name in os.environ if name.startswith(("SBTOOLS_", "SLURM_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    capfd.readouterr()
-
-    def command(*words: str) -> tuple[int, str, str]:
-        code = call(words)
-        return code, *capfd.readouterr()
-
-    return command
 
 
 def listed(path: Path | str, ids: Sequence[str], **fields: Any) -> str:
