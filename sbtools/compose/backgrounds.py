@@ -104,5 +104,5 @@ class Images:
 
 
 def backgrounds_of(text: str, kind: str | None = None) -> Backgrounds:
-    """What --backgrounds names: stripes, or a folder of images."""
-    return Stripes(kind) if text == "stripes" and not os.path.isdir(text) else Images(text, kind)
+    """What --backgrounds names: stripes, or a folder of images; ./stripes is one of that name."""
+    return Stripes(kind) if text == "stripes" else Images(text, kind)

@@ -216,3 +216,13 @@ def test_what_is_known_of_the_clip_alone_is_left_behind() -> None:
     assert noise["made"] == {"index": "i"} and noise["id"] == "a//appearance-free-0"
     kept = Plan(Composing("bg-only"), None).planned({"id": "a", "made": made}, 0)
     assert kept["made"] == made
+
+
+def test_stripes_are_stripes_also_where_a_folder_is_called_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stripes").mkdir()
+    cv2.imwrite(str(tmp_path / "stripes" / "a.png"), np.full((8, 8, 3), (1, 90, 200), np.uint8))
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(backgrounds_of("stripes"), Stripes)
+    assert isinstance(backgrounds_of("./stripes"), Images)
