@@ -159,7 +159,7 @@ class Benchmarks(Runs):
         return folder
 
     def render(self, folder: Path, seed: int, what: str) -> None:
-        cells = [word for cell in CELLS.values() for word in ("--cell", cell)]
+        cells = [word for cell in CELLS.values() for word in ("--bias", cell)]
         splits, scale = ("train", self.scale) if what == "train" else (TESTS, self.scale * TEST)
         self.sbtools(folder.name, "demo", "--seed", str(seed), "--scale", f"{scale:g}",
                      "--workers", "0", *cells, "--splits", splits, str(folder))  # fmt: skip

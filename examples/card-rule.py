@@ -69,7 +69,7 @@ class Cards(Runs):
         folder = self.folder / f"{what}-{seed}"
         splits, scale = ("train", 1.0) if what == "train" else ("test-iid", TEST)
         if any(not (folder / f"{cell}-{splits}.jsonl").exists() for cell in self.cells):
-            cells = [word for cell in self.cells for word in ("--cell", CELLS[cell])]
+            cells = [word for cell in self.cells for word in ("--bias", CELLS[cell])]
             self.sbtools(folder.name, "demo", "--seed", str(seed), "--scale",
                          f"{scale * self.scale:g}", "--workers", "0", *cells, "--splits", splits,
                          str(folder))  # fmt: skip

@@ -107,9 +107,9 @@ seed() {
     missing "$seed" || return 0
     say "seed $seed: clips"
     local demo=(sbtools demo -q --workers 0 --seed "$seed")
-    made "$clips.jsonl" "${demo[@]}" --captions --scale "$CLIPS" --cell 0,0 --cell .9,0 \
+    made "$clips.jsonl" "${demo[@]}" --captions --scale "$CLIPS" --bias 0,0 --bias .9,0 \
         --splits train,val-iid,val-conflict,captions "$clips"
-    made "$clips-tests.jsonl" "${demo[@]}" --scale "$TESTS" --cell .9,0 \
+    made "$clips-tests.jsonl" "${demo[@]}" --scale "$TESTS" --bias .9,0 \
         --splits test-iid,test-unbiased,test-conflict,do-scene "$clips"
     made "$clips/free.jsonl" cat "$clips/test-unbiased.jsonl" "$clips/do-scene.jsonl"
     if [ ! -e "$out/tiny-$seed.safetensors" ]; then

@@ -110,7 +110,7 @@ class Demo(Runs):
         """The folder of a seed's clips, made where they are not there."""
         folder = self.folder / f"clips-{seed}"
         if not (folder / "test-conflict.jsonl").exists():
-            self.demo(folder, seed, "--cell", ".9,0", "--splits", SPLITS)
+            self.demo(folder, seed, "--bias", ".9,0", "--splits", SPLITS)
         return folder
 
     def start(self, model: str, seed: int) -> tuple[str, ...]:
@@ -125,7 +125,7 @@ class Demo(Runs):
         run, clips = self.folder / "runs" / f"start-{seed}", self.clips(seed)
         records = clips / "s00c00-train.jsonl"
         if not records.exists():
-            self.demo(clips, seed, "--cell", "0,0", "--splits", "train")
+            self.demo(clips, seed, "--bias", "0,0", "--splits", "train")
         self.training(run, START, seed, records)
         return run
 

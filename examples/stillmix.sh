@@ -14,7 +14,7 @@ epochs=${EPOCHS:-30}
 mkdir -p "$out"
 
 # 1. Clips whose background is that of their class in 9 of 10 cases, and free ones to judge by.
-sbtools demo --cell .9,0 --splits train,test-unbiased --scale "${CLIPS:-1}" "$out/demo" \
+sbtools demo --bias .9,0 --splits train,test-unbiased --scale "${CLIPS:-1}" "$out/demo" \
     > "$out/demo.jsonl"
 for split in train test-unbiased; do
     grep "\"split\": \"$split\"" "$out/demo.jsonl" > "$out/$split.jsonl"

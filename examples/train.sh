@@ -16,7 +16,7 @@ mkdir -p "$out"
 
 # 1. Clips whose background is that of their class in 9 of 10 cases, with exact masks of all frames,
 #    and with captions of free clips for a small CLIP.
-sbtools demo --captions --cell .9,0 --splits train,val-iid,captions --scale "$clips" "$out/demo" \
+sbtools demo --captions --bias .9,0 --splits train,val-iid,captions --scale "$clips" "$out/demo" \
     > "$out/demo.jsonl"
 for split in train val-iid captions; do
     grep "\"split\": \"$split\"" "$out/demo.jsonl" > "$out/$split.jsonl"

@@ -11,7 +11,7 @@ mkdir -p "${1:-tutorial}"
 cd "${1:-tutorial}"
 
 # 1. Clips
-sbtools demo --cell 0,0 --cell .9,0 --splits train,test-unbiased --scale 0.2 demo/ --records demo.jsonl
+sbtools demo --bias 0,0 --bias .9,0 --splits train,test-unbiased --scale 0.2 demo/ --records demo.jsonl
 
 # 2. Masks
 sbtools view --limit 12 -o known.png demo/test-unbiased.jsonl

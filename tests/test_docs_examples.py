@@ -121,7 +121,7 @@ SLOW = (
     "sbtools segment --detector hog",
     "sbtools segment --weights",
     "sbtools demo --captions",
-    "sbtools demo --cell",
+    "sbtools demo --bias",
     "sbtools demo --table",
     "sbtools doctor --",
 )

@@ -12,6 +12,7 @@ import click
 
 from sbtools.cli import messages, options, run
 from sbtools.cli.options import Common
+from sbtools.cli.renamed import Renamed
 from sbtools.errors import UsageError
 from sbtools.job import Job
 from sbtools.records import Record
@@ -19,7 +20,7 @@ from sbtools.records import Record
 log = logging.getLogger("sbtools")
 
 
-class Cell(click.ParamType):
+class Bias(click.ParamType):
     """ "SCENE,CLOTHES", two shares."""
 
     name = "SCENE,CLOTHES"
@@ -36,7 +37,8 @@ class Cell(click.ParamType):
 
 @click.command("demo", context_settings=options.CONTEXT)
 @click.argument("inputs", metavar="DIR", nargs=-1, type=click.Path(path_type=str))
-@click.option("--cell", "cells", type=Cell(), multiple=True, default=[(0.0, 0.0), (0.9, 0.0)],
+@click.option("--bias", "cells", cls=Renamed, was="--cell", type=Bias(), multiple=True,
+              default=[(0.0, 0.0), (0.9, 0.0)],
               help="Share of clips whose scene, and whose clothes, are forced to be their class's; "
               "repeatable.  [default: 0,0 and .9,0]")  # fmt: skip
 @click.option("--splits", metavar="NAME,...", default="",
@@ -61,7 +63,7 @@ class Cell(click.ParamType):
 @click.option(
     "--table",
     is_flag=True,
-    help="Print what each kind of learner scores at the (last) cell, and make nothing.",
+    help="Print what each kind of learner scores under the (last) bias, and make nothing.",
 )
 @options.store_options
 @options.maker_options
@@ -88,7 +90,7 @@ def command(
     Examples:
       sbtools demo --zero-shot --splits zs-train --limit 48 pairs/ --records pairs.jsonl
       sbtools demo whole/ --records whole.jsonl
-      sbtools demo --table --cell .9,0
+      sbtools demo --table --bias .9,0
     """
     messages.begin_command(common.verbose, common.quiet)
     from sbtools.demo.dataset import Demo

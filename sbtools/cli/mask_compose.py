@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sbtools.cli.renamed import Renamed
 from sbtools.errors import UsageError
 from sbtools.job import Job
 from sbtools.records import Record
@@ -21,13 +22,12 @@ if TYPE_CHECKING:
 MODES = ("scuba", "scufo", "conflfg", "swap", "human-only", "bg-only", "self-composite",
          "appearance-free")  # fmt: skip
 OPTIONS = {
-    "backgrounds": ("scuba", "scufo", "conflfg"),
+    "backgrounds": ("scuba", "scufo", "conflfg", "swap"),
     "background_kind": ("scuba", "scufo", "conflfg"),
     "copies": ("scuba", "scufo", "conflfg", "swap", "appearance-free"),
     "pairs": ("swap",),
     "scenes": ("swap",),
-    "among": ("swap", "conflfg"),
-    "behind": ("swap",),
+    "partners": ("swap", "conflfg"),
     "valid": tuple(mode for mode in MODES if mode != "appearance-free"),
     "area": tuple(mode for mode in MODES if mode != "appearance-free"),
     "area_frames": tuple(mode for mode in MODES if mode != "appearance-free"),
@@ -40,9 +40,11 @@ OF_FILLS = ("fill", "normalise", "on_empty")
 _FOLDER = click.Path(path_type=str, file_okay=False)
 
 _FLAGS = (
-    click.option("--backgrounds", metavar="stripes|DIR",
+    click.option("--backgrounds", cls=Renamed, was="--behind", metavar="stripes|DIR",
                  help="The backgrounds of scuba, scufo and conflfg: stripes, or the images in a "
-                 "folder, such as test_256 of Places365."),
+                 "folder, such as test_256 of Places365. Of swap: a store of pixels, or a folder "
+                 "that has ID, a folder of images, or ID.mp4.  [default: of swap, made on the "
+                 "way]"),
     click.option("--background-kind", metavar="NAME",
                  help="What records call them in background_kind.  [default: stripe, or the name "
                  "of the folder]"),
@@ -54,12 +56,9 @@ _FLAGS = (
                  "with close or far scenes, or what background_id of the record names."),
     click.option("--scenes", metavar="STORE", type=_FOLDER,
                  help="The scenes of the clips, for --pairs close and far."),
-    click.option("--among", metavar="FILE",
+    click.option("--partners", cls=Renamed, was="--among", metavar="FILE",
                  help="Records that swap and conflfg draw the other clip from.  "
                  "[default: the input]"),
-    click.option("--behind", metavar="DIR", type=_FOLDER,
-                 help="Backgrounds of swap that are made already: a store of pixels, or a folder "
-                 "that has ID, a folder of images, or ID.mp4.  [default: made on the way]"),
     click.option("--valid", type=click.Choice(["none", "hat", "scuba-k400"]), default="none",
                  show_default=True, help="Leave out clips with few people in them, as a "
                  "benchmark does."),
@@ -97,7 +96,7 @@ def require_fitting(mode: str) -> None:
         if mode not in modes and _is_given(name) and (mode in MODES or name in OPTIONS):
             for_whom = f"--mode {', '.join(modes)}" if modes else "the modes that hide"
             raise UsageError(f"{flag} goes with {for_whom}, not with {mode}: leave it out")
-    if mode in OPTIONS["backgrounds"] and not _is_given("backgrounds"):
+    if mode in OPTIONS["background_kind"] and not _is_given("backgrounds"):
         raise UsageError(f"--mode {mode} needs --backgrounds: stripes, or a folder of images")
 
 
@@ -119,12 +118,13 @@ def composing_of(
     from sbtools.video import FrameRule
 
     FrameRule.parse(asked["frames"])
-    if asked["behind"] is not None:
-        require_behind(asked["behind"])
+    behind = asked["backgrounds"] if mode == "swap" else None
+    if behind is not None:
+        require_behind(behind)
     made = Composing(
         mode, seed, asked["copies"],
         rule_of(asked["valid"], asked["area"], asked["area_frames"]),
-        behind=asked["behind"], noise=asked["noise"], frames=asked["frames"],
+        behind=behind, noise=asked["noise"], frames=asked["frames"],
     )  # fmt: skip
     if made.needs.image:
         made = replace(made, backgrounds=backgrounds_of(asked["backgrounds"],
@@ -145,10 +145,10 @@ def _partners(
 
     index, count = job.shard
     found: Iterable[Record]
-    if asked["among"] is None:
+    if asked["partners"] is None:
         found = require_whole(whole(), job.shard, lambda id: shard_of(id, count) == index)
     else:
-        found = _read(asked["among"])
+        found = _read(asked["partners"])
     everywhere = replace(job, shard=(0, 1))
     found = list(of_whole_stores(found, everywhere, allow_missing, {}))
     pairs = asked["pairs"] if mode == "swap" else "random"
@@ -163,7 +163,7 @@ def _read(path: str) -> list[Record]:
         with open(path, "rb") as stream:
             return list(read(stream, path))
     except OSError as error:
-        raise UsageError(f"--among {path} cannot be read: {error.strerror}") from error
+        raise UsageError(f"--partners {path} cannot be read: {error.strerror}") from error
 
 
 def originals(ids: Iterable[str], copies: int) -> set[str]:

@@ -22,7 +22,8 @@ class Renamed(click.Option):
 
     def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
         super().add_to_parser(parser, ctx)
-        parser.add_option(obj=self, opts=[self.was], dest=self.was, nargs=self.nargs)
+        action = "append" if self.multiple else "store"
+        parser.add_option(self, [self.was], self.was, action, self.nargs)
 
     def handle_parse_result(
         self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]

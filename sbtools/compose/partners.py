@@ -151,6 +151,6 @@ def require_whole(
     if shard[1] > 1 and found and all(ours(record["id"]) for record in found):
         raise UsageError(
             f"the other clip is drawn from all {shard[1]} shards, and the input has only one of "
-            "them: name the whole list with --among FILE.jsonl"
+            "them: name the whole list with --partners FILE.jsonl"
         )
     return found

@@ -160,11 +160,11 @@ class ComposeTask:
         id = other.record["id"]
         if self._addresses is not None:
             if id not in self._addresses:
-                raise ClipError("missing", f"--behind has no background of {id}")
+                raise ClipError("missing", f"--backgrounds has no background of {id}")
             return Stored(self.stores.clip(self._addresses[id]), other)
         path = _file_of(self.composing.behind, id)
         if path is None:
-            raise ClipError("missing", f"--behind has no video or folder {id}")
+            raise ClipError("missing", f"--backgrounds has no video or folder {id}")
         return Filed(path, other)
 
     @cached_property
@@ -191,11 +191,14 @@ def _file_of(folder: str, id: str) -> str | None:
 def require_behind(folder: str) -> None:
     """UsageError unless a store of pixels or a folder."""
     if not os.path.isdir(folder):
-        raise UsageError(f"--behind {folder}: there is no such folder")
+        raise UsageError(
+            f"--backgrounds {folder}: there is no such folder; swap takes a store of "
+            "pixels, or a folder that has a background for every clip"
+        )
     made = read_made(folder)
     if made is not None and made["format"] != "sbtools-pixels":
         raise UsageError(
-            f"--behind {folder} is no store of pixels: sbtools mask --mode bg-only makes one"
+            f"--backgrounds {folder} is no store of pixels: sbtools mask --mode bg-only makes one"
         )
 
 

@@ -132,7 +132,7 @@ def at_scale(folder: Path, name: str) -> dict[str, Any]:
     """Trained on clips whose background tells nothing, judged on others."""
     demo, began = folder / "demo", time.perf_counter()
     if not demo.exists():
-        sbtools("demo", "-q", "--cell", "0,0", "--splits", "train,test-unbiased", demo)
+        sbtools("demo", "-q", "--bias", "0,0", "--splits", "train,test-unbiased", demo)
     run, out = folder / f"run-demo-{name}", folder / f"demo-{name}.json"
     sbtools(
         "train", "-q", "--model", "linear", f"--set-model=backbone={name}", "--epochs", 30,

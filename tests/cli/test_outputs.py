@@ -33,7 +33,7 @@ HEADS = {"eval": b'{\n "format"', "report": b"<!doctype", "split": b"jump\n",
 KEPT = {
     "detect": (["detect", "--detector", "haar", "--workers", "0", "clip.avi"], "kept.jsonl"),
     "demo": (["demo", "d", "--scale", "0.01", "--frames", "2", "--size", "32", "--workers", "0",
-              "--splits", "train", "--cell", "0,0", "--limit", "1"], "d/s00c00-train.jsonl"),
+              "--splits", "train", "--bias", "0,0", "--limit", "1"], "d/s00c00-train.jsonl"),
 }  # fmt: skip
 """Commands that keep a file of records."""
 

@@ -34,7 +34,7 @@ STAGES = {
     "features": ["--model", "tests.features.made:grid", *IN_PROCESS, "-o", "x"],
     "view": ["-o", "sheet.png", *IN_PROCESS],
     "demo": ["d", "--scale", "0.01", "--frames", "2", "--size", "32", "--splits", "train",
-             "--cell", "0,0", "--limit", "1", *IN_PROCESS],
+             "--bias", "0,0", "--limit", "1", *IN_PROCESS],
 }  # fmt: skip
 """Every command that prints records, and words that it needs besides its input."""
 

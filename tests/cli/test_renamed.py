@@ -18,10 +18,11 @@ from sbtools.cli.renamed import Renamed
 
 @click.command("new", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--width", cls=Renamed, was="--cell", type=int, default=3)
+@click.option("--names", cls=Renamed, was="--called", multiple=True)
 @talk_options
-def command(width: int, quiet: bool, verbose: int) -> None:
+def command(width: int, names: tuple[str, ...], quiet: bool, verbose: int) -> None:
     messages.begin_command(verbose, quiet)
-    click.echo(width)
+    click.echo(" ".join([str(width), *names]))
 
 
 def ran(*words: Any) -> Result:
@@ -36,6 +37,14 @@ def test_the_old_name_goes_on_and_says_the_new_one(
     assert [(r.levelno, r.getMessage()) for r in caplog.records] == [
         (logging.WARNING, "--cell is now --width")
     ]
+
+
+def test_an_option_that_is_given_again_and_again_is_kept_whole(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert ran("--called", "a", "--called", "b").output == "3 a b\n"
+    assert caplog.messages == ["--called is now --names"]
+    assert ran("--names", "a", "--names", "b").output == "3 a b\n"
 
 
 def test_the_new_name_and_no_name_say_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -70,4 +79,10 @@ def test_what_was_renamed() -> None:
         found |= {
             (name, each.was): each.opts[0] for each in one.params if isinstance(each, Renamed)
         }
-    assert found == {("bank", "--slice"): "--quantiles", ("view", "--cell"): "--frame-width"}
+    assert found == {
+        ("bank", "--slice"): "--quantiles",
+        ("demo", "--cell"): "--bias",
+        ("mask", "--among"): "--partners",
+        ("mask", "--behind"): "--backgrounds",
+        ("view", "--cell"): "--frame-width",
+    }

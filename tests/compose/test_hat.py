@@ -67,7 +67,7 @@ def test_from_pairs_to_a_result(tmp_path: Path) -> None:
     run(tmp_path, "segment", "--from-png", "seg", "--first-frame", "1", "--threshold", "128",
         "pairs.jsonl")  # fmt: skip
     (tmp_path / "last.jsonl").rename(tmp_path / "masks.jsonl")
-    found = run(tmp_path, "mask", "--mode", "swap", "--pairs", "records", "--behind", "inp",
+    found = run(tmp_path, "mask", "--mode", "swap", "--pairs", "records", "--backgrounds", "inp",
                 "-o", "swap", "masks.jsonl")  # fmt: skip
     for record, (name, (other, _)) in zip(found, PAIRS.items(), strict=True):
         (rgb, mask, _), (_, behind, empty) = clips[name], clips[other]

@@ -159,7 +159,7 @@ def test_backgrounds_that_are_made_already(made: Path, tmp_path: Path) -> None:
             cv2.imwrite(str(folder / f"{at:06d}.png"), rgb[..., ::-1])
     for behind in ("b/s", "files"):
         given = composed(
-            made, tmp_path / behind / "swap", "swap", "--behind", str(tmp_path / behind)
+            made, tmp_path / behind / "swap", "swap", "--backgrounds", str(tmp_path / behind)
         )
         for one, other in zip(on_the_way, given, strict=True):
             assert np.array_equal(frames(made, one), frames(made, other))

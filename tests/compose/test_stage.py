@@ -107,8 +107,8 @@ def test_other_clips_are_drawn_among_all_of_them(made: Path, tmp_path: Path) -> 
     (tmp_path / "half.jsonl").write_text("".join(ours))
     words = ("--mode", "swap", "--shard", "1/2", tmp_path / "half.jsonl")
     told = refused(made, *words, code=2)
-    assert "from all 2 shards" in told and "--among FILE.jsonl" in told
-    given = run(made, "-o", tmp_path / "s", "--among", "masks.jsonl", *words)
+    assert "from all 2 shards" in told and "--partners FILE.jsonl" in told
+    given = run(made, "-o", tmp_path / "s", "--partners", "masks.jsonl", *words)
     whole = run(made, "-o", tmp_path / "w", "--mode", "swap", "masks.jsonl")
     chosen = {record["id"]: record.get("background_id") for record in whole}
     assert given and all(chosen[record["id"]] == record.get("background_id") for record in given)
@@ -149,10 +149,17 @@ def test_backgrounds_that_are_not_there_are_missed(made: Path, tmp_path: Path) -
     run(made, "--mode", "bg-only", "-o", tmp_path / "b", "--limit", "1", "masks.jsonl")
     (tmp_path / "empty").mkdir()
     for behind, told in (
-        ("b", "--behind has no background of "),
-        ("empty", "--behind has no video or "),
+        ("b", "--backgrounds has no background of "),
+        ("empty", "--backgrounds has no video or "),
     ):
-        words = ("--mode", "swap", "--behind", tmp_path / behind, "-o", tmp_path / f"{behind}-s")
+        words = (
+            "--mode",
+            "swap",
+            "--backgrounds",
+            tmp_path / behind,
+            "-o",
+            tmp_path / f"{behind}-s",
+        )
         found = run(made, *words, "masks.jsonl", code=3)
         lost = [record["error"] for record in found if "error" in record][:-1]
         assert {error["kind"] for error in lost} == {"missing"}
@@ -255,8 +262,8 @@ def test_what_cannot_be_is_refused(made: Path, tmp_path: Path) -> None:
         ("--mode", "scuba", "--backgrounds", str(tmp_path / "none")): "the folder has no image",
         ("--mode", "swap", "--pairs", "close"): ": --pairs close needs --scenes STORE, which",
         ("--mode", "swap", "--scenes", "masks", "--pairs", "far"): "is not a store that",
-        ("--mode", "swap", "--behind", "masks"): "--behind masks is no store of pixels: ",
-        ("--mode", "swap", "--among", "gone.jsonl"): "--among gone.jsonl cannot be read: No such",
+        ("--mode", "swap", "--backgrounds", "masks"): "--backgrounds masks is no store of pixels",
+        ("--mode", "swap", "--partners", "gone.jsonl"): "--partners gone.jsonl cannot be read: ",
         (*STRIPES, "--area", "0.5"): "--area is LEAST:MOST",
         (*STRIPES, "--area", "0.5:0.1"): "--area is LEAST:MOST",
         ("--mode", "appearance-free", "--frames", "x"): "frames: 'x' is none of",
@@ -272,8 +279,8 @@ def test_other_backgrounds_are_another_store(made: Path, tmp_path: Path) -> None
         run(made, "--mode", "bg-only", *grown, "-o", tmp_path / name, "masks.jsonl")
     (tmp_path / "c").mkdir()
     words = ("--mode", "swap", "-o", tmp_path / "s", "--limit", "1", "masks.jsonl")
-    run(made, *words, "--behind", tmp_path / "a")
-    for other in (("--behind", tmp_path / "b"), ("--behind", tmp_path / "c"), ()):
+    run(made, *words, "--backgrounds", tmp_path / "a")
+    for other in (("--backgrounds", tmp_path / "b"), ("--backgrounds", tmp_path / "c"), ()):
         assert "behind" in refused_in(made, tmp_path / "s", *words[:2], *words[4:], *other)
 
 

@@ -12,7 +12,7 @@ FEW = ("--scale", "0.01", "--frames", "4", "--workers", "1", "-q")
 
 
 def test_records_go_to_stdout_and_to_a_file_for_each_set(tmp_path: Path) -> None:
-    done = sbtools("demo", "d", *FEW, "--splits", "train,plates", "--cell", ".9,0", cwd=tmp_path)
+    done = sbtools("demo", "d", *FEW, "--splits", "train,plates", "--bias", ".9,0", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, b"")
     sets = [(tmp_path / "d" / f"s90c00-{name}.jsonl").read_bytes() for name in ("train", "plates")]
     assert done.stdout == b"".join(sets)
@@ -23,7 +23,7 @@ def test_records_go_to_stdout_and_to_a_file_for_each_set(tmp_path: Path) -> None
 def test_later_stages_take_what_demo_makes(tmp_path: Path) -> None:
     line = (
         "set -eo pipefail; sbtools demo d --scale .01 --frames 4 --workers 1 --splits train "
-        "--cell 0,0 | sbtools mask --mode bg+obj --workers 0 > masked.jsonl; "
+        "--bias 0,0 | sbtools mask --mode bg+obj --workers 0 > masked.jsonl; "
         "sbtools check --against d/s00c00-train.jsonl d/masks masked masked.jsonl"
     )
     done = shell(line, cwd=tmp_path)
@@ -42,7 +42,7 @@ def test_captions_come_with_a_set_of_their_own(tmp_path: Path) -> None:
 
 def test_the_scale_had_another_name(tmp_path: Path) -> None:
     """It was taken for a count; what it makes is the same, and a line says the new name."""
-    asked = ("--splits", "train", "--cell", "0,0", "--frames", "4", "--workers", "0")
+    asked = ("--splits", "train", "--bias", "0,0", "--frames", "4", "--workers", "0")
     by_name = {}
     for name in ("--scale", "--clips"):
         done = sbtools("demo", name[2:], *asked, name, "0.01", cwd=tmp_path)
@@ -59,14 +59,14 @@ def test_the_scale_had_another_name(tmp_path: Path) -> None:
 
 
 def test_the_table(tmp_path: Path) -> None:
-    done = sbtools("demo", "--table", "--cell", ".9,.9", cwd=tmp_path)
+    done = sbtools("demo", "--table", "--bias", ".9,.9", cwd=tmp_path)
     assert done.stdout.decode() == text(0.9, 0.9) and done.returncode == 0
 
 
 def test_what_is_refused_says_so_in_one_line(tmp_path: Path) -> None:
     for words, message in (
-        (("--cell", "1,0", "d"), b"rho 1 is refused"),
-        (("--cell", "much", "d"), b"as in .9,0"),
+        (("--bias", "1,0", "d"), b"rho 1 is refused"),
+        (("--bias", "much", "d"), b"as in .9,0"),
         (("--splits", "x", "d"), b"there is no split 'x'"),
         ((), b"sbtools demo DIR"),
         (("a", "b"), b"sbtools demo DIR"),

@@ -22,7 +22,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with iid.jsonl and conflict.jsonl, of 36 clips each, and classes.txt."""
     folder = tmp_path_factory.mktemp("demo")
     done = sbtools(
-        "demo", "d", "--cell", ".9,.9", "--splits", "test-iid,test-conflict", "--scale", ".03",
+        "demo", "d", "--bias", ".9,.9", "--splits", "test-iid,test-conflict", "--scale", ".03",
         "--workers", "0", "--frames", "8", cwd=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

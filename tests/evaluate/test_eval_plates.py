@@ -16,7 +16,7 @@ def test_the_plate_is_judged_as_the_clip_that_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = sbtools(
-        "demo", "d", "--cell", ".9,0", "--splits", "test-iid,plates", "--scale", ".01",
+        "demo", "d", "--bias", ".9,0", "--splits", "test-iid,plates", "--scale", ".01",
         "--workers", "0", "--frames", "8", cwd=tmp_path,
     )  # fmt: skip
     kept = made.stdout.splitlines(True)

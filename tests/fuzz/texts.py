@@ -187,7 +187,7 @@ OPTIONS = {
     "segment": [*_MANY, "--segmenter", "--detector", "--frames", "--boxes", "--part-clips", "-o"],
     "mask": [*_MANY, "--mode", "--fill", "--on-empty", "--video", "--compress", "-o"],
     "bank": [*_MANY, "--score", "--scores", "--every", "--quantiles", "--frames", "--size", "-o"],
-    "view": [*_MANY, "-o", "--video", "--what", "--columns", "--rows", "--cell"],
+    "view": [*_MANY, "-o", "--video", "--what", "--columns", "--rows", "--frame-width"],
     "eval": ["--model", "--views", "--fill", "--frames", "--classes", "--scores", "--from-scores",
              "--base", "--novel", "--top", "--bootstrap", "--shard", "-o", "--batch", "--expect"],
     "card": ["--frames", "--classes", "--fill", "--p-view", "--bootstrap", "-o", "--expect"],
@@ -197,5 +197,5 @@ OPTIONS = {
     "train": ["--model", "--method", "--set", "--classes", "--frames", "--epochs", "--batch",
               "--lr", "--select", "--val", "-o", "--expect", "--config"],
     "weights": ["--sha256", "-o", "--json"],
-    "demo": ["--cell", "--splits", "--size", "--frames", "--table", "--limit"],
+    "demo": ["--bias", "--splits", "--size", "--frames", "--table", "--limit"],
 }  # fmt: skip

@@ -97,7 +97,7 @@ def judged(model: nn.Module, frames: Tensor, labels: Tensor, clips: Tensor) -> d
 
 
 def frames_alone(folder: Path, scale: str) -> Iterator[dict[str, Any]]:
-    words = ("--cell", ".9,0", "--scale", scale, "--splits", ",".join(SPLITS))
+    words = ("--bias", ".9,0", "--scale", scale, "--splits", ",".join(SPLITS))
     every = sbtools(folder, "demo", "-q", *words, "clips")
     (folder / "clips.jsonl").write_text("".join(json.dumps(record) + "\n" for record in every))
     noise = ("--mode", "appearance-free", "--frames", str(FRAMES), "--noise")

@@ -15,7 +15,7 @@ from tests.train.toy_runs import require_identical, state
 
 MAKE = """
 set -e
-demo() { sbtools demo -q --workers 0 --cell .9,0 --scale 0.02 --frames 6 "$@"; }
+demo() { sbtools demo -q --workers 0 --bias .9,0 --scale 0.02 --frames 6 "$@"; }
 demo d --size 32 --splits train > made.jsonl
 demo pairs --size 32 --zero-shot --splits zs-train > pairs.jsonl
 sbtools bank -q --workers 0 --score motion --size 32 --frames 6 --scores frame-scores -o bank \\
