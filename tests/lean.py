@@ -1,7 +1,8 @@
-"""Commands that cost a test little: no process is started anew, networks of torchvision are small.
+"""Commands that cost a test little: no process is started anew, networks of torchvision are small,
+and masks are cut where the boxes and what moves say, without a graph.
 
 tests/served.py installs it in a command whose environment has SERVED_LEAN. What the commands do
-with workers, and with these networks as they are, is what other tests look at.
+with workers, with these networks and with graph cuts is what other tests look at.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ def install() -> None:
     """From here on this process is such a command."""
     from torchvision import models  # type: ignore[import-untyped]
 
+    from sbtools.segment import grabcut
     from sbtools.train import launch
 
+    grabcut.cut = lambda odds, lab, smoothness: odds > 0
     launch._start = _forked
     _without_workers()
     registry = models._api.BUILTIN_MODELS

@@ -24,7 +24,7 @@ def demo(
     return subprocess.run(
         ["bash", SCRIPT, *words],
         cwd=cwd,
-        env=surroundings(path, env),
+        env=surroundings(path, {"SERVED_LEAN": "1", **env}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=900,

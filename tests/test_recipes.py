@@ -27,6 +27,7 @@ QUICK = {
     "TRIAL": "--epochs 1 --batch 4 --frames 2 --warmup 0",
     "WORKERS": "0",
     "OMP_NUM_THREADS": "1",
+    "SERVED_LEAN": "1",
 }
 
 

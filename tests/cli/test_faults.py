@@ -26,7 +26,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("faults")
     make_clips(folder / "clips", 6, frames=10)
     line = (
-        "set -e; sbtools segment -q --part-clips 2 clips > masks.jsonl;"
+        "set -e; sbtools segment -q --frames 3 --part-clips 2 clips > masks.jsonl;"
         "sbtools mask -q --mode bg -o clean masks.jsonl > clean.jsonl"
     )
     done = shell(line, cwd=folder)
@@ -56,7 +56,7 @@ def tree(folder: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("blocks", [1, 40, 200, 300])
+@pytest.mark.parametrize("blocks", [1, 15, 75, 110])
 def test_a_file_size_limit_is_exit_6_and_the_rest_goes_on_later(blocks: int, copy: Path) -> None:
     command = "sbtools mask -q --mode bg --part-clips 3 masks.jsonl"
     done = shell(f"ulimit -f {blocks}; {command}", cwd=copy)
@@ -73,7 +73,7 @@ def test_a_file_size_limit_is_exit_6_and_the_rest_goes_on_later(blocks: int, cop
 def test_a_full_file_system_is_exit_6_and_the_rest_goes_on_later(copy: Path) -> None:
     small = copy / "small"
     small.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(small)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=260k", "tmpfs", str(small)]
     try:
         mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
     except OSError:
@@ -96,7 +96,7 @@ def test_a_full_file_system_is_exit_6_and_the_rest_goes_on_later(copy: Path) -> 
 
 @pytest.mark.parametrize("target", ["clips/walk/clip0.mp4/masks", "/proc/masks"])
 def test_an_output_that_cannot_be_made_is_told_before_any_work(target: str, copy: Path) -> None:
-    done = sbtools("segment", "-q", "-o", target, "clips", cwd=copy)
+    done = sbtools("segment", "-q", "--frames", "3", "-o", target, "clips", cwd=copy)
     assert done.returncode in (2, 6) and done.stderr.count(b"\n") == 1
     assert done.stdout == b""
 
@@ -173,7 +173,9 @@ def test_a_hostile_store_is_refused_and_no_other_file_is_read(plant, copy: Path)
 @pytest.mark.parametrize("id", ["../../x", "/x", "a/../../x", "..", "x\u202e", "con/.", "a//b"])
 def test_ids_cannot_leave_the_folder_for_files(id: str, copy: Path) -> None:
     record = {"id": id, "video": "clips/walk/clip0.mp4"}
-    first = sbtools("segment", "-q", "-o", "in/m", cwd=copy, stdin=json.dumps(record).encode())
+    first = sbtools(
+        "segment", "-q", "--frames", "3", "-o", "in/m", cwd=copy, stdin=json.dumps(record).encode()
+    )
     assert first.returncode == 0, first.stderr
     before = tree(copy)
     done = sbtools("mask", "-q", "--mode", "bg", "--video", "in/deep/look", "-o", "in/p", cwd=copy,
@@ -247,7 +249,9 @@ def test_an_endless_line_is_refused_in_little_memory(tmp_path: Path) -> None:
     ],
 )
 def test_odd_environments_give_the_same_store(line: str, env: dict[str, str], copy: Path) -> None:
-    command = "sbtools segment -q --part-clips 2 clips | sbtools mask -q --mode bg -o odd"
+    command = (
+        "sbtools segment -q --frames 3 --part-clips 2 clips | sbtools mask -q --mode bg -o odd"
+    )
     done = shell(f"set -e -o pipefail; {line.format(command)}", cwd=copy, env=env)
     assert done.returncode == 0, done.stderr
     assert digest("odd", copy) == digest("clean", copy)
@@ -256,7 +260,18 @@ def test_odd_environments_give_the_same_store(line: str, env: dict[str, str], co
 def test_readers_beside_a_writer_see_whole_clips_only(copy: Path) -> None:
     shutil.rmtree(copy / "masks")
     make_clips(copy / "clips", 12, frames=10)
-    command = [*SBTOOLS, "segment", "-q", "--workers", "1", "--part-clips", "1", "clips"]
+    command = [
+        *SBTOOLS,
+        "segment",
+        "-q",
+        "--frames",
+        "3",
+        "--workers",
+        "1",
+        "--part-clips",
+        "1",
+        "clips",
+    ]
     with subprocess.Popen(
         command, cwd=copy, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
     ) as writer:

@@ -18,6 +18,8 @@ KILLS = int(os.environ.get("SBTOOLS_KILLS", "3"))
 """Random kills for each stage; 100 once in a while."""
 
 CLIPS = 12
+FEW = ["--frames", "2"]
+"""Frames of a clip: what is made of each is quick, and how it is kept is the same."""
 STEPS = ["after_write", "after_fsync", "before_rename", "after_rename"]
 
 
@@ -32,7 +34,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with clips, their masks and pixels made without interruption, and the records."""
     folder = tmp_path_factory.mktemp("kills")
     make_clips(folder / "clips", CLIPS, frames=16)
-    done = sbtools("segment", "-q", "-o", "clean-masks", "clips", cwd=folder)
+    done = sbtools("segment", "-q", *FEW, "-o", "clean-masks", "clips", cwd=folder)
     assert done.returncode == 0, done.stderr
     (folder / "masks.jsonl").write_bytes(done.stdout)
     done = sbtools("mask", "-q", "--mode", "bg", "-o", "clean-pixels", "masks.jsonl", cwd=folder)
@@ -55,7 +57,7 @@ def run_and_kill(command: list[str], cwd: Path, after: float) -> int:
 
 
 STAGES = {
-    "segment": (["segment", "-q", "clips"], "clean-masks"),
+    "segment": (["segment", "-q", *FEW, "clips"], "clean-masks"),
     "mask": (["mask", "-q", "--mode", "bg", "masks.jsonl"], "clean-pixels"),
 }
 
@@ -110,12 +112,14 @@ def test_a_kill_at_each_step_of_a_commit(stage: str, step: str, work: Path) -> N
 
 
 def test_detect_continues_its_file_after_kills(work: Path) -> None:
-    command = ["detect", "-q", "--workers", "1", "clips"]
+    command = ["detect", "-q", *FEW, "--workers", "1", "clips"]
+    begun = time.monotonic()
     clean = sbtools(*command, cwd=work)
     assert clean.returncode == 0
+    whole = max(1.0, time.monotonic() - begun)
     draw = random.Random(5)
     for _ in range(4):
-        run_and_kill([*command, "-o", "boxes.jsonl"], work, draw.uniform(0.5, 4))
+        run_and_kill([*command, "-o", "boxes.jsonl"], work, draw.uniform(0.5, whole))
     with open(work / "boxes.jsonl", "ab") as file:
         file.write(b'{"id": "torn')
     done = sbtools(*command, "-o", "boxes.jsonl", cwd=work)
@@ -127,8 +131,8 @@ def test_detect_continues_its_file_after_kills(work: Path) -> None:
 
 def test_a_stage_killed_within_a_pipe_shows_in_pipestatus(work: Path) -> None:
     line = (
-        "sbtools detect -q clips | ("
-        "  sbtools segment -q -o piped --part-clips 1 --workers 1 <&0 & pid=$!;"
+        "sbtools detect -q --frames 2 clips | ("
+        "  sbtools segment -q --frames 2 -o piped --part-clips 1 --workers 1 <&0 & pid=$!;"
         "  until ls piped/*.h5 2> /dev/null >&2; do sleep 0.05; done; kill -9 $pid; wait $pid"
         ") | sbtools mask -q --mode bg -o piped-pixels > out.jsonl;"
         'echo "${PIPESTATUS[@]}"'
@@ -146,7 +150,7 @@ def workers_of(pid: int) -> list[int]:
 
 
 def test_a_killed_worker_fails_its_clip_alone(work: Path) -> None:
-    words = ["segment", "-q", "--workers", "1", "--part-clips", "1", "--frames", "all"]
+    words = ["segment", "-q", *FEW, "--workers", "1", "--part-clips", "1"]
     words += ["-o", "hurt", "clips"]
     with subprocess.Popen(
         [*SBTOOLS, *words], cwd=work, env=environment(), stdin=subprocess.DEVNULL,

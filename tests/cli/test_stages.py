@@ -22,6 +22,8 @@ from tests.cli.stage_runs import succeed
 from tests.making import figure_frames, make_clips, write_video
 
 EXPLICIT = "--detector classic --segmenter grabcut"
+SEGMENT = "sbtools segment -q --frames 3"
+"""Few frames of a clip: what is made of each is quick, and how it is kept is the same."""
 
 
 def digests(*stores: str, cwd: Path) -> set[str]:
@@ -35,12 +37,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working directory with six clips, and their masks made by the plain command."""
     folder = tmp_path_factory.mktemp("stages")
     make_clips(folder / "clips", 6, frames=16)
-    (folder / "masks.jsonl").write_bytes(succeed("sbtools segment -q clips", folder))
+    (folder / "masks.jsonl").write_bytes(succeed(f"{SEGMENT} clips", folder))
     return folder
 
 
 def test_the_one_liner_gives_a_record_and_pixels_for_every_clip(home: Path) -> None:
-    out = succeed("sbtools segment -q clips | sbtools mask --mode bg+obj -q -o one", home)
+    out = succeed(f"{SEGMENT} clips | sbtools mask --mode bg+obj -q -o one", home)
     records = lines(out)
     assert [record["id"] for record in records] == [
         "walk/clip0", "walk/clip2", "walk/clip4", "wave/clip1", "wave/clip3", "wave/clip5",
@@ -51,7 +53,7 @@ def test_the_one_liner_gives_a_record_and_pixels_for_every_clip(home: Path) -> N
         assert record["mode_effective"] == "bg"
         part, _, place = record["pixels"].partition("::")
         with h5py.File(home / part) as file:
-            assert file[place]["rgb"].shape == (8, 72, 96, 3)
+            assert file[place]["rgb"].shape == (3, 72, 96, 3)
     (home / "one.jsonl").write_bytes(out)
     check = sbtools("check", "one.jsonl", "masks.jsonl", "one", cwd=home)
     assert (check.returncode, check.stdout, check.stderr) == (0, b"", b"")
@@ -60,12 +62,12 @@ def test_the_one_liner_gives_a_record_and_pixels_for_every_clip(home: Path) -> N
 @pytest.mark.parametrize(
     "line",
     [
-        "sbtools segment -q HOW --workers 0 clips",
-        "sbtools segment -q HOW --workers 1 clips",
-        "sbtools segment -q HOW --part-clips 1 clips",
-        "for i in 2 0 1; do sbtools segment -q HOW --shard $i/3 clips; done",
-        "for i in 0 1 2; do sbtools segment -q HOW --shard $i/3 clips & done; wait",
-        "sbtools segment -q HOW --limit 2 clips; sbtools segment -q HOW clips",
+        f"{SEGMENT} HOW --workers 0 clips",
+        f"{SEGMENT} HOW --workers 1 clips",
+        f"{SEGMENT} HOW --part-clips 1 clips",
+        f"for i in 2 0 1; do {SEGMENT} HOW --shard $i/3 clips; done",
+        f"for i in 0 1 2; do {SEGMENT} HOW --shard $i/3 clips & done; wait",
+        f"{SEGMENT} HOW --limit 2 clips; {SEGMENT} HOW clips",
     ],
 )
 def test_one_digest_however_it_is_run(line: str, home: Path, tmp_path: Path) -> None:
@@ -75,9 +77,10 @@ def test_one_digest_however_it_is_run(line: str, home: Path, tmp_path: Path) -> 
 
 
 def test_one_digest_in_any_order_and_through_a_file(home: Path, tmp_path: Path) -> None:
-    succeed(f"sbtools index -q clips | sbtools segment -q -o {tmp_path}/a", home)
+    succeed(f"sbtools index -q clips | {SEGMENT} -o {tmp_path}/a", home)
     succeed(
-        f"sbtools index -q clips | tac > i.jsonl; sbtools segment -q -o {tmp_path}/b i.jsonl", home
+        f"sbtools index -q clips | tac > i.jsonl; {SEGMENT} -o {tmp_path}/b i.jsonl",
+        home,
     )
     assert len(digests(f"{tmp_path}/a", f"{tmp_path}/b", cwd=home)) == 1
     assert _arrays(tmp_path / "a") == _arrays(home / "masks")
@@ -87,22 +90,22 @@ def test_shards_of_both_stages_and_a_rerun_of_all(home: Path, tmp_path: Path) ->
     a, b = tmp_path / "m", tmp_path / "p"
     for shard in ("0/2", "1/2"):
         env = {"SBTOOLS_SHARD": shard}
-        line = f"sbtools segment -q {EXPLICIT} -o {a} clips | sbtools mask -q --mode bg -o {b} "
+        line = f"{SEGMENT} {EXPLICIT} -o {a} clips | sbtools mask -q --mode bg -o {b} "
         done = shell(line, cwd=home, env=env)
         assert done.returncode == 0, done.stderr
-    out = succeed(f"sbtools segment -q -o {a} clips | sbtools mask -q --mode bg -o {b}", home)
+    out = succeed(f"{SEGMENT} -o {a} clips | sbtools mask -q --mode bg -o {b}", home)
     assert len(ids(out)) == 6
     succeed("sbtools mask -q --mode bg -o alone masks.jsonl", home)
     assert digests(str(b), "alone", cwd=home) == digests("alone", cwd=home)
 
 
 def test_detect_then_segment_masks_as_segment_alone(home: Path, tmp_path: Path) -> None:
-    succeed(f"sbtools detect -q clips | sbtools segment -q -o {tmp_path}/m", home)
+    succeed(f"sbtools detect -q --frames 3 clips | {SEGMENT} -o {tmp_path}/m", home)
     assert _arrays(tmp_path / "m") == _arrays(home / "masks")
 
 
 def test_running_again_prints_the_same_and_works_on_nothing(home: Path) -> None:
-    done = sbtools("segment", "clips", cwd=home)
+    done = sbtools("segment", "--frames", "3", "clips", cwd=home)
     assert done.stdout == (home / "masks.jsonl").read_bytes()
     assert b"6 clips were done already" in done.stderr
 
@@ -116,14 +119,14 @@ def test_other_settings_on_a_store_are_refused(home: Path) -> None:
 
 def test_a_changed_video_is_done_again(tmp_path: Path) -> None:
     make_clips(tmp_path / "clips", 2, frames=10)
-    succeed("sbtools segment -q clips > a.jsonl; sbtools mask -q --mode bg a.jsonl", tmp_path)
+    succeed(f"{SEGMENT} clips > a.jsonl; sbtools mask -q --mode bg a.jsonl", tmp_path)
     write_video(tmp_path / "clips/walk/clip0.mp4", figure_frames(10, seed=9))
     done = sbtools("mask", "-q", "--mode", "bg", "-o", "other", "a.jsonl", cwd=tmp_path)
     assert done.returncode == 3
     assert lines(done.stdout)[0]["error"]["kind"] == "changed"
     check = sbtools("check", "a.jsonl", cwd=tmp_path)
     assert check.returncode == 3 and b"changed" in check.stderr
-    done = sbtools("segment", "clips", cwd=tmp_path)
+    done = sbtools("segment", "--frames", "3", "clips", cwd=tmp_path)
     assert done.returncode == 0 and b"walk/clip0: the video has changed" in done.stderr
     (tmp_path / "b.jsonl").write_bytes(done.stdout)
     done = sbtools("mask", "--mode", "bg", "b.jsonl", cwd=tmp_path)
@@ -168,11 +171,11 @@ def test_relative_paths_stand_under_root(tmp_path: Path) -> None:
     work = tmp_path / "work"
     out = succeed("sbtools index -q --root ../data ../data/clips", work)
     assert lines(out)[0]["video"] == "clips/walk/clip0.mp4"
-    done = sbtools("segment", "-q", cwd=work, stdin=out)
+    done = sbtools("segment", "-q", "--frames", "3", cwd=work, stdin=out)
     assert done.returncode == 3
     message = lines(done.stdout)[0]["error"]["message"]
     assert str(work / "clips/walk/clip0.mp4") in message and "--root" in message
-    done = sbtools("segment", "-q", "--overwrite", cwd=work, stdin=out,
+    done = sbtools("segment", "-q", "--frames", "3", "--overwrite", cwd=work, stdin=out,
                    env={"SBTOOLS_ROOT": str(tmp_path / "data")})  # fmt: skip
     assert done.returncode == 0, done.stderr
 
@@ -198,7 +201,7 @@ def test_an_out_of_tree_stage_joins_a_pipe(home: Path, tmp_path: Path) -> None:
     assert len(STAGE.splitlines()) <= 30
     out = succeed(
         f"sbtools index -q clips | {sys.executable} {tmp_path}/bright.py "
-        f"| sbtools segment -q -o {tmp_path}/m", home,
+        f"| {SEGMENT} -o {tmp_path}/m", home,
     )  # fmt: skip
     assert {record["scene"] for record in lines(out)} == {"bright"}
 
@@ -213,7 +216,7 @@ def test_names_that_shells_and_stores_dislike(tmp_path: Path) -> None:
         path = os.path.join(os.fsencode(clips), name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         shutil.copy(source, path)
-    line = "sbtools segment -q clips | sbtools mask -q --mode bg --video look > out.jsonl"
+    line = f"{SEGMENT} clips | sbtools mask -q --mode bg --video look > out.jsonl"
     succeed(line, tmp_path)
     found = ids((tmp_path / "out.jsonl").read_bytes())
     assert len(found) == len(set(found)) == len(names)
@@ -243,7 +246,16 @@ def test_hostile_paths_fail_their_clip_alone(path: str, tmp_path: Path) -> None:
 
 def test_a_bad_line_ends_the_run_but_loses_nothing(home: Path, tmp_path: Path) -> None:
     first = sbtools("index", "-q", "--limit", "1", "clips", cwd=home).stdout
-    done = sbtools("segment", "-q", "-o", tmp_path / "m", cwd=home, stdin=first + b'{"id": "ha')
+    done = sbtools(
+        "segment",
+        "-q",
+        "--frames",
+        "3",
+        "-o",
+        tmp_path / "m",
+        cwd=home,
+        stdin=first + b'{"id": "ha',
+    )
     assert done.returncode == 1
     assert b"stdin:2" in done.stderr and len(ids(done.stdout)) == 1
 
