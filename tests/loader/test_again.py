@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from sbtools.errors import SbtoolsError
-from sbtools.loader import Clips, crew, feed, load
+from sbtools.loader import Clips, feed, load, loader_workers
 from tests.loader.test_feed import Known, broken, build, equal
 from tests.loader.workers import Scarce
 
@@ -69,7 +69,7 @@ class Ahead:
         self.source, self.settings, self.ended, self.more = source, settings, False, True
         self.begun.append((settings[0], source.last))
 
-    def run(self, steps: Sequence[crew.Step]) -> Iterator[Any]:
+    def run(self, steps: Sequence[loader_workers.Step]) -> Iterator[Any]:
         made, coming = deque[Any](), iter(steps)
         while True:
             made.extend(

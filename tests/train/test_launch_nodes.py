@@ -13,7 +13,7 @@ import pytest
 
 from sbtools.train.launch import Ears
 from sbtools.train.places import Place
-from sbtools.train.plan import Asked
+from sbtools.train.plan import TrainFlags
 from sbtools.train.prepare import Request
 from sbtools.train.stage import train
 from tests.cli.running import environment, lines
@@ -105,7 +105,7 @@ def test_under_a_foreign_torchrun_each_process_is_a_rank(work: Path) -> None:
 
 def test_a_node_that_comes_to_a_run_that_is_done_or_stopped_goes_home(work: Path) -> None:
     place = Place("7.0.0", 1, 2)
-    request = Request(str(work), Asked("vificlip"), str(work))
+    request = Request(str(work), TrainFlags("vificlip"), str(work))
     for word in ("done", "usr1"):
         place.tell(str(work), "ready", word=word)
         assert train(request, None, place, Ears(lambda: None, print, print)).word == word
