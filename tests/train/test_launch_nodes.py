@@ -25,13 +25,13 @@ DRIVER = """
 import json, os, sys
 from sbtools.train import places
 from sbtools.train.launch import Ears
-from sbtools.train.plan import Asked
+from sbtools.train.plan import TrainFlags
 from sbtools.train.prepare import Request, read_file
 from sbtools.train.stage import train
 
 foreign = places.in_torchrun()
 place = foreign or places.on_slurm(2)
-request = Request("run", Asked("vificlip", values={"batch": 2}), ".",
+request = Request("run", TrainFlags("vificlip", values={"batch": 2}), ".",
                   run="tests.train.fake_ranks:count")
 tell = lambda line: print(json.dumps(dict(line)), flush=True)
 word = ["int"] if os.environ.get("FAKE_WORD") == sys.argv[1] else [None]
