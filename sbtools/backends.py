@@ -49,7 +49,7 @@ FLAGS = {
 
 
 @dataclass(frozen=True)
-class Choice:
+class BackendSpec:
     """A back end before it is made: what it is ("detector"), its name, its settings."""
 
     what: str

@@ -101,7 +101,7 @@ class FrameBuffer:
 
 
 @dataclass(frozen=True)
-class Look:
+class FrameSelection:
     """Which frames of a clip are looked at: a rule, or the record's own `sampled`."""
 
     root: str
@@ -121,7 +121,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Head:
+class ClipInfo:
     """What is known of a clip once its frames are decoded."""
 
     id: str
@@ -161,30 +161,32 @@ def require_same_file(record: Record, found: str) -> None:
 
 
 @contextmanager
-def decoded(record: Record, look: Look, contexts: Iterable[Context]) -> Iterator[Decoded]:
+def decoded(
+    record: Record, selection: FrameSelection, contexts: Iterable[Context]
+) -> Iterator[Decoded]:
     """Decode what is wanted of a clip, and what the back ends need besides, each frame once.
 
     Raises ClipError when a wanted frame does not decode; the context may be incomplete.
     """
-    path = locate(record, look.root)
+    path = locate(record, selection.root)
     with open_clip(record, path) as video:
         members = list(video.numbers)
         if not members:
             raise ClipError("mismatch", "no frame of the video lies between start and end")
-        wanted = look.wanted(record, members)
+        wanted = selection.wanted(record, members)
         fps = video.fps or 0.0
         extra = {n for context in contexts for n in context(wanted, len(members), fps)}
         asked = sorted({*wanted, *extra & set(members)})
         with FrameBuffer(record["id"], video.height, video.width, fps, wanted) as buffer:
             _fill(buffer, video, asked)
-            yield Decoded(head_of(record, video, wanted, path), buffer, video.warnings)
+            yield Decoded(clip_info(record, video, wanted, path), buffer, video.warnings)
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A clip's head, its frames, and what the decoder had to remark."""
+    """What is known of a clip, its frames, and what the decoder had to remark."""
 
-    head: Head
+    info: ClipInfo
     frames: FrameBuffer
     warnings: list[str]
 
@@ -197,7 +199,7 @@ def _fill(buffer: FrameBuffer, video: Video, asked: Sequence[int]) -> None:
             raise
 
 
-def head_of(record: Record, video: Video, wanted: Sequence[int], path: str) -> Head:
+def clip_info(record: Record, video: Video, wanted: Sequence[int], path: str) -> ClipInfo:
     """What is known of an open video of which the wanted frames were read."""
     members = video.numbers
     known = video.decoded_frames
@@ -205,7 +207,7 @@ def head_of(record: Record, video: Video, wanted: Sequence[int], path: str) -> H
     found = digest(path)
     require_same_file(record, found)
     frames = sum(number < known for number in members) if whole and known else len(members)
-    return Head(
+    return ClipInfo(
         id=record["id"],
         height=video.height,
         width=video.width,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from sbtools import records, video, work
-from sbtools.clip import Head, locate
+from sbtools.clip import ClipInfo, locate
 from sbtools.errors import ClipError, LockedError, OutputError, SbtoolsError
 from sbtools.job import Job
 from sbtools.records import Record
@@ -162,12 +162,12 @@ def _changed(
     return False
 
 
-def attributes(head: Head) -> dict[str, Any]:
+def attributes(info: ClipInfo) -> dict[str, Any]:
     """What a store says of a clip, beside its arrays."""
     return {
-        "height": head.height,
-        "width": head.width,
-        "packets": head.packets,
-        "decoded_frames": head.decoded,
-        "digest": head.digest,
+        "height": info.height,
+        "width": info.width,
+        "packets": info.packets,
+        "decoded_frames": info.decoded,
+        "digest": info.digest,
     }

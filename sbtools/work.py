@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sbtools import pool
-from sbtools.clip import Head
+from sbtools.clip import ClipInfo
 from sbtools.job import Job
 from sbtools.records import Record
 from sbtools.registry import load
@@ -92,10 +92,10 @@ def warn(record: Record, warnings: Iterable[str]) -> None:
         log.warning("%s: %s", record["id"], text)
 
 
-def probed(record: Record, head: Head) -> Record:
+def probed(record: Record, info: ClipInfo) -> Record:
     """A copy of the record with what decoding has shown: frames, fps, width, height."""
-    known: dict[str, float] = {"frames": head.frames, "width": head.width, "height": head.height}
-    return {**record, **known, **rate(head.fps)}
+    known: dict[str, float] = {"frames": info.frames, "width": info.width, "height": info.height}
+    return {**record, **known, **rate(info.fps)}
 
 
 def rate(fps: float) -> dict[str, float]:

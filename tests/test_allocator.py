@@ -85,7 +85,7 @@ def test_a_rank_keeps_memory_before_it_trains(module: Any, monkeypatch: pytest.M
         monkeypatch.setattr(ranks, "hold", lambda: None)
         monkeypatch.setattr(ranks, "Voice", lambda: lambda told: None)
         monkeypatch.setattr(ranks, "_log_to", lambda *given: None)
-        monkeypatch.setattr(ranks.Asked, "listen", lambda self: None)
+        monkeypatch.setattr(ranks.StopSignal, "listen", lambda self: None)
         monkeypatch.setattr(ranks.os, "_exit", lambda code: None)
         ranks.rank(ranks.encode(ranks.Spec("run", "stop", "id")), 0)
     assert order == ["keep", "run"]

@@ -14,7 +14,7 @@ import click
 import pytest
 
 from sbtools import __version__
-from sbtools.backends import Choice, parse_settings
+from sbtools.backends import BackendSpec, parse_settings
 from sbtools.cli import COMMANDS
 from sbtools.cli.config import load as load_config
 from sbtools.cli.group import group
@@ -230,10 +230,12 @@ def test_examples_are_commands_as_they_are_today(
         settings = "detector_settings" if "segmenter" in values else "settings"
         for what, own in (("segmenter", "settings"), ("detector", settings)):
             if values.get(what, "auto") != "auto":
-                Choice(what, values[what], dict(parse_settings(values[own]))).make()
+                BackendSpec(what, values[what], dict(parse_settings(values[own]))).make()
         if "scorer" in values:
             own = {"names": values["names"]} if values["names"] else {}
-            Choice("scorer", values["scorer"], {**parse_settings(values["settings"]), **own}).make()
+            BackendSpec(
+                "scorer", values["scorer"], {**parse_settings(values["settings"]), **own}
+            ).make()
         if "fill" in values:
             parse_fill(values["fill"])
 

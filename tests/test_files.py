@@ -79,7 +79,7 @@ WRITERS = {
     "sbtools/train/folder.py": "moves what gather.py wrote",
     "sbtools/weights/download.py": "a download is continued, and follows no link",
     "sbtools/weights/fetch.py": "moves a folder",
-    "sbtools/kept.py": "records that are continued, and follow no link",
+    "sbtools/resumable.py": "records that are continued, and follow no link",
     "sbtools/doctor/checks.py": "tries out a folder of its own",
 }
 """Who else opens files to write, or moves them, and why."""

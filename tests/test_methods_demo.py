@@ -21,7 +21,7 @@ from scipy import stats
 
 from sbtools.cli.group import group
 from sbtools.train import plan
-from sbtools.train.asked import Asked
+from sbtools.train.train_flags import TrainFlags
 from tests.test_examples import HERE, path, surroundings
 
 __all__ = ["path"]
@@ -115,7 +115,7 @@ def test_every_command_is_one_that_there_is(
             call = trained[run]
             method = "+".join(call["methods"]) or None
             pairs = {"model_pairs": call["model_pairs"], "method_pairs": call["method_pairs"]}
-            settings, _ = plan.settle(Asked(call["model"], method, **pairs))
+            settings, _ = plan.settle(TrainFlags(call["model"], method, **pairs))
             assert settings.method == (method or "none")
             assert (arm == "plain") == (method is None)
         judged = [arm for arm in part.arms if not arms().ARMS[arm].plain]

@@ -16,9 +16,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from sbtools import models, threads
 from sbtools.cli.process import call
 from sbtools.errors import SbtoolsError
+from sbtools.evaluate.evaluated_model import of_model
 from sbtools.evaluate.request import Request
-from sbtools.evaluate.stage import judge_of
-from sbtools.evaluate.subject import of_model
+from sbtools.evaluate.stage import predictor_of
 from sbtools.models.external import Scorer
 from sbtools.models.flops import clip_flops, flops_of
 from sbtools.models.recipe import Recipe
@@ -149,13 +149,13 @@ def test_a_run_tells_its_threads(
 
 def test_an_evaluation_takes_what_a_batch_is_worth(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of --batch clips, whatever number of them there is: shards take as many as the whole."""
-    subject = of_model("linear", ["a", "b"], frames=4, options={"backbone": "frame_cnn"})
+    evaluated = of_model("linear", ["a", "b"], frames=4, options={"backbone": "frame_cnn"})
     monkeypatch.setattr(threads, "FLOPS_A_THREAD", 4 * FRAME_CNN * 6 / 3.5)
-    judge_of(Request(".", device="cpu", batch=6, threads=0, cores=7), subject, [])
+    predictor_of(Request(".", device="cpu", batch=6, threads=0, cores=7), evaluated, [])
     assert torch.get_num_threads() == 3
-    judge_of(Request(".", device="cpu", batch=6, threads=0, cores=2), subject, [])
+    predictor_of(Request(".", device="cpu", batch=6, threads=0, cores=2), evaluated, [])
     assert torch.get_num_threads() == 2
-    judge_of(Request(".", device="cpu", batch=6, threads=5, cores=2), subject, [])
+    predictor_of(Request(".", device="cpu", batch=6, threads=5, cores=2), evaluated, [])
     assert torch.get_num_threads() == 5
 
 

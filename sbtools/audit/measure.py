@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sbtools.audit.discriminant import Fitted, cross_fitted
 from sbtools.errors import SbtoolsError
-from sbtools.evaluate.intervals import Estimate, Sources, clusters
+from sbtools.evaluate.intervals import Clusters, Estimate, clusters
 from sbtools.evaluate.metrics import Floats, Ints
 from sbtools.evaluate.paired import holm
 from sbtools.evaluate.shares import difference, difference_p, shares
@@ -29,7 +29,7 @@ class Labelled:
     ids: list[str]
     classes: list[str]
     labels: Ints
-    sources: Sources
+    sources: Clusters
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> Labelled:
@@ -44,7 +44,7 @@ class Labelled:
         ids, sources, pair_of = (
             [record.get(name) or "" for record in ordered] for name in ("id", "source", "pair_of")
         )
-        return cls(ids, classes, labels, Sources.of(clusters(ids, sources, pair_of)))
+        return cls(ids, classes, labels, Clusters.of(clusters(ids, sources, pair_of)))
 
     @property
     def counts(self) -> Ints:
@@ -130,7 +130,7 @@ def shuffled(labels: Ints, codes: Ints, seed: int) -> Ints:
     return mixed
 
 
-def p_above(right: NDArray[np.bool_], sources: Sources, rate: float) -> float:
+def p_above(right: NDArray[np.bool_], sources: Clusters, rate: float) -> float:
     """The two-sided p of a share against a fixed rate below it: 1 less the level at which the
     interval of `shares` begins there. 1 where the share is not above the rate."""
     values, ones = _floats(right), np.ones(len(right))

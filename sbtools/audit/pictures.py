@@ -50,7 +50,7 @@ def chosen(found: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, lis
 def shown(records: Sequence[Record], view: str, making: Making, root: str) -> dict[str, str]:
     """A data URI of the frame in the middle of each clip in a view, by id."""
     asked = making.showing(view)
-    recipe, found = asked.subject.model.recipe, dict[str, str]()
+    recipe, found = asked.evaluated.model.recipe, dict[str, str]()
 
     def look(name: str, batch: Mapping[str, Any], seen: Mapping[str, Any]) -> None:
         for row, id in enumerate(batch["id"]):

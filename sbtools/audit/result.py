@@ -12,14 +12,14 @@ from sbtools import __version__
 from sbtools.audit.cues import CUES
 from sbtools.audit.lists import Lists, set_of
 from sbtools.audit.measure import Labelled, Measured
-from sbtools.audit.stage import Asked, Audit, floor_of
+from sbtools.audit.stage import Audit, AuditSettings, floor_of
 from sbtools.evaluate.intervals import Estimate
 from sbtools.features.making import Making
 
 VERSION = 1
 
 
-def described(audit: Audit, asked: Asked, making: Making | None) -> dict[str, Any]:
+def described(audit: Audit, asked: AuditSettings, making: Making | None) -> dict[str, Any]:
     """JSON-ready; shares are 0 to 1, what is undefined is null. No path is in it."""
     clips = audit.clips
     return {
@@ -50,7 +50,7 @@ def dumps(found: Mapping[str, Any]) -> bytes:
 
 
 def _model(making: Making) -> dict[str, Any]:
-    about = making.subject.about
+    about = making.evaluated.about
     model = about["model"]
     return {"name": name_without_folders(about["name"]), "weights_sha256": model["weights_sha256"],
             "frames": model["frames"], "recipe": model["recipe"],

@@ -34,7 +34,7 @@ Parts = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Asked:
+class AuditSettings:
     """Names of cues; folds, seed of what is drawn, and level of intervals."""
 
     cues: Sequence[str] = tuple(CUES)
@@ -69,7 +69,7 @@ class Audit:
 def audit(
     records: Sequence[Record],
     job: Job,
-    asked: Asked,
+    asked: AuditSettings,
     making: Making | None,
     folder: str,
     *,

@@ -112,14 +112,14 @@ def _tell(count: int, asked: Bank) -> None:
 
 def _finished(record: Record, chunks: Chunks, size: int, made: str) -> dict[str, Any]:
     (chunk,) = chunks
-    head = chunk["head"]
+    info = chunk["info"]
     work.warn(record, chunk["warnings"])
-    done = {**record, "frame": head.wanted[0], "width": size, "height": size}
+    done = {**record, "frame": info.wanted[0], "width": size, "height": size}
     return {
         "record": {**done, "made": {"bank": made}},
-        "attrs": {"height": size, "width": size, "packets": head.packets,
-                  "decoded_frames": head.decoded, "digest": head.digest},
-        "arrays": {"frame": np.array(head.wanted), "time": np.array(head.times),
+        "attrs": {"height": size, "width": size, "packets": info.packets,
+                  "decoded_frames": info.decoded, "digest": info.digest},
+        "arrays": {"frame": np.array(info.wanted), "time": np.array(info.times),
                    "rgb": chunk["rgb"]},
     }  # fmt: skip
 

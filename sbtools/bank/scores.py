@@ -18,7 +18,7 @@ from sbtools.video.base import Image
 if TYPE_CHECKING:
     import torch
 
-    from sbtools.evaluate.subject import Subject
+    from sbtools.evaluate.evaluated_model import EvaluatedModel
 
 Scores = NDArray[np.float32]
 SCORES = ("max", "true", "entropy", "motion")
@@ -36,11 +36,11 @@ class ByModel:
     swin-t/main_frame.py, save_results; entropy is ours.
     """
 
-    def __init__(self, subject: Subject, score: str, device: torch.device) -> None:
-        self.subject, self.score, self.device = subject, score, device
-        for module in subject.modules:
+    def __init__(self, evaluated: EvaluatedModel, score: str, device: torch.device) -> None:
+        self.evaluated, self.score, self.device = evaluated, score, device
+        for module in evaluated.modules:
             module.to(device).eval()
-        self._places = {key_of_label(name): n for n, name in enumerate(subject.model.classes)}
+        self._places = {key_of_label(name): n for n, name in enumerate(evaluated.model.classes)}
 
     def __call__(self, images: NDArray[np.uint8], record: Record) -> Scores:
         """Float32 [t] of frames uint8 [t, S, S, 3] of a clip; ClipError where its class is asked
@@ -72,7 +72,7 @@ class ByModel:
         from sbtools.mask.fill import NORMALISE
         from sbtools.models.base import full
 
-        model = self.subject.model
+        model = self.evaluated.model
         dtype = next(model.parameters()).dtype
         mean, std = (
             torch.tensor(values, dtype=dtype, device=self.device)[:, None, None]
@@ -86,7 +86,7 @@ class ByModel:
         return found
 
     def _represent(self, encoded: Any) -> Any:
-        method = self.subject.modules[-1]
+        method = self.evaluated.modules[-1]
         represent = getattr(method, "represent", None)
         return encoded if represent is None else represent(encoded)
 
@@ -127,10 +127,10 @@ def _grey(rgb: Image) -> NDArray[np.float32]:
     return cv2.resize(grey, (STILL, STILL), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
-def require_frame_model(subject: Subject, note: Callable[[str], object]) -> None:
+def require_frame_model(evaluated: EvaluatedModel, note: Callable[[str], object]) -> None:
     """UsageError unless the model sees single frames and averages them; a note where it was trained
     on more than one at once."""
-    model, name = subject.model, subject.about["name"]
+    model, name = evaluated.model, evaluated.about["name"]
     if "one_frame" not in model.provides or model.static_gradient != "mean":
         backbone = getattr(model, "backbone", model.name)
         raise UsageError(

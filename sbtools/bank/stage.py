@@ -14,7 +14,7 @@ from sbtools import __version__, work
 from sbtools.bank.asked import Bank
 from sbtools.bank.frames import Known, write
 from sbtools.bank.scores import STILL, ByModel, Scores, require_frame_model
-from sbtools.clip import Head
+from sbtools.clip import ClipInfo
 from sbtools.errors import ClipError, UsageError
 from sbtools.job import Job
 from sbtools.records import Record
@@ -93,8 +93,8 @@ class Scoring:
             what |= {"side": STILL}
         else:
             self.model = _opened(asked)
-            self.size = self.model.subject.model.recipe.size
-            weights = self.model.subject.what["weights"]
+            self.size = self.model.evaluated.model.recipe.size
+            weights = self.model.evaluated.what["weights"]
             what |= {"size": self.size, "weights": weights}
         self.what = {**what, "version": __version__}
         told = {name: value for name, value in what.items() if name not in ("stage", "weights")}
@@ -106,7 +106,7 @@ class Scoring:
         if self.model is not None:
             self.model.require(record)
         found: list[Scores] = []
-        head: Head | None = None
+        info: ClipInfo | None = None
         for chunk in chunks:
             if "images" in chunk:
                 assert self.model is not None
@@ -114,28 +114,28 @@ class Scoring:
             elif "scores" in chunk:
                 found.append(chunk["scores"])
             else:
-                head = chunk["head"]
+                info = chunk["info"]
                 work.warn(record, chunk["warnings"])
-        assert head is not None
+        assert info is not None
         scores = np.concatenate(found)
         if not np.isfinite(scores).all():
             raise ClipError("failed", "the scores are not numbers")
         return {
             "record": {**record, "made": {**record.get("made", {}), "bank": self.made}},
-            "attrs": attributes(head),
+            "attrs": attributes(info),
             "arrays": {"features": scores},
         }
 
 
 def _opened(asked: Bank) -> ByModel:
     from sbtools.device import resolve
-    from sbtools.evaluate.subject import of_run
+    from sbtools.evaluate.evaluated_model import of_run
 
     assert asked.run is not None
     device = resolve(asked.device)
-    subject = of_run(asked.run, asked.which)
-    require_frame_model(subject, log.warning)
-    return ByModel(subject, asked.score, device)
+    evaluated = of_run(asked.run, asked.which)
+    require_frame_model(evaluated, log.warning)
+    return ByModel(evaluated, asked.score, device)
 
 
 def _require_continuable(store: str, made: dict[str, Any]) -> None:

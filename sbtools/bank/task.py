@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from sbtools.bank.scores import stillness
-from sbtools.clip import head_of, locate, open_clip
+from sbtools.clip import clip_info, locate, open_clip
 from sbtools.errors import ClipError
 from sbtools.records import Record
 from sbtools.video import Video
@@ -24,7 +24,7 @@ depend on other clips."""
 
 class ScoreTask:
     """Called with a record, yields {"images"} uint8 [t, size, size, 3], or {"scores"} float32 [t]
-    where there is no size, of every K-th frame; then {"head", "warnings"}."""
+    where there is no size, of every K-th frame; then {"info", "warnings"}."""
 
     def __init__(self, root: str, every: int, size: int | None) -> None:
         self.root, self.every, self.size = root, every, size
@@ -38,7 +38,7 @@ class ScoreTask:
                 frames = (squashed(rgb, self.size) for _, rgb in video.read(numbers))
                 while group := list(islice(frames, AT_ONCE)):
                     yield {"images": np.stack(group)}
-            yield {"head": head_of(record, video, numbers, path), "warnings": video.warnings}
+            yield {"info": clip_info(record, video, numbers, path), "warnings": video.warnings}
 
 
 class FrameTask:
@@ -56,8 +56,8 @@ class FrameTask:
                     "changed", f"the clip has only {len(video.numbers)} frames now: run it again"
                 )
             ((number, rgb),) = video.read([video.numbers[place]])
-            head = head_of(record, video, [number], path)
-            yield {"rgb": stretched(rgb, self.size)[None], "head": head, "warnings": video.warnings}
+            info = clip_info(record, video, [number], path)
+            yield {"rgb": stretched(rgb, self.size)[None], "info": info, "warnings": video.warnings}
 
 
 class opened:

@@ -100,21 +100,21 @@ def _audit(
     records: Lines, cues: Sequence[str], run: str | None, flags: dict[str, Any], stop: StopFlag
 ) -> int:
     from sbtools.audit.result import described
-    from sbtools.audit.stage import Asked, audit
+    from sbtools.audit.stage import AuditSettings, audit
 
     if not len(records):
         raise UsageError("there is no clip to audit: give records, videos or folders")
-    asked = Asked(cues, flags["folds"], flags["seed"], flags["level"])
+    asked = AuditSettings(cues, flags["folds"], flags["seed"], flags["level"])
     making = _making(run, flags) if run is not None or flags["model"] is not None else None
-    tally = Progress(None, flags["quiet"], flags["batch"], noun="views")
-    job = Job(root=flags["root"], seed=flags["seed"], stop=stop, worked=tally.step,
-              passed=tally.skip, coming=tally.coming, workers=_workers(flags),
+    progress = Progress(None, flags["quiet"], flags["batch"], noun="views")
+    job = Job(root=flags["root"], seed=flags["seed"], stop=stop, worked=progress.step,
+              passed=progress.skip, coming=progress.coming, workers=_workers(flags),
               clip_timeout=flags["clip_timeout"])  # fmt: skip
     parts = {name: flags[name] for name in ("overwrite", "take_over")}
     try:
         made = audit(records, job, asked, making, flags["output"], **parts)
     finally:
-        tally.end()
+        progress.end()
     if made is None:
         log.info("stopped on request; the same command goes on")
         return stop.code or 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from sbtools.backends import Choice, parse_settings
+from sbtools.backends import BackendSpec, parse_settings
 from sbtools.cli import complete
 from sbtools.cli.options import Common
 from sbtools.cli.run import refuse_auto
@@ -115,7 +115,7 @@ BATCH_FRAMES = click.option(
 
 def detector(
     common: Common, name: str, settings: tuple[str, ...], warn: bool = True, **flags: Any
-) -> Choice:
+) -> BackendSpec:
     """The detector of that name; `auto` is resolved here, once.
 
     `flags` are settings that have options of their own, None or False where not given. Without
@@ -125,7 +125,7 @@ def detector(
 
 
 def warned(
-    incoming: Iterable[Record], chosen: Choice, asked: str, afresh: bool
+    incoming: Iterable[Record], chosen: BackendSpec, asked: str, afresh: bool
 ) -> Iterator[Record]:
     """The records; before the first that is to be detected, a warning where `asked` is auto and the
     detector needs no weights."""
@@ -137,7 +137,7 @@ def warned(
         yield record
 
 
-def segmenter(common: Common, name: str, settings: tuple[str, ...], **flags: Any) -> Choice:
+def segmenter(common: Common, name: str, settings: tuple[str, ...], **flags: Any) -> BackendSpec:
     """The segmenter of that name; as `detector`.
 
     `person` is of one that reads prompts, and left unread by others.
@@ -145,12 +145,12 @@ def segmenter(common: Common, name: str, settings: tuple[str, ...], **flags: Any
     return _choice(common, "segmenter", name, settings, flags)
 
 
-def scorer(common: Common, name: str, settings: tuple[str, ...], **flags: Any) -> Choice:
+def scorer(common: Common, name: str, settings: tuple[str, ...], **flags: Any) -> BackendSpec:
     """The scorer of that name; as `detector`, without `auto`."""
     return _choice(common, "scorer", name, settings, flags)
 
 
-def warn_of_unused(segmenter: Choice, flags: Mapping[str, Any]) -> None:
+def warn_of_unused(segmenter: BackendSpec, flags: Mapping[str, Any]) -> None:
     """Log which of these flags, by whether each was given, mean nothing without a detector."""
     given = [flag for flag, value in flags.items() if value]
     if given:
@@ -167,13 +167,13 @@ def _choice(
     settings: tuple[str, ...],
     flags: dict[str, Any],
     warn: bool = True,
-) -> Choice:
+) -> BackendSpec:
     given = {flag: value for flag, value in flags.items() if value not in (None, False)}
     own = dict[str, Any](parse_settings(settings))
     if name == "auto" and what in LEARNED:
         refuse_auto(common, f"--{what}", f"--{what} {WEIGHT_FREE[what]}")
         name = _auto(what, {**own, **given}, warn)
-    known = _settings_of(Choice(what, name).type, what)
+    known = _settings_of(BackendSpec(what, name).type, what)
     for flag, value in given.items():
         if flag not in known and flag not in SHARED[what]:
             raise UsageError(f"{what} {name} has no setting '{flag}': name another --{what}")
@@ -183,7 +183,7 @@ def _choice(
             own[flag] = value
     if name == LEARNED.get(what) and "weights" not in own:
         own["weights"] = _found(what, name)
-    return Choice(what, name, own)
+    return BackendSpec(what, name, own)
 
 
 def _settings_of(made: Any, what: str) -> set[str]:

@@ -13,8 +13,8 @@ from sbtools.cli.options import Common
 from sbtools.cli.outputs import require_name
 from sbtools.errors import UsageError
 from sbtools.job import Job
-from sbtools.kept import kept_ids, shard_path
 from sbtools.records import Record
+from sbtools.resumable import kept_ids, shard_path
 
 
 @click.command(

@@ -168,12 +168,12 @@ def judge(request: Any, incoming: Inputs, flags: Mapping[str, Any], stop: StopFl
     from sbtools.train.prepare import read_file
 
     keep_memory()
-    tally = Progress(None, flags["quiet"], flags["batch"])
+    progress = Progress(None, flags["quiet"], flags["batch"])
     expected = read_file(flags["expect"], "--expect") if flags["expect"] else None
     try:
-        return evaluate(request, incoming, stop, tally.step, expected, tally.coming)
+        return evaluate(request, incoming, stop, progress.step, expected, progress.coming)
     finally:
-        tally.end()
+        progress.end()
 
 
 def _dry_run(incoming: Inputs, flags: Mapping[str, Any]) -> int:

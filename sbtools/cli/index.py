@@ -11,7 +11,7 @@ import click
 from sbtools.cli import messages, options, run
 from sbtools.cli.options import Common
 from sbtools.errors import UsageError
-from sbtools.index.datasets import DATASETS, WITHOUT_ANNOTATIONS, Asked, to_records
+from sbtools.index.datasets import DATASETS, WITHOUT_ANNOTATIONS, DatasetQuery, to_records
 from sbtools.job import Job
 from sbtools.records import Record
 from sbtools.rng import shard_of
@@ -93,7 +93,7 @@ def command(
     if common.lists:
         raise UsageError("--paths goes without --dataset: name the list by --annotations")
     _look_at(common.inputs, annotations, dataset)
-    asked = Asked(dataset, annotations, common.labels, split, fold, common.stills)
+    asked = DatasetQuery(dataset, annotations, common.labels, split, fold, common.stills)
     index, count = common.shard
     listed = to_records(asked, common.inputs, common.root)
     ours = [record for record in listed if count == 1 or shard_of(record["id"], count) == index]

@@ -15,8 +15,8 @@ from sbtools.cli.eval_output import make_folder_of, require_writable
 from sbtools.cli.process import ReaderGone
 from sbtools.errors import UsageError
 from sbtools.files import WholeFile, is_flow, open_flow, writing
-from sbtools.kept import shard_path
 from sbtools.records import Record
+from sbtools.resumable import shard_path
 
 log = logging.getLogger("sbtools")
 
@@ -36,10 +36,10 @@ class Outlet:
     """Takes the records of a command; a context manager, whose file is whole after it or not there.
 
     path: what --records names. A file gets its name at `commit`, with all records, and that of its
-    shard (`sbtools.kept.shard_path`); without a commit what stood there stays. A pipe or a device
-    is written into, "-" is stdout. kept: a file in which the stage itself keeps its records. made:
-    what else it makes, and where; None for a stage that tells itself what it did. hint: whether to
-    say how records are had. UsageError where nothing can be written.
+    shard (`sbtools.resumable.shard_path`); without a commit what stood there stays. A pipe or a
+    device is written into, "-" is stdout. kept: a file in which the stage itself keeps its
+    records. made: what else it makes, and where; None for a stage that tells itself what it did.
+    hint: whether to say how records are had. UsageError where nothing can be written.
 
     Records go to stdout as well, but not to a terminal; nor, where a file has them, into a log,
     which is where stdout and stderr are one. `path` "-" prints them anywhere.

@@ -60,9 +60,9 @@ def command(
     with StopFlag("stopping", "nothing was written").installed() as stop:
         name = click.get_current_context().info_name
         incoming = Inputs(inputs, place, label_from="none", stop=stop, stage=name)
-        tally = Progress(incoming.total, quiet)
-        found = gather(tally.counted(incoming), target, pool, str(place))
-        tally.end()
+        progress = Progress(incoming.total, quiet)
+        found = gather(progress.counted(incoming), target, pool, str(place))
+        progress.end()
         if stop():
             return stop.code or 1
     with busy("fitting the probes", quiet):

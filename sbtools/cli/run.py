@@ -62,17 +62,17 @@ def filter_records(
         if begin is not None:
             begin(inputs)
         total = inputs.total
-        tally = Progress(None if total is None else times * total, common.quiet, common.workers)
-        tally.listing = not inputs.streams
-        incoming = tally.each(inputs) if name in LONG else iter(inputs)
-        results = stage(incoming, make_job(common, stop, tally))
+        progress = Progress(None if total is None else times * total, common.quiet, common.workers)
+        progress.listing = not inputs.streams
+        incoming = progress.each(inputs) if name in LONG else iter(inputs)
+        results = stage(incoming, make_job(common, stop, progress))
         if common.dry_run:
             return _tell(inputs, done())
         with _left_alone(stop):
-            _hand_on(results, out, tally, common, lambda: not (stop() or inputs.empty))
+            _hand_on(results, out, progress, common, lambda: not (stop() or inputs.empty))
         if inputs.empty and not stop():
             log.warning("there were no records in the input%s", out.left())
-        return _status(common, tally, stop, out)
+        return _status(common, progress, stop, out)
 
 
 def produce_records(
@@ -94,11 +94,11 @@ def produce_records(
             job = make_job(common, stop)
             log.info("%s", dry if isinstance(dry, str) else dry(job))
             return 0
-        tally = Progress(total, common.quiet, common.workers)
-        results = make(make_job(common, stop, tally))
+        progress = Progress(total, common.quiet, common.workers)
+        results = make(make_job(common, stop, progress))
         with _left_alone(stop):
-            _hand_on(results, out, tally, common, lambda: not stop())
-        return _status(common, tally, stop, out)
+            _hand_on(results, out, progress, common, lambda: not stop())
+        return _status(common, progress, stop, out)
 
 
 def open_inputs(common: Common, stop: Callable[[], bool]) -> Inputs:
@@ -119,7 +119,7 @@ def open_inputs(common: Common, stop: Callable[[], bool]) -> Inputs:
     )
 
 
-def make_job(common: Common, stop: Callable[[], bool], tally: Progress | None = None) -> Job:
+def make_job(common: Common, stop: Callable[[], bool], progress: Progress | None = None) -> Job:
     """The shared flags as a stage knows them, and who is told how far it is."""
     job = Job(
         root=common.root,
@@ -131,10 +131,10 @@ def make_job(common: Common, stop: Callable[[], bool], tally: Progress | None = 
         limit=common.limit,
         strict=common.strict,
     )
-    if tally is None:
+    if progress is None:
         return job
-    coming = tally.coming if tally.total is None else uncounted
-    return replace(job, worked=tally.step, passed=tally.skip, coming=coming)
+    coming = progress.coming if progress.total is None else uncounted
+    return replace(job, worked=progress.step, passed=progress.skip, coming=coming)
 
 
 def provenance(job: Job) -> dict[str, Any]:
@@ -170,66 +170,68 @@ def closable(stage: Iterator[Record]) -> Generator[Record, None, None]:
 def _hand_on(
     results: Iterator[Record],
     out: Outlet,
-    tally: Progress,
+    progress: Progress,
     common: Common,
     whole: Callable[[], bool],
 ) -> None:
     """Give the results to `out`, and its file its name if they are the whole then."""
-    tally.quiet |= out.shown
+    progress.quiet |= out.shown
     out.begin()
     with out, closing(closable(results)) as printed:
-        _pump(printed, tally, common, out)
+        _pump(printed, progress, common, out)
         if whole():
             out.commit()
 
 
-def _pump(done: Iterable[Record], tally: Progress, common: Common, out: Outlet) -> None:
+def _pump(done: Iterable[Record], progress: Progress, common: Common, out: Outlet) -> None:
     try:
         for made in done:
             record = records.sound(made, click.get_current_context().info_name or "sbtools")
             out.write(record)
             failed = records.counts_as_failure(record)
-            tally.printed(failed)
+            progress.printed(failed)
             if failed:
-                _name(record, tally, common)
+                _name(record, progress, common)
     except BrokenPipeError:
         raise ReaderGone from None
     finally:
-        tally.end()
+        progress.end()
 
 
-def _name(record: Record, tally: Progress, common: Common) -> None:
+def _name(record: Record, progress: Progress, common: Common) -> None:
     error = record["error"]
     text = f"{record['id']}: {error['message']} ({error['stage']}: {error['kind']})"
     if common.strict:
         raise SbtoolsError(text)
-    tally.damaged |= error["kind"] == "damaged"
-    ours = ["index"] if tally.listing else []
+    progress.damaged |= error["kind"] == "damaged"
+    ours = ["index"] if progress.listing else []
     if error["stage"] in [click.get_current_context().info_name, *ours]:
         log.warning("%s", text)
     else:
-        tally.before += 1
+        progress.before += 1
         log.debug("%s", text)
 
 
-def _status(common: Common, tally: Progress, stop: StopFlag, out: Outlet) -> int:
-    if tally.failed:
-        before = f" ({tally.before} of them before this stage)" if tally.before else ""
-        log.warning("%d of %d clips failed%s", tally.failed, tally.count, before)
+def _status(common: Common, progress: Progress, stop: StopFlag, out: Outlet) -> int:
+    if progress.failed:
+        before = f" ({progress.before} of them before this stage)" if progress.before else ""
+        log.warning("%d of %d clips failed%s", progress.failed, progress.count, before)
     if common.shard[1] > 1:
-        log.info("shard %d of %d: %d clips, %d failed", *common.shard, tally.count, tally.failed)
+        log.info(
+            "shard %d of %d: %d clips, %d failed", *common.shard, progress.count, progress.failed
+        )
     if stop.code is not None:
         # A reader that Ctrl-C ended too takes no records of what was made and kept.
-        made = max(tally.count, tally.done + tally.passed)
+        made = max(progress.count, progress.done + progress.passed)
         log.info("stopped on request after %d clips; the same command goes on%s", made, out.left())
         return stop.code
-    out.tell(tally.count - tally.failed)
-    if tally.damaged:
+    out.tell(progress.count - progress.failed)
+    if progress.damaged:
         return DamagedError.exit_code
     if common.shard[1] > 1:
         # The limit holds for the sum of all shards: sbtools status, or the join, looks at that.
         return 0
-    return 0 if common.max_failed.allows(tally.failed, tally.count) else 3
+    return 0 if common.max_failed.allows(progress.failed, progress.count) else 3
 
 
 def _tell(inputs: Inputs, done: Collection[str]) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from sbtools.backends import Choice
+from sbtools.backends import BackendSpec
 from sbtools.cli import backends, messages, options, run
 from sbtools.cli.options import Common
 from sbtools.errors import UsageError
@@ -143,14 +143,14 @@ def command(
     ))  # fmt: skip
 
 
-def _lookup(name: str, asked: object, **settings: Any) -> Choice | None:
+def _lookup(name: str, asked: object, **settings: Any) -> BackendSpec | None:
     """What looks up masks that the user has; None where that was not asked for."""
-    return Choice("segmenter", name, settings) if asked else None
+    return BackendSpec("segmenter", name, settings) if asked else None
 
 
 def _given(
-    lookups: Mapping[str, Choice | None], segmenter: str, weights: str | None
-) -> Choice | None:
+    lookups: Mapping[str, BackendSpec | None], segmenter: str, weights: str | None
+) -> BackendSpec | None:
     asked = {flag: choice for flag, choice in lookups.items() if choice}
     flags = [*asked]
     if asked and weights:

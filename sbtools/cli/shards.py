@@ -56,7 +56,7 @@ def _given(text: str) -> int:
 def _begun(place: str | None) -> int:
     if place is None:
         return 0
-    from sbtools.kept import shards_beside
+    from sbtools.resumable import shards_beside
     from sbtools.store.shards import count_of, count_of_parts
 
     if os.path.isdir(place):

@@ -119,7 +119,7 @@ def _stdin_is_gone() -> bool:
 
 
 def _request(flags: dict[str, Any], foreign: bool) -> Any:
-    from sbtools.train.plan import Asked
+    from sbtools.train.plan import TrainFlags
     from sbtools.train.prepare import Request
 
     device, ranks = _devices(flags, foreign)
@@ -131,7 +131,7 @@ def _request(flags: dict[str, Any], foreign: bool) -> Any:
     given = {name: flags[name] for name in GIVEN}
     return Request(
         folder=os.path.abspath(flags["output"]),
-        asked=Asked(flags["model"], "+".join(flags["methods"]) or None, flags["objective"],
+        asked=TrainFlags(flags["model"], "+".join(flags["methods"]) or None, flags["objective"],
                     **{name: flags[name] for name in PAIRS}, values=values,
                     preset=flags["preset"]),
         root=str(flags["root"]),

@@ -13,8 +13,8 @@ from sbtools import __version__, records, work
 from sbtools.demo.dataset import FPS, Demo
 from sbtools.files import WholeFile, writing
 from sbtools.job import Job
-from sbtools.kept import shard_path
 from sbtools.records import Record, relative
+from sbtools.resumable import shard_path
 from sbtools.rng import shard_of
 from sbtools.stage import into_store, items_of
 from sbtools.store import StoreWriter

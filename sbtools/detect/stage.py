@@ -8,15 +8,15 @@ from contextlib import nullcontext
 from typing import Any
 
 from sbtools import __version__, records, work
-from sbtools.backends import Choice
-from sbtools.clip import FrameBuffer, Head, Look
+from sbtools.backends import BackendSpec
+from sbtools.clip import ClipInfo, FrameBuffer, FrameSelection
 from sbtools.detect.base import Box, Detector
 from sbtools.detect.task import Chunk, prompts_of, to_json, written
 from sbtools.detect.tracks import numbered
 from sbtools.errors import ClipError, UsageError
 from sbtools.job import Job
-from sbtools.kept import KeptFile, shard_path
 from sbtools.records import Record
+from sbtools.resumable import ResumableJsonl, shard_path
 from sbtools.work import Item, Work
 
 log = logging.getLogger("sbtools")
@@ -30,7 +30,7 @@ class Remote:
     read: whether somebody else reads the prompts; else UsageError for a detector that reads none.
     """
 
-    def __init__(self, choice: Choice, prompts: Sequence[str], read: bool = False) -> None:
+    def __init__(self, choice: BackendSpec, prompts: Sequence[str], read: bool = False) -> None:
         self.detector: Detector = choice.make()
         self.prompts = list(prompts)
         if self.prompts and not (read or self.detector.takes_prompts):
@@ -44,9 +44,9 @@ class Remote:
         return written(self.detector.detect(clip, prompts_of(record, self.prompts)))
 
     @staticmethod
-    def buffer(head: Head, chunks: Iterator[Chunk]) -> FrameBuffer:
+    def buffer(info: ClipInfo, chunks: Iterator[Chunk]) -> FrameBuffer:
         """The frames of a clip, from chunks."""
-        clip = FrameBuffer(head.id, head.height, head.width, head.fps, head.wanted)
+        clip = FrameBuffer(info.id, info.height, info.width, info.fps, info.wanted)
         for chunk in chunks:
             clip.fill(zip(chunk["numbers"], chunk["frames"], strict=True))
         return clip
@@ -55,7 +55,7 @@ class Remote:
 def detect(
     incoming: Iterable[Record],
     job: Job,
-    detector: Choice,
+    detector: BackendSpec,
     *,
     frames: str = "8",
     prompts: Sequence[str] = (),
@@ -72,9 +72,9 @@ def detect(
     remote = Remote(detector, prompts)
     made = described(remote.detector, frames, job.seed, prompts, tracks)
     path = shard_path(keep, job.shard) if keep else None
-    with KeptFile(path, "detect", made, overwrite) if path else nullcontext() as kept:
+    with ResumableJsonl(path, "detect", made, overwrite) if path else nullcontext() as kept:
         settings = {
-            "look": Look(str(job.root), frames, job.seed),
+            "selection": FrameSelection(str(job.root), frames, job.seed),
             "detector": detector,
             "prompts": list(prompts),
             "tracks": tracks,
@@ -128,10 +128,10 @@ def _detected(
 ) -> Record:
     try:
         first = next(chunks)
-        head: Head = first["head"]
+        info: ClipInfo = first["info"]
         boxes = first["boxes"]
         if boxes is None:
-            with remote.buffer(head, chunks) as clip:
+            with remote.buffer(info, chunks) as clip:
                 boxes = remote.boxes(record, clip)
             boxes = numbered(boxes) if tracks else boxes
         work.drain(chunks)
@@ -139,9 +139,9 @@ def _detected(
         return records.fail(record, "detect", error)
     work.warn(record, first["warnings"])
     return {
-        **work.probed(record, head),
-        "digest": head.digest,
-        "sampled": head.wanted,
+        **work.probed(record, info),
+        "digest": info.digest,
+        "sampled": info.wanted,
         "boxes": to_json(boxes),
         "made": {**record.get("made", {}), "detect": made},
     }

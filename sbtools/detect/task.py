@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from sbtools.backends import Choice
-from sbtools.clip import Context, Decoded, FrameBuffer, Look, decoded
+from sbtools.backends import BackendSpec
+from sbtools.clip import Context, Decoded, FrameBuffer, FrameSelection, decoded
 from sbtools.detect.base import PERSON, Box, Detector
 from sbtools.detect.tracks import interpolate, numbered
 from sbtools.errors import ClipError
@@ -22,20 +22,20 @@ FRAMES_BYTES = 8 << 20
 
 
 class DetectTask:
-    """Called with a record, yields its head and boxes, then frames if the parent needs them.
+    """Called with a record, yields its ClipInfo and boxes, then frames if the parent needs them.
 
-    The first chunk is {"head", "boxes", "warnings"}; `boxes` is None when the parent is to detect,
+    The first chunk is {"info", "boxes", "warnings"}; `boxes` is None when the parent is to detect,
     and then the frames follow. tracks: whether boxes are given numbers of their tracks.
     """
 
     def __init__(
         self,
-        look: Look,
-        detector: Choice | None,
+        selection: FrameSelection,
+        detector: BackendSpec | None,
         prompts: Sequence[str] = (),
         tracks: bool = False,
     ) -> None:
-        self.look, self.prompts, self.tracks = look, list(prompts), tracks
+        self.selection, self.prompts, self.tracks = selection, list(prompts), tracks
         self.choice = detector
         here = detector is not None and detector.type.in_worker
         self.detector: Detector | None = detector.make() if detector and here else None
@@ -43,14 +43,14 @@ class DetectTask:
     def __call__(self, record: Record) -> Iterator[Chunk]:
         with self.looked_at(record) as clip:
             boxes = self.boxes(record, clip.frames)
-            yield {"head": clip.head, "boxes": boxes, "warnings": clip.warnings}
+            yield {"info": clip.info, "boxes": boxes, "warnings": clip.warnings}
             if boxes is None:
                 yield from frame_chunks(clip.frames)
 
     @contextmanager
     def looked_at(self, record: Record) -> Iterator[Decoded]:
         """The clip decoded, with the frames that the back ends need."""
-        with decoded(record, self.look, self.contexts()) as clip:
+        with decoded(record, self.selection, self.contexts()) as clip:
             yield clip
 
     def contexts(self) -> list[Context]:
@@ -67,10 +67,10 @@ class DetectTask:
 
 
 def make(
-    look: Look, detector: Choice, prompts: Sequence[str], tracks: bool = False
+    selection: FrameSelection, detector: BackendSpec, prompts: Sequence[str], tracks: bool = False
 ) -> Callable[[Record], Any]:
     """The factory that workers call."""
-    return DetectTask(look, detector, prompts, tracks)
+    return DetectTask(selection, detector, prompts, tracks)
 
 
 def prompts_of(record: Record, prompts: Sequence[str]) -> list[str]:

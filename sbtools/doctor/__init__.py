@@ -47,8 +47,8 @@ class Finding:
 
 def examine(seconds: float = SECONDS) -> list[Finding]:
     """Every check, in order; none lasts longer than `seconds`, or takes another one along."""
-    with ThreadPoolExecutor(len(GROUPS)) as crew:
-        lists = list(crew.map(lambda names: list(look(names, seconds)), GROUPS))
+    with ThreadPoolExecutor(len(GROUPS)) as threads:
+        lists = list(threads.map(lambda names: list(look(names, seconds)), GROUPS))
     return [finding for found in lists for finding in found]
 
 

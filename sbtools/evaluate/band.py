@@ -16,14 +16,14 @@ import numpy as np
 from sbtools.evaluate import statistics
 from sbtools.evaluate.catalogue import ACCURACY, PARTS, PLAIN, rows
 from sbtools.evaluate.clips import Clips, View
-from sbtools.evaluate.intervals import Sources
+from sbtools.evaluate.intervals import Clusters
 from sbtools.evaluate.metrics import Floats, Ints
 from sbtools.evaluate.sections import Measure, number
 
 Numbers = Mapping[str, Floats]
 
 
-def tell(told: Mapping[str, Any], clips: Clips, sources: Sources) -> None:
+def tell(told: Mapping[str, Any], clips: Clips, sources: Clusters) -> None:
     """Put `band` into the measures of `told`, the sections of a result, that are of a view which
     was shown under other masks: of the view, its difference, its ratio, and metrics of packages."""
     for view, beside in clips.beside.items():
@@ -47,7 +47,7 @@ def shown(kinds: Sequence[View]) -> Ints:
     return np.flatnonzero(known)
 
 
-def _numbers(clips: Clips, sources: Sources, view: str, seen: View) -> Numbers:
+def _numbers(clips: Clips, sources: Clusters, view: str, seen: View) -> Numbers:
     """All numbers of a view, as if the masks had been those that it is `seen` under."""
     plain = {PLAIN: clips.views[PLAIN]} if PLAIN in clips.views else {}
     as_if = replace(clips, views={**plain, view: seen}, beside={})

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sbtools.evaluate.estimates import numbered, share_of
-from sbtools.evaluate.intervals import Sources
+from sbtools.evaluate.intervals import Clusters
 from sbtools.evaluate.metrics import Floats, Ints
 from sbtools.evaluate.sections import numbers
 from sbtools.evaluate.statistics import Column
@@ -40,7 +40,7 @@ class Cells:
 
 
 def by_cell(
-    column: Column, sources: Sources, cells: Cells, level: float, by: Ints | None = None
+    column: Column, sources: Clusters, cells: Cells, level: float, by: Ints | None = None
 ) -> dict[str, Any]:
     """{value, low, high, method} of the shares of each name, lists; `by` as in `share_of`."""
     found = share_of(column, sources, cells.codes, len(cells.names), by, level)

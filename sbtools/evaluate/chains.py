@@ -8,9 +8,9 @@ from typing import Any
 
 from sbtools import models, protocols
 from sbtools.errors import UsageError
-from sbtools.evaluate.asked import Part
+from sbtools.evaluate.eval_records import RecordSubset
+from sbtools.evaluate.evaluated_model import told_of
 from sbtools.evaluate.request import Request
-from sbtools.evaluate.subject import told_of
 from sbtools.index import labels
 from sbtools.models import backbones
 from sbtools.models.base import VideoModel
@@ -79,7 +79,7 @@ class Chains:
         if self.protocol is not None:
             require(self.name, "classes", self.protocol.whole("classes"), count)
 
-    def split(self, part: Part) -> list[tuple[Chain, Part]]:
+    def split(self, part: RecordSubset) -> list[tuple[Chain, RecordSubset]]:
         """The records, by the way in which they are shown."""
         if len(set(self.by_variant.values())) == 1:
             return [(self.usual, part)]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sbtools.errors import UsageError
-from sbtools.evaluate.intervals import DRAWS, LEVEL, Estimate, Sources, draw, estimate
+from sbtools.evaluate.intervals import DRAWS, LEVEL, Clusters, Estimate, draw, estimate
 from sbtools.evaluate.metrics import Floats, harmonic_mean
 from sbtools.evaluate.outcomes import common, in_both_by_clip
 from sbtools.evaluate.paired import discordant, mcnemar, resolved
@@ -33,7 +33,7 @@ def compare(a: Result, b: Result, level: float = LEVEL) -> dict[str, Any]:
     views = [name for name in a["views"] if name in b["views"]]
     if not views:
         raise UsageError("the two results have no view in common")
-    sources = Sources.of(_sources(a, ours))
+    sources = Clusters.of(_sources(a, ours))
     if _codes(_sources(b, theirs)) != sources.codes.tolist():
         raise UsageError("the two results have different sources for the same clips")
     ones, told = np.ones(len(ids)), {}
@@ -117,7 +117,7 @@ def _sources(result: Result, places: Sequence[int]) -> list[str]:
 
 
 def _codes(names: Sequence[str]) -> list[int]:
-    codes: list[int] = Sources.of(names).codes.tolist()
+    codes: list[int] = Clusters.of(names).codes.tolist()
     return codes
 
 
@@ -189,7 +189,7 @@ def base_to_novel(
 def _top1(result: Result, view: str, what: str, draws: int, seed: int) -> tuple[Floats, Floats]:
     """top1 of a view, and of each draw of its sources; NaN where there is no drawing."""
     hits = _hits(result, view)
-    sources = Sources.of(_sources(result, range(len(hits))))
+    sources = Clusters.of(_sources(result, range(len(hits))))
     if sources.count < 2 or not draws:
         return hits.mean(), np.full(max(1, draws), np.nan)
     drawn = []
@@ -206,6 +206,6 @@ def _number_of_sources(result: Result) -> int:
 def _share(result: Result, view: str, level: float) -> tuple[Floats, Floats]:
     """The ends of the interval of top1."""
     hits = _hits(result, view)
-    sources = Sources.of(_sources(result, range(len(hits))))
+    sources = Clusters.of(_sources(result, range(len(hits))))
     found = shares(hits, np.ones(len(hits)), sources, level=level).at(0)
     return found.low, found.high

@@ -17,7 +17,7 @@ import numpy as np
 from sbtools.errors import UsageError
 from sbtools.evaluate import seeds
 from sbtools.evaluate.combine import unlike
-from sbtools.evaluate.intervals import LEVEL, Estimate, Sources
+from sbtools.evaluate.intervals import LEVEL, Clusters, Estimate
 from sbtools.evaluate.metric import DIFFERENCE, NUMBER, RATIO, SHARE
 from sbtools.evaluate.metrics import Floats
 from sbtools.evaluate.outcomes import (
@@ -154,7 +154,7 @@ def _of_own(
 
 def _of_shared(
     clips: Sequence[Floats],
-    sources: Sources,
+    sources: Clusters,
     told: Mapping[str, Sequence[float]],
     pairs: bool,
     chance: float | None,
@@ -196,7 +196,7 @@ def _over_seeds(
 
 def _of_clips(
     clips: Sequence[Floats],
-    sources: Sources,
+    sources: Clusters,
     told: Mapping[str, Sequence[float]],
     pairs: bool,
     chance: float | None,

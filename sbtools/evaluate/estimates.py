@@ -14,7 +14,7 @@ import numpy as np
 
 from sbtools.evaluate.catalogue import CLASS, KIND
 from sbtools.evaluate.clips import Clips
-from sbtools.evaluate.intervals import Estimate, Sources, Statistics
+from sbtools.evaluate.intervals import Clusters, Estimate, Statistics
 from sbtools.evaluate.metric import SHARE, Pairs
 from sbtools.evaluate.metrics import Ints
 from sbtools.evaluate.shares import EDGE, difference, shares
@@ -34,7 +34,7 @@ Drawing = Callable[[Statistics], Mapping[str, Estimate]]
 def of_clips(
     clips: Clips,
     columns: Mapping[str, Column],
-    sources: Sources,
+    sources: Clusters,
     drawing: Drawing,
     level: float,
 ) -> dict[str, Estimate]:
@@ -65,7 +65,7 @@ def of_clips(
 
 def share_of(
     column: Column,
-    sources: Sources,
+    sources: Clusters,
     keys: Ints,
     groups: int,
     by: Ints | None,
@@ -87,7 +87,7 @@ def numbered(names: Sequence[str], count: int) -> Ints:
 
 
 def of_groups(
-    clips: Clips, names: Sequence[str], sources: Sources, drawing: Drawing, level: float
+    clips: Clips, names: Sequence[str], sources: Clusters, drawing: Drawing, level: float
 ) -> dict[str, Estimate]:
     """Those of `GroupStatistics`."""
     found = dict(drawing(GroupStatistics(clips, names, sources)))
@@ -114,7 +114,7 @@ def of_pairs(
     columns: Mapping[str, Column],
     keys: Ints,
     groups: int,
-    sources: Sources,
+    sources: Clusters,
     drawing: Drawing,
     level: float,
 ) -> dict[str, list[Estimate]]:
@@ -157,7 +157,7 @@ def _flat(found: Estimate) -> bool:
 def of_kinds(
     columns: Mapping[str, Column],
     kinds: Ints,
-    sources: Sources,
+    sources: Clusters,
     drawing: Drawing,
     level: float,
     classes: int,
@@ -176,7 +176,7 @@ def of_kinds(
 
 
 def of_ends(
-    found: Estimate, column: Column, kinds: Ints, sources: Sources, classes: int, level: float
+    found: Estimate, column: Column, kinds: Ints, sources: Clusters, classes: int, level: float
 ) -> Estimate:
     """A number of whose interval all draws agree: where it has ends, that of a share, stretched."""
     least, most = column.row.ends(classes) if column.row.ends else (0.0, 0.0)

@@ -16,10 +16,10 @@ import torch
 
 from sbtools import __version__, device
 from sbtools.evaluate import from_scores
-from sbtools.evaluate.asked import Kept, Part
 from sbtools.evaluate.chains import Chain, Chains
+from sbtools.evaluate.eval_records import EvalRecords, RecordSubset
 from sbtools.evaluate.examples import Examples, Flips
-from sbtools.evaluate.judge import Judge
+from sbtools.evaluate.predictor import Predictor
 from sbtools.evaluate.request import Outcome, Request
 from sbtools.evaluate.run import Sink, clips_of, score
 from sbtools.evaluate.scores import Collected, Scores, from_stores
@@ -31,7 +31,7 @@ from sbtools.methods.base import Batch
 from sbtools.records import Record, counts_as_failure
 from sbtools.store import ScoresWriter, read_made
 from sbtools.store.rows_reader import Block
-from sbtools.train.tally import peak_memory
+from sbtools.train.epoch_metrics import peak_memory
 
 log = logging.getLogger("sbtools")
 
@@ -42,17 +42,17 @@ class Evaluation:
     def __init__(
         self,
         request: Request,
-        kept: Kept,
-        part: Part,
-        judge: Judge,
+        kept: EvalRecords,
+        part: RecordSubset,
+        predictor: Predictor,
         chains: Chains,
         name: str,
     ) -> None:
-        self.request, self.kept, self.part, self.judge = request, kept, part, judge
+        self.request, self.kept, self.part, self.predictor = request, kept, part, predictor
         self.chains, self.name = chains, name
-        self.classes = list(judge.subject.model.classes)
-        self.views = [view.name for view in judge.views]
-        normalise = judge.subject.model.recipe.normalise
+        self.classes = list(predictor.evaluated.model.classes)
+        self.views = [view.name for view in predictor.views]
+        normalise = predictor.evaluated.model.recipe.normalise
         self.examples = Examples(request.examples, normalise, self.classes)
         self.flips = Flips(request.flips, normalise, self.classes)
         self.failed = [record for record in kept.failed if self._ours(record)]
@@ -82,7 +82,7 @@ class Evaluation:
             coming(self._left(again))
             whole = all(
                 score(
-                    self._clips(chain, part), self.judge, failed, request.batch, again,
+                    self._clips(chain, part), self.predictor, failed, request.batch, again,
                     request.workers, request.timeout, stop, worked, self._look,
                     request.seen,
                 )
@@ -103,12 +103,12 @@ class Evaluation:
         if self.request.flips:
             self.flips.look(view, batch, shown)
 
-    def _clips(self, chain: Chain, part: Part) -> Clips:
+    def _clips(self, chain: Chain, part: RecordSubset) -> Clips:
         """Records that are shown by one chain; other clips are drawn among all."""
         request, everyone = self.request, self.kept.everyone
         partners = self.part if everyone is None and len(part) < len(self.part) else everyone
         return clips_of(
-            part, self.classes, self.judge, chain, root=request.root, seed=request.seed,
+            part, self.classes, self.predictor, chain, root=request.root, seed=request.seed,
             cache=request.cache, partners=partners,
         )  # fmt: skip
 
@@ -147,7 +147,7 @@ class Evaluation:
         return set(shown.values())
 
     def _sink(self) -> AbstractContextManager[Any]:
-        kind, request = self.judge.kind, self.request
+        kind, request = self.predictor.kind, self.request
         if request.scores is None:
             return nullcontext(Collected(self.classes, kind, self.views))
         return ScoresWriter(
@@ -158,19 +158,19 @@ class Evaluation:
 
     def _what(self) -> dict[str, Any]:
         """All that scores depend on, besides the records."""
-        model, request = self.judge.subject.model, self.request
+        model, request = self.predictor.evaluated.model, self.request
         return {
-            **self.judge.subject.what,
+            **self.predictor.evaluated.what,
             "texts": list(model.texts),
             "frames": model.frames,
             "recipe": model.recipe.describe(),
             "clips": self.chains.usual.clips,
             "crops": self.chains.usual.crops,
             "fill": request.fill,
-            "shown": [view.setup.p_view for view in self.judge.views][:1],
+            "shown": [view.setup.p_view for view in self.predictor.views][:1],
             **self._masks_made(),
             "seed": request.seed,
-            "precision": str(device.precision(self.judge.device, request.precision)),
+            "precision": str(device.precision(self.predictor.device, request.precision)),
             "about": self._lasting(),
             "version": __version__,
         }
@@ -205,8 +205,11 @@ class Evaluation:
         return {**found, "flips": self.flips.described()} if request.flips else found
 
     def _about(self) -> dict[str, Any]:
-        request, subject = self.request, self.judge.subject
-        told = {**subject.about, "model": {**subject.about["model"], "kind": self.judge.kind}}
+        request, evaluated = self.request, self.predictor.evaluated
+        told = {
+            **evaluated.about,
+            "model": {**evaluated.about["model"], "kind": self.predictor.kind},
+        }
         if self.name:
             told["name"] = f"{told['name']} ({self.name})"
         told["dataset"] = {
@@ -214,7 +217,7 @@ class Evaluation:
             "records_sha256": self.kept.sha256,
         }
         told["protocol"] = {
-            "frames": subject.model.frames,
+            "frames": evaluated.model.frames,
             **self.chains.describe(),
             "frame_source": "+".join(sorted(self.kept.sources)),
             "fill": request.fill,
@@ -223,7 +226,7 @@ class Evaluation:
         if request.mask_band is not None:
             told["protocol"]["mask_band"] = {
                 "share": SHARE,
-                "pixels": pixels_of(subject.model.recipe.size),
+                "pixels": pixels_of(evaluated.model.recipe.size),
                 "store": request.mask_band or None,
             }
         told["run"] = {
@@ -236,14 +239,14 @@ class Evaluation:
                 "python": platform.python_version(),
             },
             "seconds": round(time.monotonic() - self.begun, 3),
-            "peak_memory": peak_memory(self.judge.device),
+            "peak_memory": peak_memory(self.predictor.device),
             "threads": torch.get_num_threads(),
         }
         told["examples"] = self.examples.described()
         return told
 
     def _device(self) -> str:
-        where = self.judge.device
+        where = self.predictor.device
         return torch.cuda.get_device_name(where) if where.type == "cuda" else str(where)
 
 

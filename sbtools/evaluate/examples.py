@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from sbtools.evaluate.catalogue import PLAIN
-from sbtools.evaluate.judge import SCORES
+from sbtools.evaluate.predictor import SCORES
 from sbtools.mask.fill import NORMALISE
 from sbtools.methods.base import Batch
 

@@ -28,22 +28,22 @@ Statistics = Callable[[Floats], Mapping[str, Floats]]
 
 
 @dataclass(frozen=True)
-class Sources:
+class Clusters:
     """Which source each clip is from: codes int64 [N], each below `count`."""
 
     codes: Ints
     count: int
 
     @classmethod
-    def of(cls, names: Sequence[str]) -> Sources:
+    def of(cls, names: Sequence[str]) -> Clusters:
         """From a name a clip; the sources are numbered in order of first appearance."""
         numbers: dict[str, int] = {}
         codes = [numbers.setdefault(name, len(numbers)) for name in names]
         return cls(np.array(codes, np.int64), len(numbers))
 
-    def take(self, places: Ints) -> Sources:
+    def take(self, places: Ints) -> Clusters:
         """Those of some of the clips; the sources keep their numbers."""
-        return Sources(self.codes[places], self.count)
+        return Clusters(self.codes[places], self.count)
 
 
 def clusters(ids: Sequence[str], sources: Sequence[str], pair_of: Sequence[str]) -> list[str]:
@@ -88,7 +88,7 @@ class Sums:
     [B, G], it gives [B, groups, M].
     """
 
-    def __init__(self, columns: Floats, sources: Sources, keys: Ints, groups: int) -> None:
+    def __init__(self, columns: Floats, sources: Clusters, keys: Ints, groups: int) -> None:
         order = np.argsort(keys, kind="stable")
         self._columns = np.ascontiguousarray(columns[order])
         self._codes = sources.codes[order]

@@ -19,10 +19,10 @@ from sbtools.evaluate.catalogue import rows
 from sbtools.evaluate.close import TOLERANCE, equal, numbers, same
 from sbtools.evaluate.metrics import Floats
 
-Told = Mapping[str, Any]
+Numbers = Mapping[str, Any]
 
 
-def wrong(result: Told, among: int) -> Iterator[str]:
+def wrong(result: Numbers, among: int) -> Iterator[str]:
     """The fields of pairs and variants that contradict each other; among: how many classes chance
     is of. ValueError, KeyError or TypeError for sections that are damaged."""
     variants = result.get("variants") or {}
@@ -30,7 +30,7 @@ def wrong(result: Told, among: int) -> Iterator[str]:
     yield from of_variants(variants, among)
 
 
-def of_pairs(pairs: Told, variants: Told) -> Iterator[str]:
+def of_pairs(pairs: Numbers, variants: Numbers) -> Iterator[str]:
     """Those of pairs: against each other, the variants and their clips. Results of before they told
     kinds are not looked at."""
     for split, told in pairs.items():
@@ -48,7 +48,7 @@ def of_pairs(pairs: Told, variants: Told) -> Iterator[str]:
                 yield f"pairs.{split}.kinds.count"
 
 
-def _cells(seen: Told, told: Told, what: str) -> Iterator[str]:
+def _cells(seen: Numbers, told: Numbers, what: str) -> Iterator[str]:
     """Of one view, by kind or by group."""
     count, cells = numbers(told[what]["count"]), seen[what]
     sides = {side: numbers(cells[side]) for side in ("original", "counterpart")}
@@ -69,18 +69,18 @@ def _cells(seen: Told, told: Told, what: str) -> Iterator[str]:
                 yield side
 
 
-def _are_those_of(told: Told, seen: Told, variant: Told | None, view: str) -> bool:
+def _are_those_of(told: Numbers, seen: Numbers, variant: Numbers | None, view: str) -> bool:
     """Whether the counterparts score what the clips of their variant do, where they are all."""
     if variant is None or _counts(variant["kinds"]) != _counts(told["kinds"]):
         return True
     return same(numbers(variant["views"][view]["value"]), numbers(seen["kinds"]["counterpart"]))
 
 
-def _counts(kinds: Told) -> dict[str, int]:
+def _counts(kinds: Numbers) -> dict[str, int]:
     return dict(zip(kinds["names"], kinds["count"], strict=True))
 
 
-def of_variants(variants: Told, among: int) -> Iterator[str]:
+def of_variants(variants: Numbers, among: int) -> Iterator[str]:
     """Those of variants."""
     for name, told in variants.items():
         counts = told["kinds"]["count"]
@@ -99,7 +99,7 @@ def of_variants(variants: Told, among: int) -> Iterator[str]:
             yield from (f"variants.{name}.views.{view}.{key}" for key in wrong)
 
 
-def _groups(seen: Told, told: Told) -> bool:
+def _groups(seen: Numbers, told: Numbers) -> bool:
     """Whether the groups make up top1, as they do where there is one kind."""
     value, count = numbers(seen["groups"]["value"]), numbers(told["groups"]["count"])
     if len(value) != len(count):
@@ -108,7 +108,7 @@ def _groups(seen: Told, told: Told) -> bool:
     return len(told["kinds"]["names"]) != 1 or equal(seen["top1"]["value"], whole)
 
 
-def _more(name: str, seen: Told, used: int, among: int) -> Iterator[str]:
+def _more(name: str, seen: Numbers, used: int, among: int) -> Iterator[str]:
     """What METRICS has of a variant beside top1: the mean of its kinds, of at most all clips."""
     for _, row in rows("variants"):
         one = seen.get(row.reads) if row.reads and row.variant == name else None

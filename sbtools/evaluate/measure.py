@@ -22,7 +22,7 @@ from sbtools.evaluate import (
 from sbtools.evaluate.answers import Answered
 from sbtools.evaluate.catalogue import B_VIEW, PLAIN, fields
 from sbtools.evaluate.clips import Clips, gather
-from sbtools.evaluate.intervals import DRAWS, LEVEL, Sources, bootstrap
+from sbtools.evaluate.intervals import DRAWS, LEVEL, Clusters, bootstrap
 from sbtools.evaluate.metric import NEEDS, Pairs
 from sbtools.evaluate.pair_sections import PairSections
 from sbtools.evaluate.scores import Scores
@@ -69,12 +69,12 @@ def from_scores(
         first = f": {gone[0]['message']}" if gone else ""
         raise SbtoolsError(f"none of {clips.asked} clips can be evaluated{first}")
     parts = [main, *([found.counterparts] if found else [])]
-    sources = Sources.of([name for part in parts for name in part.sources])
+    sources = Clusters.of([name for part in parts for name in part.sources])
     run = partial(bootstrap, sources=sources.count, draws=draws, seed=seed, level=level)
-    own = Sources(sources.codes[: len(main)], sources.count)
+    own = Clusters(sources.codes[: len(main)], sources.count)
     told = _measured(main, own, run, level)
     told["groups"] = _groups(main, own, group_by, run, level) if group_by else None
-    rest = Sources(sources.codes[len(main) :], sources.count)
+    rest = Clusters(sources.codes[len(main) :], sources.count)
     told["pairs"], of_pairs = _pairs(found, rest, run, level)
     if found and not (main.background >= 0).any():
         _tell_swapped(told["views"], found.counterparts, rest, run, level)
@@ -124,7 +124,7 @@ def _p_view(asked: str | None, views: Sequence[str]) -> str | None:
     return asked or (there[0] if there else None)
 
 
-def _measured(clips: Clips, sources: Sources, run: Any, level: float) -> dict[str, Any]:
+def _measured(clips: Clips, sources: Clusters, run: Any, level: float) -> dict[str, Any]:
     columns = statistics.of_clips(clips)
     found = estimates.of_clips(clips, columns, sources, run, level)
     others = [name for name in clips.views if name != PLAIN and PLAIN in clips.views]
@@ -145,7 +145,7 @@ def _measured(clips: Clips, sources: Sources, run: Any, level: float) -> dict[st
 
 
 def _tell_swapped(
-    views: dict[str, Any], clips: Clips, sources: Sources, run: Any, level: float
+    views: dict[str, Any], clips: Clips, sources: Clusters, run: Any, level: float
 ) -> None:
     """What is told of clips before the background of another class, of swapped counterparts."""
     swapped = np.array([variant == SWAP for variant in clips.variants or [""] * len(clips)])
@@ -156,14 +156,14 @@ def _tell_swapped(
             views[name]["background"] = view["background"]
 
 
-def _groups(clips: Clips, sources: Sources, field: str, run: Any, level: float) -> dict[str, Any]:
+def _groups(clips: Clips, sources: Clusters, field: str, run: Any, level: float) -> dict[str, Any]:
     names = sorted(set(clips.groups))
     found = estimates.of_groups(clips, names, sources, run, level)
     return sections.groups(field, names, clips, found)
 
 
 def _pairs(
-    found: Pairs | None, sources: Sources, run: Any, level: float
+    found: Pairs | None, sources: Clusters, run: Any, level: float
 ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """The section, and the metrics of packages."""
     if found is None:
@@ -177,7 +177,7 @@ def _pairs(
     return told.pairs(found), told.own(two.among)
 
 
-def _clips(main: Clips, found: Pairs | None, sources: Sources) -> dict[str, Any]:
+def _clips(main: Clips, found: Pairs | None, sources: Clusters) -> dict[str, Any]:
     return {
         "asked": main.asked,
         "used": len(main),

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sbtools.errors import SbtoolsError, UsageError
-from sbtools.evaluate import asked, choice
-from sbtools.evaluate.asked import Part
+from sbtools.evaluate import choice, eval_records
 from sbtools.evaluate.chains import chains_of, require_met
+from sbtools.evaluate.eval_records import RecordSubset
 from sbtools.evaluate.request import Request
 from sbtools.evaluate.run import clips_of, score
 from sbtools.evaluate.scores import Collected
-from sbtools.evaluate.stage import judge_of, open_subject
+from sbtools.evaluate.stage import open_model, predictor_of
 from sbtools.index import labels
 from sbtools.job import never
 from sbtools.records import Record
@@ -37,31 +37,31 @@ def top(
     require_met(request)
     if request.mask_band is not None:
         raise UsageError("--mask-band is a band of results: leave it out where classes are printed")
-    kept = asked.read(incoming, request.shard, request.limit, stop=stop)
+    kept = eval_records.read(incoming, request.shard, request.limit, stop=stop)
     if stop():
         return
-    subject = open_subject(request, kept.texts)
-    chains = chains_of(request, subject.model)
+    evaluated = open_model(request, kept.texts)
+    chains = chains_of(request, evaluated.model)
     if request.classes:
-        subject.take_classes(labels.listed(request.classes).names, kept.texts, kept.pairs)
-    classes = list(subject.model.classes)
+        evaluated.take_classes(labels.listed(request.classes).names, kept.texts, kept.pairs)
+    classes = list(evaluated.model.classes)
     chains.require_classes(len(classes) or None)
     if not classes:
         raise SbtoolsError("the model has no classes of its own: name them, --classes a,b,c")
     brought = choice.look(kept.seen, kept.masked, kept.pixels, request.root)
     names = choice.names(request.views, request.controls, request.p_view, brought)
-    views = choice.build(names, request.p_view, request.fill, subject.model.recipe.normalise)
-    judge = judge_of(request, subject, views, chains)
-    found = Collected(classes, judge.kind, names)
+    views = choice.build(names, request.p_view, request.fill, evaluated.model.recipe.normalise)
+    predictor = predictor_of(request, evaluated, views, chains)
+    found = Collected(classes, predictor.kind, names)
     for record in kept.failed:
         found.add_scores(record, {})
-    for chain, part in chains.split(Part(kept)):
+    for chain, part in chains.split(RecordSubset(kept)):
         clips = clips_of(
-            part, (), judge, chain, root=request.root, seed=request.seed, cache=request.cache,
-            partners=Part(kept),
+            part, (), predictor, chain, root=request.root, seed=request.seed, cache=request.cache,
+            partners=RecordSubset(kept),
         )  # fmt: skip
         if not score(
-            clips, judge, found, request.batch, (), request.workers, request.timeout, stop
+            clips, predictor, found, request.batch, (), request.workers, request.timeout, stop
         ):
             return
     for block in found.scores().blocks:

@@ -16,7 +16,7 @@ import numpy as np
 
 from sbtools.errors import UsageError
 from sbtools.evaluate.catalogue import METRICS, row_of
-from sbtools.evaluate.intervals import Sources
+from sbtools.evaluate.intervals import Clusters
 from sbtools.evaluate.metric import SHARE
 from sbtools.evaluate.metrics import Floats
 
@@ -132,7 +132,7 @@ def view_of(outcome: str) -> tuple[str, str]:
     return metric, view
 
 
-def common(arms: Sequence[Sequence[Rows]]) -> tuple[Sources, list[Floats]]:
+def common(arms: Sequence[Sequence[Rows]]) -> tuple[Clusters, list[Floats]]:
     """The sources of what all have, and of each arm its values, float64 [seeds, N]."""
     flat = list(chain.from_iterable(arms))
     places: list[Mapping[tuple[str, str], int]] = [
@@ -142,7 +142,7 @@ def common(arms: Sequence[Sequence[Rows]]) -> tuple[Sources, list[Floats]]:
     if not kept:
         raise UsageError("the results have no clip in common: they are of different records")
     values = [one.values[[at[key] for key in kept]] for one, at in zip(flat, places, strict=True)]
-    sources = Sources.of([flat[0].sources[places[0][key]] for key in kept])
+    sources = Clusters.of([flat[0].sources[places[0][key]] for key in kept])
     ends = np.cumsum([len(arm) for arm in arms])
     return sources, [np.stack(values[e - len(a) : e]) for e, a in zip(ends, arms, strict=True)]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from sbtools.evaluate.breakdown import Cells, by_cell
 from sbtools.evaluate.catalogue import METRICS, OF_PAIRS, OF_VARIANTS
-from sbtools.evaluate.intervals import Estimate, Sources
+from sbtools.evaluate.intervals import Clusters, Estimate
 from sbtools.evaluate.metric import Pairs
 from sbtools.evaluate.metrics import Ints
 from sbtools.evaluate.sections import (
@@ -39,7 +39,7 @@ class PairSections:
         keys: Ints,
         columns: Columns,
         found: Mapping[str, Sequence[Estimate]],
-        sources: Sources,
+        sources: Clusters,
         level: float,
     ) -> None:
         self.splits, self.keys, self.columns, self.found = splits, keys, columns, found

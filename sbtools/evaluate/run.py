@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from sbtools.evaluate.chains import Chain
-from sbtools.evaluate.judge import Halted, Judge, Judged, Look
 from sbtools.evaluate.plates import Plates
+from sbtools.evaluate.predictor import Halted, Observer, Predictions, Predictor
 from sbtools.evaluate.views import PLATED_VIEWS, settled_needs
 from sbtools.job import never, untold
 from sbtools.loader import Clips, Failure, load
@@ -30,10 +30,10 @@ NAMED = 20
 
 @dataclass(frozen=True)
 class Answer:
-    """What a judge gave of one record: by view, a row of scores, and of masked views two shares.
+    """What a predictor gave of a record: by view, a row of scores, of masked views two shares.
 
     record: with `error` where the clip failed; then there may be no scores. features: [D] of the
-    view whose features the judge keeps. lacks: why other masks of it give no scores, a text each.
+    view whose features the predictor keeps. lacks: why other masks of it give no scores.
     """
 
     record: Record
@@ -58,15 +58,19 @@ class Sink(Protocol):
 
 
 def clips_of(
-    records: Sequence[Record], classes: Sequence[str], judge: Judge, chain: Chain, **options: Any
+    records: Sequence[Record],
+    classes: Sequence[str],
+    predictor: Predictor,
+    chain: Chain,
+    **options: Any,
 ) -> Clips:
     """The records as the loader shows them to the model; options: root, seed, cache, partners.
 
     No classes: labels are -1.
     """
     clips = Clips(
-        records, classes, chain.recipe, frames=judge.subject.model.frames, train=False,
-        needs=settled_needs(judge.views), clips=chain.clips, crops=chain.crops,
+        records, classes, chain.recipe, frames=predictor.evaluated.model.frames, train=False,
+        needs=settled_needs(predictor.views), clips=chain.clips, crops=chain.crops,
         whole=chain.whole, **options,
     )  # fmt: skip
     for need in clips.needs.values():
@@ -76,7 +80,7 @@ def clips_of(
 
 def score(
     clips: Clips,
-    judge: Judge,
+    predictor: Predictor,
     sink: Sink,
     batch: int = 32,
     done: Collection[str] = (),
@@ -84,7 +88,7 @@ def score(
     timeout: float = 600.0,
     stop: Callable[[], bool] = never,
     worked: Callable[[], None] = untold,
-    look: Look | None = None,
+    look: Observer | None = None,
     seen: Callable[[Answer], None] | None = None,
 ) -> bool:
     """Put the scores of all clips into the sink, those that fail as records with `error`.
@@ -93,7 +97,7 @@ def score(
     the end.
     """
     left_out = 0
-    given = answers(clips, judge, batch, done, workers, timeout, stop, worked, look)
+    given = answers(clips, predictor, batch, done, workers, timeout, stop, worked, look)
     with closing(given):
         for answer in given:
             sink.add_scores(answer.record, answer.scores, answer.covered, answer.area)
@@ -109,27 +113,27 @@ def score(
 
 def answers(
     clips: Clips,
-    judge: Judge,
+    predictor: Predictor,
     batch: int = 32,
     done: Collection[str] = (),
     workers: int = 0,
     timeout: float = 600.0,
     stop: Callable[[], bool] = never,
     worked: Callable[[], None] = untold,
-    look: Look | None = None,
+    look: Observer | None = None,
 ) -> Generator[Answer, None, None]:
-    """What the judge gives of each clip, in order, but for the `done` ids; until `stop`."""
+    """What the predictor gives of each clip, in order, but for the `done` ids; until `stop`."""
     each = clips.views
     left = [place for place in range(len(clips.records)) if clips.records[place]["id"] not in done]
     size = max(1, batch // each)
     parts = [left[first : first + size] for first in range(0, len(left), size)]
     steps = [[place * each + view for place in part for view in range(each)] for part in parts]
-    plates = Plates(clips) if any(v.name in PLATED_VIEWS for v in judge.views) else None
-    judge.stop = stop
+    plates = Plates(clips) if any(v.name in PLATED_VIEWS for v in predictor.views) else None
+    predictor.stop = stop
     with closing(clips), suppress(Halted):
         if stop():
             return
-        loaded = load(clips, steps, 0, workers, judge.device, timeout, on_failure="omit")
+        loaded = load(clips, steps, 0, workers, predictor.device, timeout, on_failure="omit")
         for part, (got, failures) in zip(parts, loaded, strict=True):
             if stop():
                 return
@@ -138,43 +142,43 @@ def answers(
                 failures = [*failures, *unread]
             found = (dict(clips.records[place]) for place in part)
             records = {record["id"]: record for record in found}
-            for answer in _answers(records, judge, got, failures, look, each):
+            for answer in _answers(records, predictor, got, failures, look, each):
                 worked()
                 yield answer
 
 
 def _answers(
     records: Mapping[str, Record],
-    judge: Judge,
+    predictor: Predictor,
     batch: Batch,
     failures: Sequence[Failure],
-    look: Look | None,
+    look: Observer | None,
     each: int,
 ) -> Iterator[Answer]:
     """The records of one batch, in their order; one that failed in any item has failed."""
     gone = {failure.id: failure for failure in reversed(failures)}
     ids: list[str] = batch["id"]
     kept = _some(batch, [place for place, id in enumerate(ids) if id not in gone])
-    found = judge(kept, look, each) if kept["id"] else Judged()
+    found = predictor(kept, look, each) if kept["id"] else Predictions()
     rows = {id: row for row, id in enumerate(dict.fromkeys(kept["id"]))}
     for id, record in records.items():
         if id in gone:
-            yield _failed(record, judge, gone[id].kind, gone[id].message)
+            yield _failed(record, predictor, gone[id].kind, gone[id].message)
         else:
-            yield _answer(record, judge, found, rows[id])
+            yield _answer(record, predictor, found, rows[id])
 
 
-def _answer(record: Record, judge: Judge, found: Judged, row: int) -> Answer:
+def _answer(record: Record, predictor: Predictor, found: Predictions, row: int) -> Answer:
     wanted, _ = split([*found.scores])
     bad = {
-        view: f"view {view}: the {judge.gives} are not numbers"
+        view: f"view {view}: the {predictor.gives} are not numbers"
         for view, rows in found.scores.items()
-        if judge.unusable(rows[row : row + 1])[0]
+        if predictor.unusable(rows[row : row + 1])[0]
     }
     bad |= {view: told[row] for view, told in found.lacks.items() if row in told}
     failed = [why for view, why in bad.items() if view in wanted]
     if failed:
-        return _failed(record, judge, "failed", failed[0])
+        return _failed(record, predictor, "failed", failed[0])
     covered, area = (
         {view: float(numbers[row]) for view, numbers in each.items() if view not in bad}
         for each in (found.covered, found.area)
@@ -184,8 +188,8 @@ def _answer(record: Record, judge: Judge, found: Judged, row: int) -> Answer:
     return Answer(record, scores, covered, area, features, [*dict.fromkeys(bad.values())])
 
 
-def _failed(record: Record, judge: Judge, kind: str, message: str) -> Answer:
-    return Answer({**record, "error": {"stage": judge.stage, "kind": kind, "message": message}})
+def _failed(record: Record, predictor: Predictor, kind: str, message: str) -> Answer:
+    return Answer({**record, "error": {"stage": predictor.stage, "kind": kind, "message": message}})
 
 
 def _some(batch: Batch, places: Sequence[int]) -> Batch:

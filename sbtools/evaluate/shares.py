@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sbtools.evaluate.intervals import LEVEL, Estimate, Sources
+from sbtools.evaluate.intervals import LEVEL, Clusters, Estimate
 from sbtools.evaluate.metrics import Floats, Ints
 
 CLOPPER_PEARSON, KORN_GRAUBARD = "clopper-pearson", "korn-graubard"
@@ -42,7 +42,7 @@ def clopper_pearson(hits: Floats, count: Floats, level: float = LEVEL) -> tuple[
 def shares(
     values: Floats,
     weights: Floats,
-    sources: Sources,
+    sources: Clusters,
     keys: Ints | None = None,
     groups: int = 1,
     level: float = LEVEL,
@@ -69,7 +69,7 @@ def shares(
 
 
 def difference(
-    values: Floats, sources: Sources, span: float = 1.0, level: float = LEVEL
+    values: Floats, sources: Clusters, span: float = 1.0, level: float = LEVEL
 ) -> Estimate:
     """The mean of paired differences [N] of -span to span, one for each clip: a scalar.
 
@@ -89,7 +89,7 @@ def difference(
     return Estimate(np.asarray(value), *ends, np.asarray(error), BONETT_PRICE)
 
 
-def difference_p(values: Floats, sources: Sources) -> float | None:
+def difference_p(values: Floats, sources: Clusters) -> float | None:
     """The two-sided p that goes with the interval of `difference`; None where there is none."""
     from scipy.special import ndtr
 
@@ -97,7 +97,7 @@ def difference_p(values: Floats, sources: Sources) -> float | None:
     return 2 * float(ndtr(-abs(mean) / error)) if math.isfinite(error) else None
 
 
-def _with_two_more(values: Floats, sources: Sources, level: float) -> tuple[float, float]:
+def _with_two_more(values: Floats, sources: Clusters, level: float) -> tuple[float, float]:
     """The mean with one clip of -1 and one of 1 more, and its standard error."""
     count = len(values)
     centred, keys = values - values.mean(), np.zeros(count, np.int64)

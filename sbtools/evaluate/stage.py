@@ -7,16 +7,16 @@ from typing import Any
 
 from sbtools import device, threads
 from sbtools.errors import UsageError
-from sbtools.evaluate import asked, band_views, choice
-from sbtools.evaluate.asked import Kept, Part
+from sbtools.evaluate import band_views, choice, eval_records
 from sbtools.evaluate.catalogue import PLAIN, rows
 from sbtools.evaluate.chains import Chains, chains_of, frames_of, require_met
 from sbtools.evaluate.combine import base_to_novel
+from sbtools.evaluate.eval_records import EvalRecords, RecordSubset
+from sbtools.evaluate.evaluated_model import EvaluatedModel, of_model, of_run
 from sbtools.evaluate.evaluation import Evaluation
-from sbtools.evaluate.judge import Judge
 from sbtools.evaluate.metric import P_VIEW
+from sbtools.evaluate.predictor import Predictor
 from sbtools.evaluate.request import Outcome, Request
-from sbtools.evaluate.subject import Subject, of_model, of_run
 from sbtools.evaluate.views import View, refuse_masked
 from sbtools.index import labels
 from sbtools.job import never, uncounted, untold
@@ -44,31 +44,31 @@ def evaluate(
     require_met(request)
     if request.mask_band:
         folder_of(request.mask_band, request.root)
-    kept = asked.read(incoming, request.shard, request.limit, request.group_by, stop)
+    kept = eval_records.read(incoming, request.shard, request.limit, request.group_by, stop)
     if stop():
         return Outcome(stopped=True)
     if expected is not None:
-        asked.require_expected(kept, iter(expected))
-    subject = open_subject(request, kept.texts)
-    chains = chains_of(request, subject.model)
-    lists = _lists(request, subject, kept)
+        eval_records.require_expected(kept, iter(expected))
+    evaluated = open_model(request, kept.texts)
+    chains = chains_of(request, evaluated.model)
+    lists = _lists(request, evaluated, kept)
     for classes in lists.values():
         chains.require_classes(len(classes))
     brought = choice.look(kept.seen, kept.masked, kept.pixels, request.root)
     names = choice.names(request.views, request.controls, request.p_view, brought, request.more)
-    views = choice.build(names, request.p_view, request.fill, subject.model.recipe.normalise)
+    views = choice.build(names, request.p_view, request.fill, evaluated.model.recipe.normalise)
     if request.mask_band is not None:
         views += band_views.build(views, request.mask_band)
     _refuse_masked(kept, views)
     outcome = Outcome(clips=len(kept) + len(kept.failed))
-    judge = None
+    predictor = None
     for name, classes in lists.items():
         part = _part(kept, classes if len(lists) > 1 else None)
-        subject.take_classes(classes, kept.texts, kept.pairs)
-        if judge is None:
-            judge = judge_of(request, subject, views, chains)
-        judge.forget_classes()
-        one = Evaluation(request, kept, part, judge, chains, name)
+        evaluated.take_classes(classes, kept.texts, kept.pairs)
+        if predictor is None:
+            predictor = predictor_of(request, evaluated, views, chains)
+        predictor.forget_classes()
+        one = Evaluation(request, kept, part, predictor, chains, name)
         made = one.run(stop, worked, coming)
         if made is None:
             outcome.stopped = True
@@ -92,7 +92,7 @@ def _add_harmonic(results: Mapping[str, dict[str, Any]], request: Request) -> No
                 result["metrics"][name] = {**found[view], "view": view}
 
 
-def open_subject(request: Request, texts: Mapping[str, str]) -> Subject:
+def open_model(request: Request, texts: Mapping[str, str]) -> EvaluatedModel:
     """The model that is asked for."""
     if request.run is not None:
         return of_run(request.run, request.which)
@@ -104,23 +104,23 @@ def open_subject(request: Request, texts: Mapping[str, str]) -> Subject:
     return of_model(request.model, classes, texts, request.weights, frames, request.options)
 
 
-def judge_of(
-    request: Request, subject: Subject, views: Sequence[View], chains: Chains | None = None
-) -> Judge:
+def predictor_of(
+    request: Request, evaluated: EvaluatedModel, views: Sequence[View], chains: Chains | None = None
+) -> Predictor:
     """The model on its device, and threads to go with it."""
-    chains = chains or chains_of(request, subject.model)
+    chains = chains or chains_of(request, evaluated.model)
     where = device.resolve(request.device)
     threads.settle(
-        request.threads, request.cores, lambda: request.batch * clip_flops(subject.model),
+        request.threads, request.cores, lambda: request.batch * clip_flops(evaluated.model),
         where.type == "cpu",
     )  # fmt: skip
-    return Judge(
-        subject, views, where, request.precision, request.batch,
+    return Predictor(
+        evaluated, views, where, request.precision, request.batch,
         request.seed, chains.views, chains.average, PLAIN if request.seen else None,
     )  # fmt: skip
 
 
-def _lists(request: Request, subject: Subject, kept: Kept) -> dict[str, list[str]]:
+def _lists(request: Request, evaluated: EvaluatedModel, kept: EvalRecords) -> dict[str, list[str]]:
     """The classes to choose among, by the name of the result; all labels are among them."""
     if bool(request.base) != bool(request.novel):
         raise UsageError("--base and --novel go together: two lists of classes, two results")
@@ -134,9 +134,9 @@ def _lists(request: Request, subject: Subject, kept: Kept) -> dict[str, list[str
     elif request.classes:
         tables = {"": labels.listed(request.classes)}
     else:
-        if not subject.model.classes:
+        if not evaluated.model.classes:
             raise UsageError("the model has no classes of its own: name them, --classes FILE")
-        names = list(subject.model.classes)
+        names = list(evaluated.model.classes)
         if request.run is None:
             names = _as_spelled(names, kept)
         require_labels(names, kept.labels)
@@ -150,22 +150,22 @@ def _lists(request: Request, subject: Subject, kept: Kept) -> dict[str, list[str
     return lists
 
 
-def _as_spelled(names: Sequence[str], kept: Kept) -> list[str]:
+def _as_spelled(names: Sequence[str], kept: EvalRecords) -> list[str]:
     """Names of classes as the labels of the records spell them: "riding_a_bike", riding a bike."""
     spelled = {labels.key_of_label(label): label for label in kept.labels}
     return [spelled.get(labels.key_of_label(name), name) for name in names]
 
 
-def _part(kept: Kept, classes: Sequence[str] | None) -> Part:
+def _part(kept: EvalRecords, classes: Sequence[str] | None) -> RecordSubset:
     """The records of these classes, or all."""
     if classes is None:
-        return Part(kept)
+        return RecordSubset(kept)
     wanted = set(classes)
-    return Part(kept, [place for place in range(len(kept)) if kept.label(place) in wanted])
+    return RecordSubset(kept, [place for place in range(len(kept)) if kept.label(place) in wanted])
 
 
-def _refuse_masked(kept: Kept, views: Sequence[View]) -> None:
+def _refuse_masked(kept: EvalRecords, views: Sequence[View]) -> None:
     """An evaluation never masks twice."""
     if kept.sources["pixels"]:
-        first = next(record for record in Part(kept) if "pixels" in record)
+        first = next(record for record in RecordSubset(kept) if "pixels" in record)
         refuse_masked(first, views)

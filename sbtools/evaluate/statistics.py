@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sbtools.evaluate.catalogue import CLASS, KIND, PARTS, PLAIN, added, rows
 from sbtools.evaluate.clips import Clips
-from sbtools.evaluate.intervals import Sources, Sums, ratio
+from sbtools.evaluate.intervals import Clusters, Sums, ratio
 from sbtools.evaluate.metric import Metric, Pairs
 from sbtools.evaluate.metrics import Floats, Ints
 
@@ -111,7 +111,7 @@ class Table:
             self._columns.append(column)
         return place
 
-    def sums(self, sources: Sources, keys: Ints, groups: int) -> Sums:
+    def sums(self, sources: Clusters, keys: Ints, groups: int) -> Sums:
         """The sums [..., M] over the clips of each group."""
         return Sums(np.stack(self._columns, 1), sources, keys, groups)
 
@@ -126,7 +126,7 @@ class ClipStatistics:
     A mean over background kinds is not among them.
     """
 
-    def __init__(self, clips: Clips, sources: Sources, columns: Mapping[str, Column]) -> None:
+    def __init__(self, clips: Clips, sources: Clusters, columns: Mapping[str, Column]) -> None:
         self._views, self._table = list(clips.views), Table()
         self._parts = {
             name: (one.row.by, self._table.put(one.values), self._table.put(one.counts))
@@ -165,7 +165,7 @@ class KindStatistics:
     """Of weights [B, G]: what `columns` name [B], each the mean of the means of the background
     kinds that have clips."""
 
-    def __init__(self, columns: Mapping[str, Column], kinds: Ints, sources: Sources) -> None:
+    def __init__(self, columns: Mapping[str, Column], kinds: Ints, sources: Clusters) -> None:
         table, count = Table(), int(kinds.max(initial=0)) + 1
         self._parts = {
             name: (table.put(one.values), table.put(one.counts)) for name, one in columns.items()
@@ -188,7 +188,7 @@ class GroupStatistics:
     worst is the lowest top1 of a group, gap the highest less the lowest.
     """
 
-    def __init__(self, clips: Clips, names: Sequence[str], sources: Sources) -> None:
+    def __init__(self, clips: Clips, names: Sequence[str], sources: Clusters) -> None:
         number = {name: place for place, name in enumerate(names)}
         keys = np.array([number[name] for name in clips.groups], np.int64)
         table = Table()
@@ -223,7 +223,7 @@ class PairStatistics:
         views: Sequence[str],
         keys: Ints,
         groups: int,
-        sources: Sources,
+        sources: Clusters,
         columns: Mapping[str, Column],
     ) -> None:
         table = Table()

@@ -14,7 +14,7 @@ from sbtools.evaluate.breakdown import Cells, by_cell
 from sbtools.evaluate.catalogue import METRICS, rows
 from sbtools.evaluate.clips import Clips
 from sbtools.evaluate.estimates import Drawing
-from sbtools.evaluate.intervals import Sources, ratio
+from sbtools.evaluate.intervals import Clusters, ratio
 from sbtools.evaluate.metric import Metric
 from sbtools.evaluate.metrics import Ints
 from sbtools.evaluate.sections import Measure, measure, numbers, unknown
@@ -22,7 +22,7 @@ from sbtools.evaluate.statistics import Column, joined
 
 
 def variants(
-    parts: Sequence[Clips], sources: Sources, drawing: Drawing, level: float
+    parts: Sequence[Clips], sources: Clusters, drawing: Drawing, level: float
 ) -> dict[str, Any] | None:
     """{VARIANT: {asked, failed, left_out, used, kinds, groups, views}} of all clips that have one;
     None where none has.
@@ -64,7 +64,7 @@ def _taken(parts: Sequence[Clips], places: Ints) -> list[Clips]:
 class _Variant:
     """The clips of one variant, in parts."""
 
-    def __init__(self, name: str, parts: Sequence[Clips], sources: Sources) -> None:
+    def __init__(self, name: str, parts: Sequence[Clips], sources: Clusters) -> None:
         self.name, self.sources = name, sources
         self.first, self.parts = parts[0], [part for part in parts if len(part)]
         self.kinds = Cells.of(list(chain.from_iterable(part.kinds for part in self.parts)))

@@ -20,7 +20,7 @@ import numpy as np
 
 from sbtools.errors import DamagedError
 from sbtools.evaluate.catalogue import B_VIEW, PLAIN, STATIC
-from sbtools.evaluate.intervals import Estimate, Sources
+from sbtools.evaluate.intervals import Clusters, Estimate
 from sbtools.evaluate.metrics import Floats, Ints
 from sbtools.evaluate.result import among
 from sbtools.evaluate.sections import measure
@@ -97,7 +97,7 @@ class Answers:
     labels: Ints
     hits: Mapping[str, Floats]
     named: Mapping[str, Ints]
-    sources: Sources
+    sources: Clusters
     choices: int
 
     @classmethod
@@ -109,7 +109,7 @@ class Answers:
         if max(map(np.max, named.values())) > len(result["classes"]):
             raise ValueError("an answer that is no class")
         hits = {name: _hits(seen["top1"]) for name, seen in views.items()}
-        sources = Sources.of(rows["source"] or rows["id"])
+        sources = Clusters.of(rows["source"] or rows["id"])
         return cls(np.asarray(rows["label"], np.int64), hits, named, sources, among(result))
 
     def take(self, places: Ints) -> Answers:

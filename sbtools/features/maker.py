@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sbtools.errors import UsageError
-from sbtools.evaluate.judge import Judge, mean_of
-from sbtools.evaluate.subject import Subject
+from sbtools.evaluate.evaluated_model import EvaluatedModel
+from sbtools.evaluate.predictor import Predictor, mean_of
 from sbtools.evaluate.views import View
 from sbtools.models.base import Encoded
 from sbtools.models.outputs import Batch, Outputs
 
 
-class FeatureMaker(Judge):
+class FeatureMaker(Predictor):
     """Features of clips in one view: [D] of each, or of each of its T frames, [T, D].
 
     stream: of those of the method, "" what the last layer sees. clips: how many items, one after
@@ -30,7 +30,7 @@ class FeatureMaker(Judge):
 
     def __init__(
         self,
-        subject: Subject,
+        evaluated: EvaluatedModel,
         view: View,
         device: torch.device,
         precision: str = "auto",
@@ -41,7 +41,7 @@ class FeatureMaker(Judge):
         per_frame: bool = False,
     ) -> None:
         size = 1 if device.type == "cpu" else batch
-        super().__init__(subject, [view], device, precision, size, seed, clips)
+        super().__init__(evaluated, [view], device, precision, size, seed, clips)
         self.stream, self.per_frame = stream, per_frame
 
     def require(self) -> None:
@@ -49,7 +49,7 @@ class FeatureMaker(Judge):
 
         The model is shown one black clip.
         """
-        model, name = self.subject.model, self.subject.about["name"]
+        model, name = self.evaluated.model, self.evaluated.about["name"]
         if self.per_frame and "one_frame" not in model.provides:
             raise UsageError(f"{name} sees whole clips, no single frames: leave --per-frame out")
         size = model.recipe.size
@@ -85,11 +85,11 @@ class FeatureMaker(Judge):
         kind = FrameOutputs if self.per_frame else Outputs
         given = frames_of(part) if self.per_frame else part
         whole = {**given, "draws": self.draws}
-        subject = self.subject
-        return kind(subject.model, whole, subject.represent, frozenset(), self.precision)
+        evaluated = self.evaluated
+        return kind(evaluated.model, whole, evaluated.represent, frozenset(), self.precision)
 
     def _streams(self, outputs: Outputs) -> dict[str, Tensor]:
-        method = self.subject.method
+        method = self.evaluated.method
         if method is None or not self.stream:
             return {"": outputs.features}
         return method.streams(outputs)

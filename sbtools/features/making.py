@@ -9,8 +9,8 @@ from typing import Any
 from sbtools import __version__, device, threads, work
 from sbtools.errors import UsageError
 from sbtools.evaluate import views
+from sbtools.evaluate.evaluated_model import EvaluatedModel, of_model, of_run
 from sbtools.evaluate.request import Request
-from sbtools.evaluate.subject import Subject, of_model, of_run
 from sbtools.evaluate.views import P_VIEWS, View
 from sbtools.features.maker import FeatureMaker
 from sbtools.index import labels
@@ -48,7 +48,7 @@ class Making:
     def showing(self, view_name: str) -> Making:
         """The same model in another view; it is opened once."""
         other = replace(self, view_name=view_name)
-        other.__dict__["subject"] = self.subject
+        other.__dict__["subject"] = self.evaluated
         return other
 
     @property
@@ -56,7 +56,7 @@ class Making:
         return self.request.p_view or P_VIEWS[0]
 
     @cached_property
-    def subject(self) -> Subject:
+    def evaluated(self) -> EvaluatedModel:
         """The model; UsageError where it cannot be opened."""
         request = self.request
         if request.run is not None:
@@ -73,7 +73,7 @@ class Making:
     @cached_property
     def view(self) -> View:
         """How clips are shown."""
-        normalise = self.subject.model.recipe.normalise
+        normalise = self.evaluated.model.recipe.normalise
         return views.build(self.view_name, self._p_view, self.request.fill, normalise)
 
     @cached_property
@@ -81,11 +81,11 @@ class Making:
         """The model on its device, and threads to go with it."""
         request, where = self.request, device.resolve(self.request.device)
         made = FeatureMaker(
-            self.subject, self.view, where, request.precision, request.batch, request.seed,
+            self.evaluated, self.view, where, request.precision, request.batch, request.seed,
             request.clips * request.crops, self.stream, self.per_frame,
         )  # fmt: skip
         threads.settle(
-            request.threads, request.cores, lambda: clip_flops(self.subject.model),
+            request.threads, request.cores, lambda: clip_flops(self.evaluated.model),
             where.type == "cpu",
         )  # fmt: skip
         return made
@@ -93,10 +93,10 @@ class Making:
     @cached_property
     def what(self) -> dict[str, Any]:
         """What the store's content depends on, besides the records."""
-        request, model = self.request, self.subject.model
+        request, model = self.request, self.evaluated.model
         return {
             "stage": "features",
-            **self.subject.what,
+            **self.evaluated.what,
             "frames": model.frames,
             "recipe": model.recipe.describe(),
             "view": self.view_name,
@@ -119,4 +119,4 @@ class Making:
         told |= {"stream": self.stream} if self.stream else {}
         told |= {"per_frame": True} if self.per_frame else {}
         told |= {"style_dir": self.style_dir} if self.style_dir else {}
-        return work.told(self.subject.about["name"], {**told, "sbtools": __version__})
+        return work.told(self.evaluated.about["name"], {**told, "sbtools": __version__})

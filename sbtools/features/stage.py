@@ -91,7 +91,7 @@ def _answers(known: Lines, left: Lines, job: Job, making: Making) -> Generator[A
     request = making.request
     others = "other" in needs([making.view])
     partners = Lines(record for record in known if "error" not in record) if others else None
-    chain = Chain(making.subject.model.recipe, request.clips, request.crops)
+    chain = Chain(making.evaluated.model.recipe, request.clips, request.crops)
     clips = clips_of(
         left, (), making.maker, chain, root=str(job.root), seed=request.seed,
         cache=request.cache, partners=partners,

@@ -48,7 +48,7 @@ WITHOUT_ANNOTATIONS = {"albar"}
 
 
 @dataclass(frozen=True)
-class Asked:
+class DatasetQuery:
     """Which clips of a data set: its annotation files, and which split of them.
 
     `labels` names the file of class names. `fold` is which of the three official splits of HMDB51,
@@ -63,7 +63,7 @@ class Asked:
     stills: bool = False
 
 
-def annotated(asked: Asked, folder: str = "") -> list[Annotated]:
+def annotated(asked: DatasetQuery, folder: str = "") -> list[Annotated]:
     """The clips that the annotation files name, in their order, with ids that are unique.
 
     Of a benchmark, those of the INPUT `folder`.
@@ -102,7 +102,7 @@ def _of_list(clips: Iterable[Annotated], name: str | None) -> list[Annotated]:
     return chosen
 
 
-def to_records(asked: Asked, inputs: Sequence[str], root: os.PathLike[str]) -> list[Record]:
+def to_records(asked: DatasetQuery, inputs: Sequence[str], root: os.PathLike[str]) -> list[Record]:
     """A record for every clip that is named; of those without a file, with the error missing."""
     each = asked.dataset in BENCHMARKS
     folders = [[folder] for folder in inputs] if each else [inputs]
@@ -115,7 +115,9 @@ def to_records(asked: Asked, inputs: Sequence[str], root: os.PathLike[str]) -> l
     return out
 
 
-def _of_folders(asked: Asked, folders: Sequence[str], root: os.PathLike[str]) -> list[Record]:
+def _of_folders(
+    asked: DatasetQuery, folders: Sequence[str], root: os.PathLike[str]
+) -> list[Record]:
     clips = annotated(asked, folders[0])
     behind = dict.fromkeys(filter(None, (clip.fields.get("background_id") for clip in clips)))
     others = [Annotated(id, id, "") for id in behind]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from sbtools.detect.base import Image
 from sbtools.errors import ClipError, OutputError
 from sbtools.files import WholeFile
-from sbtools.loader.footage import Footage, Original, Plane, Record
+from sbtools.loader.frame_source import FrameSource, Original, Plane, Record
 from sbtools.loader.geometry import Size
 
 _MAGIC = b"sbtools-cache 1 "
@@ -29,7 +29,7 @@ _FIELDS = ("id", "video", "start", "end", "fps", "masks", "pixels", "arrays")
 
 
 class Cached:
-    """A clip of the cache, mapped into memory. See `sbtools.loader.footage.Footage`."""
+    """A clip of the cache, mapped into memory. See `sbtools.loader.frame_source.FrameSource`."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -96,7 +96,7 @@ class Cache:
         name = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
         return os.path.join(self.folder, name[:2], f"{name[2:]}.clip")
 
-    def find(self, record: Record, identity: Mapping[str, Any] | None) -> Footage | None:
+    def find(self, record: Record, identity: Mapping[str, Any] | None) -> FrameSource | None:
         """The entry, if there is a whole one; and made of the same content, where that is told."""
         try:
             found = Cached(self.path(record))
@@ -110,7 +110,7 @@ class Cache:
         clip: Original,
         places: Sequence[int],
         identity: Mapping[str, Any],
-    ) -> Footage:
+    ) -> FrameSource:
         """Keep these places of the clip, as far as they decode; OutputError for a full disk."""
         frames = clip.readable(places)
         kept = sorted(frames)

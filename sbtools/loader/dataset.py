@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from sbtools.errors import ClipError, DamagedError, UsageError
 from sbtools.loader import geometry, sampling
 from sbtools.loader.excerpt import Excerpt, Reader, refuse_failed
-from sbtools.loader.footage import Record
+from sbtools.loader.frame_source import Record
 from sbtools.loader.needs import Needs, build
 from sbtools.loader.partners import Partners
 from sbtools.loader.sample import Failure, Sample
@@ -19,7 +19,7 @@ from sbtools.models.recipe import Recipe
 from sbtools.pool.task import clip_error, out_of_memory
 
 if TYPE_CHECKING:
-    from sbtools.loader.crew import Crew
+    from sbtools.loader.loader_workers import LoaderWorkers
 
 
 class Clips(Dataset[Sample | Failure]):
@@ -74,7 +74,7 @@ class Clips(Dataset[Sample | Failure]):
         self.reader.labels = {name: number for number, name in enumerate(classes)}
         if any(need.others for need in self.needs.values()):
             self.reader.partners = Partners(records if partners is None else partners)
-        self.crew: Crew | None = None
+        self.workers: LoaderWorkers | None = None
 
     def _check(self, train: bool) -> None:
         if "other" in self.needs and not any(need.planes for need in self.needs.values()):
@@ -97,12 +97,12 @@ class Clips(Dataset[Sample | Failure]):
 
     def close(self) -> None:
         """End the worker processes, if there are any; the next `load` starts others."""
-        if self.crew is not None:
-            self.crew.close()
-            self.crew = None
+        if self.workers is not None:
+            self.workers.close()
+            self.workers = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "crew": None}
+        return {**self.__dict__, "workers": None}
 
     @property
     def views(self) -> int:

@@ -15,7 +15,15 @@ from sbtools.detect.base import Image
 from sbtools.errors import ClipError
 from sbtools.loader import geometry, sampling
 from sbtools.loader.cache import Cache
-from sbtools.loader.footage import Footage, Original, Plane, Record, Scale, identity, require
+from sbtools.loader.frame_source import (
+    FrameSource,
+    Original,
+    Plane,
+    Record,
+    Scale,
+    identity,
+    require,
+)
 from sbtools.loader.geometry import Crop, Size
 from sbtools.loader.partners import Partners
 from sbtools.loader.photo import Jitter, draw_jitter
@@ -164,14 +172,14 @@ class Reader:
         id, purpose = drawn or (record["id"], "")
         shown = self._instead(record, id, purpose, epoch)
         planes = self.planes if masks else []
-        with self._footage(shown, epoch, planes, shown is not record) as footage:
+        with self._source(shown, epoch, planes, shown is not record) as source:
             places: dict[int, list[int]] = {}
             for number, _ in views:
                 draw = self.draw(id, f"{purpose}frames", epoch)
-                places[number] = places.get(number) or self._places(footage.count, draw, number)
+                places[number] = places.get(number) or self._places(source.count, draw, number)
             wanted = sorted({place for each in places.values() for place in each})
-            images, size = footage.frames(wanted), footage.size
-            hidden = self._planes(footage, wanted, size, planes)
+            images, size = source.frames(wanted), source.size
+            hidden = self._planes(source, wanted, size, planes)
         made = []
         for view in views:
             crop = self._crop(record, size, self.draw(id, f"{purpose}crop", epoch), view[1])
@@ -197,9 +205,9 @@ class Reader:
     def masks_of(self, record: Record, epoch: int, crop: Crop, size: Size) -> Masks:
         """The masks of a clip at the frames that the test rule takes, stretched to `size`."""
         refuse_failed(record)
-        with self._footage(record, epoch, self.planes) as footage:
-            places = sampling.test(self.recipe.sampling, footage.count, self.frames)
-            return self._masks(self._planes(footage, places, size, self.planes), places, crop)
+        with self._source(record, epoch, self.planes) as source:
+            places = sampling.test(self.recipe.sampling, source.count, self.frames)
+            return self._masks(self._planes(source, places, size, self.planes), places, crop)
 
     def _instead(self, record: Record, id: str, purpose: str, epoch: int) -> Record:
         if self.train:
@@ -208,9 +216,9 @@ class Reader:
         return record
 
     @contextmanager
-    def _footage(
+    def _source(
         self, record: Record, epoch: int, planes: Collection[str], elsewhere: bool = False
-    ) -> Iterator[Footage]:
+    ) -> Iterator[FrameSource]:
         """The clip, of the cache where there is one, which is filled on the way."""
         fresh = epoch == self.first_epoch
         if self.cache is None or len(planes) < len(self.planes):
@@ -251,13 +259,13 @@ class Reader:
         return geometry.centre_crop(size, self.recipe.size, how=self.scale.how)
 
     def _planes(
-        self, footage: Footage, places: Sequence[int], size: Size, planes: Iterable[str]
+        self, source: FrameSource, places: Sequence[int], size: Size, planes: Iterable[str]
     ) -> Planes:
         """The masks of these places, stretched to frames that are of `size` before the crop."""
         return {
             name: {
                 place: geometry.scale_mask(mask, size)
-                for place, mask in footage.plane(name, places).items()
+                for place, mask in source.plane(name, places).items()
             }
             for name in planes
         }

@@ -14,8 +14,8 @@ import torch
 from torch.utils.data import Dataset
 
 from sbtools.errors import ClipError, SbtoolsError, UsageError
-from sbtools.loader.crew import Crew, Step
 from sbtools.loader.dataset import Clips
+from sbtools.loader.loader_workers import LoaderWorkers, Step
 from sbtools.loader.order import order
 from sbtools.loader.photo import finish
 from sbtools.loader.sample import Failure, Sample, collate
@@ -171,11 +171,11 @@ def _through(
     """
     at = 0
     while at < len(steps):
-        crew = _crew(source, workers, timeout, device)
+        working = _workers(source, workers, timeout, device)
         held: list[Any] = []
-        for got in crew.run(steps[at:]):
+        for got in working.run(steps[at:]):
             if held or isinstance(got, Short):
-                crew.ask_no_more()
+                working.ask_no_more()
                 held.append(got)
             else:
                 at += 1
@@ -194,18 +194,18 @@ def _second_tries(
     source.clips.close()
     short = [step for step, got in zip(steps, held, strict=True) if isinstance(got, Short)]
     try:
-        made = _crew(source.again(), 1, timeout, device).run(short)
+        made = _workers(source.again(), 1, timeout, device).run(short)
         for got in held:
             yield next(made) if isinstance(got, Short) else got
     finally:
         source.clips.close()
 
 
-def _crew(source: Batches, workers: int, timeout: float, device: torch.device) -> Crew:
+def _workers(source: Batches, workers: int, timeout: float, device: torch.device) -> LoaderWorkers:
     """The workers that there are, if they are as they are wanted, or else others."""
     clips = source.clips
     wanted = (workers, timeout, device.type, source.on_failure)
-    if clips.crew is None or clips.crew.settings != wanted or clips.crew.ended:
+    if clips.workers is None or clips.workers.settings != wanted or clips.workers.ended:
         clips.close()
-        clips.crew = Crew(source, *wanted)
-    return clips.crew
+        clips.workers = LoaderWorkers(source, *wanted)
+    return clips.workers

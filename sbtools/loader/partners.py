@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sbtools.loader.footage import Record
+from sbtools.loader.frame_source import Record
 
 
 class Partners:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from sbtools.errors import UsageError
-from sbtools.pool.crew import TICK_SECONDS, Pool
 from sbtools.pool.inprocess import in_process
+from sbtools.pool.pool import TICK_SECONDS, Pool
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sbtools import __version__
 from sbtools.errors import SbtoolsError
-from sbtools.evaluate.intervals import DRAWS, LEVEL, Estimate, Sources, bootstrap, ratio
+from sbtools.evaluate.intervals import DRAWS, LEVEL, Clusters, Estimate, bootstrap, ratio
 from sbtools.evaluate.metrics import Floats
 from sbtools.probe.streams import Matched, Stream, matched, require_two_views
 
@@ -103,7 +103,7 @@ class Moments:
     Called with weights [B, G], gives values [B] by the names of metrics.
     """
 
-    def __init__(self, pairs: Mapping[str, Pairs], sources: Mapping[str, Sources]) -> None:
+    def __init__(self, pairs: Mapping[str, Pairs], sources: Mapping[str, Clusters]) -> None:
         every = np.concatenate([side for each in pairs.values() for side in (each.a, each.b)])
         middle = every.mean(0)
         self.width = len(middle)
@@ -126,7 +126,7 @@ class Moments:
         }
 
 
-def _source_sums(a: Floats, b: Floats, sources: Sources) -> list[Floats]:
+def _source_sums(a: Floats, b: Floats, sources: Clusters) -> list[Floats]:
     scalars = (np.ones(len(a)), (a * b).sum(1), (a**2 + b**2).sum(1))
     found = [np.bincount(sources.codes, each, sources.count).astype(float) for each in scalars]
     total = np.zeros((sources.count, a.shape[1]))
@@ -190,10 +190,10 @@ def _require_spread(pairs: Mapping[str, Pairs]) -> None:
 
 def _intervals(pairs: Mapping[str, Pairs], draws: int, seed: int) -> dict[str, Estimate]:
     names = [group for each in pairs.values() for group in each.groups]
-    both = Sources.of(names)
+    both = Clusters.of(names)
     edge = len(pairs[FACTORS[0]].groups)
     parts = (slice(None, edge), slice(edge, None))
-    sources = {name: Sources(both.codes[part], both.count)
+    sources = {name: Clusters(both.codes[part], both.count)
                for name, part in zip(FACTORS, parts, strict=True)}  # fmt: skip
     return bootstrap(Moments(pairs, sources), both.count, draws, seed)
 

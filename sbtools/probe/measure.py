@@ -13,8 +13,8 @@ from sbtools.errors import SbtoolsError
 from sbtools.evaluate.intervals import (
     DRAWS,
     LEVEL,
+    Clusters,
     Estimate,
-    Sources,
     bootstrap,
     clusters,
     ratio,
@@ -49,7 +49,7 @@ def measure(
     numbers = np.unique(groups, return_inverse=True)[1].astype(np.int64)
     fitted = cross_fitted(features, classes, numbers, folds)
     right = (fitted.predicted == classes).astype(np.float64)
-    sure = interval(right, Sources.of(groups), draws, seed)
+    sure = interval(right, Clusters.of(groups), draws, seed)
     counts = np.bincount(classes, minlength=len(names))
     return {
         "target": target,
@@ -76,7 +76,7 @@ def measure(
     }
 
 
-def interval(right: Floats, sources: Sources, draws: int, seed: int) -> Estimate:
+def interval(right: Floats, sources: Clusters, draws: int, seed: int) -> Estimate:
     """The share of clips, `right` float64 [N], by the cluster bootstrap.
 
     Where all draws agree, the interval is the exact one, so that it never has the width 0.

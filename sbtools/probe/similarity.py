@@ -8,7 +8,7 @@ import numpy as np
 
 from sbtools import __version__
 from sbtools.errors import SbtoolsError
-from sbtools.evaluate.intervals import LEVEL, Sources
+from sbtools.evaluate.intervals import LEVEL, Clusters
 from sbtools.evaluate.metrics import Floats, Ints
 from sbtools.probe.dependence import (
     LEAST,
@@ -73,7 +73,7 @@ def similarity(
 
 def _blocks(groups: list[str]) -> tuple[Ints, Ints]:
     """Sources dealt out in turn: the block of each clip, ascending, and the clips in that order."""
-    sources = Sources.of(groups)
+    sources = Clusters.of(groups)
     blocks = sources.codes % min(sources.count, BLOCKS)
     order = np.argsort(blocks, kind="stable")
     return blocks[order], order

@@ -43,7 +43,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Told:
+class FeatureResult:
     """One object that a command printed. kind: similarity or factors; p: of independence."""
 
     path: str
@@ -55,7 +55,7 @@ class Told:
     p: float | None
 
 
-def parted(paths: Sequence[str]) -> tuple[list[str], list[Told], list[str]]:
+def parted(paths: Sequence[str]) -> tuple[list[str], list[FeatureResult], list[str]]:
     """The other files; what those of features tell; and why some of these cannot be read."""
     others, found, faults = [], [], []
     for path in paths:
@@ -76,7 +76,7 @@ def _begins_so(path: str) -> bool:
         return False
 
 
-def _read(path: str) -> list[Told]:
+def _read(path: str) -> list[FeatureResult]:
     """One object, or one on each line; DamagedError where the file is cut or too large."""
     data = read_regular(path, BYTES_LIMIT + 1)
     if len(data) > BYTES_LIMIT:
@@ -100,7 +100,7 @@ def _lines(path: str, data: bytes) -> list[object]:
         raise DamagedError(f"{path} is cut or no JSON ({fault}): run the command again") from None
 
 
-def _told(path: str, name: str, top: Node) -> Told:
+def _told(path: str, name: str, top: Node) -> FeatureResult:
     kind = top["format"].text().removeprefix("sbtools-")
     if kind not in TITLES:
         raise DamagedError(f"{top['format'].place} is not sbtools-similarity or sbtools-factors")
@@ -113,7 +113,7 @@ def _told(path: str, name: str, top: Node) -> Told:
     else:
         named = [name for two in top["names"]["dynamic"].nodes() for name in two.texts()]
         of, clips = (named or [""])[0], top["pairs"]["dynamic"].whole()
-    return Told(path, name, kind, of, metrics, clips, top["independence"]["p"].number())
+    return FeatureResult(path, name, kind, of, metrics, clips, top["independence"]["p"].number())
 
 
 def _number(node: Node) -> Number:
@@ -122,13 +122,13 @@ def _number(node: Node) -> Number:
     return Number(node["value"].number(), low, high, node["count"].whole())
 
 
-def grids(found: Sequence[Told]) -> list[Grid]:
+def grids(found: Sequence[FeatureResult]) -> list[Grid]:
     """A table of each kind that there is."""
     return [_grid(kind, [one for one in found if one.kind == kind])
             for kind in TITLES if any(one.kind == kind for one in found)]  # fmt: skip
 
 
-def _grid(kind: str, found: Sequence[Told]) -> Grid:
+def _grid(kind: str, found: Sequence[FeatureResult]) -> Grid:
     titles = {name: row.title for name, row in ROWS.items() if row.group == kind}
     p = ["p"] if kind == SIMILARITY else []
     head = ["features", "of", *titles.values(), *p, "clips"]
@@ -156,7 +156,7 @@ def texts(metric: str, number: Number) -> tuple[str, str]:
     return shown(number.value), f"[{shown(number.low)}, {shown(number.high)}]"
 
 
-def csv_lines(found: Sequence[Told], columns: int) -> str:
+def csv_lines(found: Sequence[FeatureResult], columns: int) -> str:
     """A line for each metric, under the head of `sbtools.report.text.as_csv`; nothing rounded."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

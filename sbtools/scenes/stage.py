@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from sbtools import __version__, work
-from sbtools.clip import Head
+from sbtools.clip import ClipInfo
 from sbtools.errors import UsageError
 from sbtools.job import Job
 from sbtools.records import Record
@@ -106,11 +106,11 @@ class Plan:
     def finish(self, record: Record, chunks: Chunks) -> dict[str, Any]:
         """What is stored of a clip."""
         (chunk,) = chunks
-        head: Head | None = chunk.get("head")
+        info: ClipInfo | None = chunk.get("info")
         work.warn(record, chunk.get("warnings", ()))
         return {
             "record": self._with(record, self.made),
-            "attrs": attributes(head) if head is not None else {"digest": record.get("digest")},
+            "attrs": attributes(info) if info is not None else {"digest": record.get("digest")},
             "arrays": {"features": chunk["scores"]},
         }
 

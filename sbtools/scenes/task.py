@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sbtools.clip import head_of, locate, open_clip
+from sbtools.clip import clip_info, locate, open_clip
 from sbtools.errors import ClipError
 from sbtools.records import Record
 from sbtools.scenes.base import Prepare
@@ -16,7 +16,7 @@ MIDDLE = FrameRule.parse("1")
 
 
 class FrameTask:
-    """Called with a record, yields {"image", "head", "warnings"}.
+    """Called with a record, yields {"image", "info", "warnings"}.
 
     One frame is read: of N frames that of number floor(N/2). Height and width are asked for
     after it, since before it they would cost the decoding of the first one.
@@ -32,8 +32,8 @@ class FrameTask:
             if not wanted:
                 raise ClipError("mismatch", "no frame of the video lies between start and end")
             ((_, frame),) = video.read(wanted)
-            head = head_of(record, video, wanted, path)
-            yield {"image": self.prepare(frame), "head": head, "warnings": video.warnings}
+            info = clip_info(record, video, wanted, path)
+            yield {"image": self.prepare(frame), "info": info, "warnings": video.warnings}
 
 
 def make(root: str, prepare: Prepare | None) -> Callable[[Record], Iterator[Any]]:

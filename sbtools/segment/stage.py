@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sbtools import __version__, records, work
-from sbtools.backends import Choice
-from sbtools.clip import FrameBuffer, Head, Look
+from sbtools.backends import BackendSpec
+from sbtools.clip import ClipInfo, FrameBuffer, FrameSelection
 from sbtools.detect.base import Box
 from sbtools.detect.stage import Remote, described
 from sbtools.detect.task import prompts_of, to_json
@@ -37,8 +37,8 @@ class Segmentation:
 
     def __init__(
         self,
-        detector: Choice | None,
-        segmenter: Choice,
+        detector: BackendSpec | None,
+        segmenter: BackendSpec,
         *,
         frames: str | None = None,
         prompts: Sequence[str] = (),
@@ -61,7 +61,7 @@ class Segmentation:
         self.backend: Segmenter = segmenter.make()
         self.made = self._made()
 
-    def _needed(self, detector: Choice | None) -> Choice | None:
+    def _needed(self, detector: BackendSpec | None) -> BackendSpec | None:
         """The detector where boxes are wanted."""
         if "boxes" not in self.wants:
             return None
@@ -109,7 +109,7 @@ class Segmentation:
     def task(self, job: Job) -> Work:
         """What the workers are asked to do."""
         settings = {
-            "look": Look(str(job.root), self.frames, self.seed),
+            "selection": FrameSelection(str(job.root), self.frames, self.seed),
             "detector": self.detector,
             "segmenter": self.segmenter,
             "prompts": self.prompts,
@@ -123,15 +123,15 @@ class Segmentation:
         Its boxes come with them, so that record and boxes are whole when all chunks were read.
         """
         first = next(chunks)
-        head: Head = first["head"]
+        info: ClipInfo = first["info"]
         work.warn(record, first["warnings"])
         boxes: list[dict[str, Any]] = []
         if first["follows"] == "frames":
-            chunks = self._here(record, Remote.buffer(head, chunks), first["boxes"])
+            chunks = self._here(record, Remote.buffer(info, chunks), first["boxes"])
         return {
-            "record": self._record(record, head, boxes),
-            "attrs": attributes(head),
-            "arrays": {"frame": head.wanted, "time": head.times},
+            "record": self._record(record, info, boxes),
+            "attrs": attributes(info),
+            "arrays": {"frame": info.wanted, "time": info.times},
             "boxes": boxes,
             "chunks": _without_boxes(chunks, boxes),
         }
@@ -144,13 +144,13 @@ class Segmentation:
             prompts = prompts_of(record, self.prompts)
             yield from packed(shapes(self.backend, clip, boxes, prompts), boxes)
 
-    def _record(self, record: Record, head: Head, boxes: list[dict[str, Any]]) -> Record:
-        kept = {"sampled": head.wanted, "boxes": boxes} if self.keep_boxes else {}
+    def _record(self, record: Record, info: ClipInfo, boxes: list[dict[str, Any]]) -> Record:
+        kept = {"sampled": info.wanted, "boxes": boxes} if self.keep_boxes else {}
         made = {**record.get("made", {}), "segment": self.made, **given(record)}
         if self.made_detect is not None and (self.afresh or "boxes" not in record):
             made["detect"] = self.made_detect
         rest = {name: value for name, value in record.items() if name not in MOVED}
-        return {**work.probed(rest, head), **kept, "made": made}
+        return {**work.probed(rest, info), **kept, "made": made}
 
 
 def _without_boxes(chunks: Chunks, boxes: list[dict[str, Any]]) -> Chunks:

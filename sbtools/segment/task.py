@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from sbtools.backends import Choice
-from sbtools.clip import Context, FrameBuffer, Look
+from sbtools.backends import BackendSpec
+from sbtools.clip import Context, FrameBuffer, FrameSelection
 from sbtools.detect.base import Box
 from sbtools.detect.task import (
     Chunk,
@@ -23,9 +23,9 @@ from sbtools.segment.packing import packed
 
 
 class SegmentTask(DetectTask):
-    """Called with a record, yields its head and boxes, then its masks.
+    """Called with a record, yields its ClipInfo and boxes, then its masks.
 
-    The first chunk is {"head", "boxes", "follows", "warnings"}. A record with `boxes` is not
+    The first chunk is {"info", "boxes", "follows", "warnings"}. A record with `boxes` is not
     detected again, unless `afresh`, nor is any for a segmenter that wants no boxes; `boxes` is None
     where the parent is to detect, or where there are none. Where a back end works in the parent,
     frames follow, else masks.
@@ -33,13 +33,13 @@ class SegmentTask(DetectTask):
 
     def __init__(
         self,
-        look: Look,
-        detector: Choice | None,
-        segmenter: Choice,
+        selection: FrameSelection,
+        detector: BackendSpec | None,
+        segmenter: BackendSpec,
         prompts: Sequence[str] = (),
         afresh: bool = False,
     ) -> None:
-        super().__init__(look, detector, prompts)
+        super().__init__(selection, detector, prompts)
         self.segmenter_choice, self.afresh = segmenter, afresh
         here, self.wants = segmenter.type.in_worker, wants(segmenter.type)
         self.segmenter: Segmenter | None = segmenter.make() if here else None
@@ -47,12 +47,12 @@ class SegmentTask(DetectTask):
     def __call__(self, record: Record) -> Iterator[Chunk]:
         with self.looked_at(record) as clip:
             boxes = self.boxes(record, clip.frames)
-            head = {"head": clip.head, "boxes": boxes, "warnings": clip.warnings}
+            info = {"info": clip.info, "boxes": boxes, "warnings": clip.warnings}
             if self.segmenter is None or (boxes is None and "boxes" in self.wants):
-                yield {**head, "follows": "frames"}
+                yield {**info, "follows": "frames"}
                 yield from frame_chunks(clip.frames)
             else:
-                yield {**head, "follows": "masks"}
+                yield {**info, "follows": "masks"}
                 prompts = prompts_of(record, self.prompts)
                 yield from packed(shapes(self.segmenter, clip.frames, boxes, prompts), boxes)
 
@@ -67,7 +67,7 @@ class SegmentTask(DetectTask):
         return fitted(given, clip.wanted, record.get("sampled", []))
 
 
-def make(segmenter: Choice, **settings: Any) -> Callable[[Record], Any]:
+def make(segmenter: BackendSpec, **settings: Any) -> Callable[[Record], Any]:
     """The factory that workers call."""
     if not wants(segmenter.type):
         from sbtools.segment.lookup import LookupTask

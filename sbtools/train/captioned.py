@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from sbtools import rng
 from sbtools.errors import ClipError, UsageError
 from sbtools.job import available_cores
-from sbtools.loader.footage import Original, Scale
+from sbtools.loader.frame_source import Original, Scale
 from sbtools.loader.geometry import tells_sides
 from sbtools.mask.fill import NORMALISE
 from sbtools.store import Stores

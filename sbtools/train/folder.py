@@ -30,7 +30,10 @@ SIGNS = ".launch-"
 
 _OURS = {RUN, RECORDS, VAL, LOG, DONE, STEP, "track"}
 _LIMIT = 64 << 20
-Told = dict[str, Any]
+RunManifest = dict[str, Any]
+"""What RUN/run.json says."""
+EpochLine = dict[str, Any]
+"""A line of RUN/log.jsonl."""
 
 
 class RunFolder:
@@ -114,7 +117,7 @@ class RunFolder:
         """Note that the training went to its end."""
         write_json(self.path, DONE, dict(told), "done")
 
-    def lines(self) -> Iterator[Told]:
+    def lines(self) -> Iterator[EpochLine]:
         """The lines of the epochs so far, each epoch once, in order."""
         last = -1
         for line in epoch_lines(self.at(LOG)):
@@ -162,7 +165,7 @@ def has_weights(path: str) -> bool:
     return any(os.path.lexists(os.path.join(path, name)) for name in CHECKPOINTS)
 
 
-def read_run(path: str) -> Told | None:
+def read_run(path: str) -> RunManifest | None:
     """RUN/run.json; None when there is none, DamagedError when it is not one."""
     place = os.path.join(path, RUN)
     try:
@@ -261,7 +264,7 @@ def _clips(told: Mapping[str, Any]) -> str:
     return f"{told['clips']} clips" if told.get("sha256") else "nothing"
 
 
-def epoch_lines(path: str) -> Iterator[Told]:
+def epoch_lines(path: str) -> Iterator[EpochLine]:
     """The whole lines of a log that tell of an epoch; none where there is no log."""
     try:
         data = read_regular(path, _LIMIT)

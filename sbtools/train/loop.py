@@ -15,13 +15,13 @@ from sbtools.errors import SbtoolsError
 from sbtools.loader import Clips, Failure, batches, load
 from sbtools.methods.base import Batch
 from sbtools.rng import Draws
+from sbtools.train.checkpoint_writer import CheckpointWriter
+from sbtools.train.epoch_metrics import EpochMetrics, peak_memory, together
 from sbtools.train.fitting import Stopped
 from sbtools.train.group import WORDS, Ranks
-from sbtools.train.keeper import Keeper
 from sbtools.train.lead import Lead
-from sbtools.train.outset import Outset, begin
-from sbtools.train.tally import Tally, peak_memory, together
 from sbtools.train.track import flat, tracker
+from sbtools.train.training_state import TrainingState, restore_or_init
 from sbtools.train.validate import validate
 
 log = logging.getLogger("sbtools")
@@ -84,17 +84,17 @@ def run_rank(
 def _train(folder: str, ranks: Ranks, ask: Callable[[], str | None], options: RankOptions) -> str:
     """`run_rank` within its group, of which nothing is held any more once this returns."""
     try:
-        outset = begin(
+        state = restore_or_init(
             folder, ranks, options.root, options.cache, ask, options.threads, options.cores
         )
     except Stopped as stop:
         return stop.word
     try:
-        return Training(folder, outset, ranks, ask, options).run()
+        return Training(folder, state, ranks, ask, options).run()
     finally:
-        outset.clips.close()
-        if outset.val is not None:
-            outset.val.close()
+        state.clips.close()
+        if state.val is not None:
+            state.val.close()
 
 
 class Training:
@@ -103,23 +103,23 @@ class Training:
     def __init__(
         self,
         folder: str,
-        outset: Outset,
+        state: TrainingState,
         ranks: Ranks,
         ask: Callable[[], str | None],
         options: RankOptions,
     ) -> None:
         self.ranks, self.ask, self.options = ranks, ask, options
-        self.settings, self.progress = outset.settings, outset.progress
-        self.clips, self.val = outset.clips, outset.val
-        self.updates, self.schedule = outset.updates, outset.schedule
-        self.average = outset.average
-        self.step = outset.updates.step
+        self.settings, self.progress = state.settings, state.progress
+        self.clips, self.val = state.clips, state.val
+        self.updates, self.schedule = state.updates, state.schedule
+        self.average = state.average
+        self.step = state.updates.step
         self._named: set[str] = set()
         self._lead = Lead(options.signal_lead if ranks.rank == 0 else 0)
-        self.keeper = Keeper(folder, outset)
-        self._fitted_now = outset.fitted_now
+        self.writer = CheckpointWriter(folder, state)
+        self._fitted_now = state.fitted_now
         if ranks.rank == 0 and self.progress.lines:
-            self.keeper.write_log()
+            self.writer.write_log()
         track = options.track if ranks.rank == 0 else None
         self.tracker = tracker(track, folder, self.progress.step)
 
@@ -227,10 +227,10 @@ class Training:
         line = {"epoch": progress.epoch, "step": progress.step, "lr": lr, **total.line(), **told}
         progress.lines.append({**line, "peak_memory": peak, "threads": torch.get_num_threads()})
         best = progress.improved(told.get("val_top1"), self.settings.select)
-        progress.place, progress.tally = 0, Tally()
+        progress.place, progress.tally = 0, EpochMetrics()
         self._save(best)
         if self.ranks.rank == 0:
-            self.keeper.write_log()
+            self.writer.write_log()
             self.tracker.write(progress.step, flat(progress.lines[-1], "epoch/"))
             if self.options.epoch_line:
                 self.options.epoch_line(progress.lines[-1])
@@ -265,7 +265,7 @@ class Training:
         fault: SbtoolsError | None = None
         try:
             if self.ranks.rank == 0:
-                self.keeper.save(total, best)
+                self.writer.save(total, best)
         except SbtoolsError as error:
             fault = error
         fault = self.ranks.first(fault)

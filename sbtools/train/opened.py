@@ -17,7 +17,7 @@ from sbtools.methods.several import members_of
 from sbtools.store import StoredClip, Stores, digest, read_made, stored_clips
 from sbtools.store.layout import KINDS as STORES
 
-Told = dict[str, dict[str, str]]
+Resources = dict[str, dict[str, str]]
 """By METHOD.SETTING: kind, path, sha256."""
 
 
@@ -43,13 +43,13 @@ class OpenedStore:
         return StoredClip(self._stores, self._paths[id], records.key_of(id))
 
 
-def resolve(method: Method, root: str | None) -> Told:
+def resolve(method: Method, root: str | None) -> Resources:
     """Where the resources of a method are, and what they hold.
 
     Raises UsageError for a setting that names none, one that cannot be read, or one that the method
     has no use for.
     """
-    found: Told = {}
+    found: Resources = {}
     for name, kind, setting in _asked(method):
         if kind not in KINDS:
             raise UsageError(f"method {name}: a resource is {', '.join(KINDS)}, not {kind}")
@@ -64,7 +64,7 @@ def resolve(method: Method, root: str | None) -> Told:
     return found
 
 
-def open_all(method: Method, told: Told, device: torch.device) -> None:
+def open_all(method: Method, told: Resources, device: torch.device) -> None:
     """Open what `resolve` found, on a rank; models and tensors go to the device."""
     for member in members_of(method):
         for setting in member.resources:
@@ -72,7 +72,7 @@ def open_all(method: Method, told: Told, device: torch.device) -> None:
             member.opened[setting] = _moved(KINDS[place["kind"]][1](place["path"]), device)
 
 
-def _require_of_use(method: Method, told: Told) -> None:
+def _require_of_use(method: Method, told: Resources) -> None:
     """What a method says of its resources; they are opened for those alone that look at them."""
     for member in members_of(method):
         if type(member).require_resource is not Method.require_resource:

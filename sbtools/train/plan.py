@@ -20,13 +20,13 @@ from sbtools.methods.base import Method
 from sbtools.methods.several import JOIN, members_of
 from sbtools.models.base import VideoModel
 from sbtools.registry import pick
-from sbtools.train.asked import Asked, with_preset
 from sbtools.train.phases import require_provided
 from sbtools.train.rates import pairs, tell_rates, with_rates
 from sbtools.train.sampled import frames_told, require_frames
 from sbtools.train.schedules import Schedule
 from sbtools.train.settings import Settings
 from sbtools.train.start import new_model, start, start_of
+from sbtools.train.train_flags import TrainFlags, with_preset
 
 log = logging.getLogger("sbtools")
 
@@ -35,7 +35,7 @@ _AT_LEAST = {"frames": 1, "epochs": 1, "batch": 1, "accumulate": 1}
 _NOT_BELOW_0 = ("weight_decay", "warmup", "lr_floor", "clip_grad")
 
 
-def settle(asked: Asked, before: Mapping[str, Any] | None = None) -> tuple[Settings, Method]:
+def settle(asked: TrainFlags, before: Mapping[str, Any] | None = None) -> tuple[Settings, Method]:
     """The settings but for classes and weights, and the method, which says what it needs.
 
     `before` are the settings of a run that is to go on. Raises UsageError for a name, a setting or
@@ -146,7 +146,9 @@ def require_labels(
         )
 
 
-def with_schedule(settings: Settings, asked: Asked, before: Mapping[str, Any] | None) -> Settings:
+def with_schedule(
+    settings: Settings, asked: TrainFlags, before: Mapping[str, Any] | None
+) -> Settings:
     """The settings, with the run's own schedule where `before`, its settings, names none.
 
     Those runs were begun when there was but one, which Settings has.

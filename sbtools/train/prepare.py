@@ -17,17 +17,15 @@ from sbtools.records import Record
 from sbtools.store.owner import slurm_task
 from sbtools.store.shards import require_whole
 from sbtools.train import candidates, plan, track
-from sbtools.train.folder import RECORDS, VAL
+from sbtools.train.folder import RECORDS, VAL, RunManifest
 from sbtools.train.gather import Gathered, gather, require_expected
 from sbtools.train.opened import resolve
-from sbtools.train.plan import Asked
+from sbtools.train.plan import TrainFlags
 from sbtools.train.sampled import require_neighbours
 from sbtools.train.settings import Settings
 from sbtools.train.start import run_of
 
 log = logging.getLogger("sbtools")
-
-Told = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Request:
     """
 
     folder: str
-    asked: Asked
+    asked: TrainFlags
     root: str
     classes: str | None = None
     val: str | None = None
@@ -63,7 +61,7 @@ class Request:
 class Prepared:
     """What run.json is to say, and the files of records that wait to be moved into the folder."""
 
-    told: Told
+    told: RunManifest
     files: dict[str, str | None]
 
 
@@ -73,7 +71,7 @@ def prepared(
     incoming: Iterable[Record],
     folder: str,
     world: int,
-    before: Told | None = None,
+    before: RunManifest | None = None,
     stopped: Callable[[], bool] = bool,
 ) -> Iterator[Prepared | None]:
     """Read and check everything; None where `stopped` turned true. Records are kept in `folder`.
@@ -114,7 +112,7 @@ def prepared(
             found.remove()
 
 
-def _val(request: Request, folder: str, before: Told | None) -> Iterator[Record]:
+def _val(request: Request, folder: str, before: RunManifest | None) -> Iterator[Record]:
     """The records to validate on; those that RUN keeps where the file is gone."""
     assert request.val is not None
     again = os.path.join(request.folder, VAL)
@@ -136,8 +134,8 @@ def _described(
     settings: Settings,
     kept: list[Gathered],
     world: int,
-    before: Told | None,
-) -> Told:
+    before: RunManifest | None,
+) -> RunManifest:
     found, *val = kept
     if not found.clips:
         more = f" but {found.failed} that failed before" if found.failed else ""

@@ -25,7 +25,7 @@ from sbtools.threads import settle
 from sbtools.train.captioned import Captioned, divided, read, varied
 from sbtools.train.contrast import Reader, contrast, retrieval
 
-Told = dict[str, Any]
+LogLine = dict[str, Any]
 WARMUP = 0.05
 SPREAD = 100
 """Steps in which texts are told apart before the first frame is seen."""
@@ -76,11 +76,11 @@ def pretrain(
     seed: int = 0,
     device: str = "cpu",
     stop: Callable[[], bool] = never,
-    epoch_line: Callable[[Told], None] | None = None,
-    step_line: Callable[[Told], None] | None = None,
+    epoch_line: Callable[[LogLine], None] | None = None,
+    step_line: Callable[[LogLine], None] | None = None,
     threads: int | None = None,
     cores: int = 1,
-) -> Told | None:
+) -> LogLine | None:
     """Train a CLIP on single frames and their captions, and write it to `out`.
 
     records: with `captions`, one text a frame, and `video` or `arrays` against `root`; a tenth of
@@ -99,7 +99,7 @@ def pretrain(
     own, others = divided(records, seed)
     trained, held = (read(part, root, model.size, frames, seed) for part in (own, others))
     plan = Plan(epochs, batch, lr, seed)
-    last: Told = {}
+    last: LogLine = {}
     for last in _epochs(model, trained, held, plan, stop, step_line):
         if epoch_line is not None:
             epoch_line(last)
@@ -152,8 +152,8 @@ class Plan:
 
 def _epochs(
     model: clip.Clip, trained: Captioned, held: Captioned, plan: Plan, stop: Callable[[], bool],
-    step_line: Callable[[Told], None] | None = None,
-) -> Iterator[Told]:  # fmt: skip
+    step_line: Callable[[LogLine], None] | None = None,
+) -> Iterator[LogLine]:  # fmt: skip
     optimiser = torch.optim.AdamW(_groups(model), betas=(0.9, 0.98), eps=1e-6)
     reader = Reader(model)
     _spread(reader, optimiser, trained, plan)

@@ -96,7 +96,7 @@ class _Handler(logging.Handler):
         self._voice(messages.Log(record.levelno, self._before + record.getMessage()[:3000]))
 
 
-class Asked:
+class StopSignal:
     """What `run_rank` polls: the sign of the parent, or a TERM that was sent to the rank itself."""
 
     def __init__(self, stop: str) -> None:
@@ -191,7 +191,7 @@ def rank(told: str, parent: int) -> str:
     number = int(os.environ["RANK"]) if spec.world > 1 else 0
     voice = Voice()
     _log_to(voice, number, spec.level)
-    asked = Asked(spec.stop)
+    asked = StopSignal(spec.stop)
     asked.listen()
     keep_memory()
     code, word = _run(spec, number, asked, voice)
@@ -203,7 +203,7 @@ def rank(told: str, parent: int) -> str:
     return word or ""
 
 
-def _run(spec: Spec, number: int, asked: Asked, voice: Voice) -> tuple[int, str | None]:
+def _run(spec: Spec, number: int, asked: StopSignal, voice: Voice) -> tuple[int, str | None]:
     """The exit status of a rank, and what `run_rank` returned."""
     try:
         from sbtools.train.loop import RankOptions

@@ -10,13 +10,13 @@ from torch import nn, zeros
 
 from sbtools.backends import parse_settings
 from sbtools.train import optimisers, schedules
-from sbtools.train.asked import Asked
 from sbtools.train.groups import GroupRule
 from sbtools.train.schedules import Schedule
 from sbtools.train.settings import Settings
+from sbtools.train.train_flags import TrainFlags
 
 
-def with_rates(settings: Settings, asked: Asked) -> Settings:
+def with_rates(settings: Settings, asked: TrainFlags) -> Settings:
     """The settings with those of optimiser and schedule.
 
     Raises UsageError for an optimiser, a schedule or a rule for groups that there is not, and for

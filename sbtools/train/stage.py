@@ -12,12 +12,19 @@ from typing import Any
 from sbtools.errors import SbtoolsError, UsageError
 from sbtools.records import Record
 from sbtools.train import address, plan
-from sbtools.train.folder import RECORDS, RunFolder, has_weights, read_run, require_same
+from sbtools.train.folder import (
+    RECORDS,
+    RunFolder,
+    RunManifest,
+    has_weights,
+    read_run,
+    require_same,
+)
 from sbtools.train.here import run_here
 from sbtools.train.launch import Ask, Ears, Line, launch
 from sbtools.train.meeting import await_leader, here
 from sbtools.train.places import Place
-from sbtools.train.prepare import Request, Told, prepared, read_file
+from sbtools.train.prepare import Request, prepared, read_file
 from sbtools.train.ranks import Spec
 from sbtools.train.settings import Settings
 
@@ -173,7 +180,7 @@ def _kept(run: RunFolder) -> Iterator[Record]:
     return read_kept(run.path, run.told)
 
 
-def read_kept(folder: str, told: Told | None) -> Iterator[Record]:
+def read_kept(folder: str, told: RunManifest | None) -> Iterator[Record]:
     """The records of a run that was begun before; UsageError where there are none."""
     if told is None:
         raise UsageError(
@@ -184,7 +191,7 @@ def read_kept(folder: str, told: Told | None) -> Iterator[Record]:
     return read_file(f"{folder}/{RECORDS}")
 
 
-def _with_failed(told: Told, before: Told | None) -> Told:
+def _with_failed(told: RunManifest, before: RunManifest | None) -> RunManifest:
     """Failed clips do not stand in RUN's records: their number comes from the first run."""
     if before is None:
         return told

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sbtools.audit.stage import Asked, Audit, audit
+from sbtools.audit.stage import Audit, AuditSettings, audit
 from sbtools.demo.dataset import Demo
 from sbtools.demo.stage import make
 from sbtools.evaluate.request import Request
@@ -44,7 +44,7 @@ def audited(
     root: Path, records: Sequence[Record], *cues: str, folder: str = "audit", **asked: Any
 ) -> Audit:
     """The audit of these cues, of all for none."""
-    wanted = Asked(cues, **asked) if cues else Asked(**asked)
+    wanted = AuditSettings(cues, **asked) if cues else AuditSettings(**asked)
     made = audit(records, Job(root=root), wanted, making(root), str(root / folder))
     assert made is not None
     return made

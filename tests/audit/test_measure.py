@@ -12,7 +12,7 @@ from scipy.stats import binom
 from sbtools.audit.lists import in_utd_form, lists, set_of
 from sbtools.audit.measure import Labelled, judge, measured, p_above, shuffled
 from sbtools.errors import SbtoolsError
-from sbtools.evaluate.intervals import Sources
+from sbtools.evaluate.intervals import Clusters
 from sbtools.evaluate.shares import shares
 
 
@@ -24,8 +24,8 @@ def labelled(labels: list[str], sources: list[str] | None = None) -> Labelled:
     ])  # fmt: skip
 
 
-def alone(count: int) -> Sources:
-    return Sources(np.arange(count), count)
+def alone(count: int) -> Clusters:
+    return Clusters(np.arange(count), count)
 
 
 def test_clips_stand_in_the_order_of_their_ids_with_their_sources() -> None:
@@ -56,7 +56,7 @@ def test_p_is_that_of_the_interval_where_clips_share_sources() -> None:
     drawn = np.random.default_rng(0)
     codes = np.repeat(np.arange(30), 5)
     right = (drawn.random(30) < 0.5)[codes] & (drawn.random(150) < 0.9)
-    sources = Sources(codes, 30)
+    sources = Clusters(codes, 30)
     p = p_above(right, sources, 0.15)
     ones = np.ones(150)
     for level, above in ((1 - p * 1.01, True), (1 - p * 0.99, False)):
@@ -68,7 +68,7 @@ def test_p_is_that_of_the_interval_where_clips_share_sources() -> None:
 def test_p_is_one_where_the_share_is_not_above() -> None:
     right = np.arange(100) < 20
     assert p_above(right, alone(100), 0.2) == p_above(right, alone(100), 0.5) == 1.0
-    assert p_above(np.ones(100, bool), Sources(np.zeros(100, np.int64), 1), 0.2) == 1.0
+    assert p_above(np.ones(100, bool), Clusters(np.zeros(100, np.int64), 1), 0.2) == 1.0
 
 
 def test_shuffled_labels_are_as_many_of_each_and_stay_together_in_sources() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from sbtools.audit.cues import CUES, asked_for, lacking
 from sbtools.audit.scenes import scene_features
-from sbtools.audit.stage import Asked, audit
+from sbtools.audit.stage import AuditSettings, audit
 from sbtools.errors import SbtoolsError, UsageError
 from sbtools.index import utd
 from sbtools.job import Job
@@ -87,7 +87,7 @@ def test_an_audit_goes_on_where_it_was_stopped_and_comes_out_the_same(
         done[0] += 1
 
     job = Job(root=root, worked=worked, stop=lambda: done[0] >= 50)
-    asked, model = Asked(("frame", "background")), making(root, batch=4)
+    asked, model = AuditSettings(("frame", "background")), making(root, batch=4)
     assert audit(few, job, asked, model, str(tmp_path / "a")) is None and done[0] < 2 * len(few)
     done[0] = 0
     whole = audit(few, Job(root=root, worked=worked), asked, model, str(tmp_path / "a"))

@@ -18,7 +18,7 @@ import json
 import numpy as np
 from scipy.stats import norm
 
-from sbtools.evaluate.intervals import Sources
+from sbtools.evaluate.intervals import Clusters
 from sbtools.evaluate.seeds import combined
 from sbtools.evaluate.shares import shares
 
@@ -77,7 +77,7 @@ def over_sources(sources: int, alike: float, share: float, sets: int) -> float:
     values = (rng.random(sizes.sum()) < np.repeat(own.ravel(), sizes.ravel())).astype(np.float64)
     codes = np.repeat(np.tile(np.arange(sources), sets), sizes.ravel())
     keys = np.repeat(np.arange(sets), sizes.sum(1))
-    found = shares(values, np.ones(len(values)), Sources(codes, sources), keys, sets)
+    found = shares(values, np.ones(len(values)), Clusters(codes, sources), keys, sets)
     return float(100 * np.mean((found.low <= share) & (share <= found.high)))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sbtools.backends import Choice
+from sbtools.backends import BackendSpec
 from sbtools.demo.dataset import Demo
 from sbtools.demo.stage import make
 from sbtools.job import Job
@@ -37,7 +37,7 @@ def rows(clips: list[Record], root: Path, detector: str) -> Iterator[tuple[str, 
     """The group of each clip, and mean IoU over its frames: segmented, centre box, whole frame."""
     exact = {record["id"]: record["masks"] for record in clips}
     bare = [{k: v for k, v in record.items() if k != "masks"} for record in clips]
-    plan = Segmentation(Choice("detector", detector), Choice("segmenter", "grabcut"))
+    plan = Segmentation(BackendSpec("detector", detector), BackendSpec("segmenter", "grabcut"))
     stores = Stores(str(root))
     for record in segment(bare, Job(root=root, workers=1), plan, str(root / f"found-{detector}")):
         if "error" in record:

@@ -82,7 +82,7 @@ class Sides:
         self.turn = 0
 
     def bare(self) -> np.ndarray:
-        recipe = self.making.subject.model.recipe
+        recipe = self.making.evaluated.model.recipe
         loaded = Clips(self.records, (), recipe, FRAMES, train=False, root=str(self.folder))
         places = [*range(len(self.records))]
         steps = [places[at : at + BATCH] for at in range(0, len(places), BATCH)]

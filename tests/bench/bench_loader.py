@@ -28,8 +28,8 @@ import numpy as np
 import torch
 
 from sbtools.loader import Clips, batches, sampling
-from sbtools.loader.crew import Crew
 from sbtools.loader.feed import Batches
+from sbtools.loader.loader_workers import LoaderWorkers
 from sbtools.models.recipe import Recipe
 from sbtools.records import Record
 from sbtools.rng import generator
@@ -101,11 +101,11 @@ def spent(processes: Iterable[Any]) -> float:
 
 def workers_of(crew: Any) -> Iterable[Any]:
     """The processes of a pool or of a loader."""
-    return crew._incoming._workers if isinstance(crew, Crew) else crew._pool
+    return crew._incoming._workers if isinstance(crew, LoaderWorkers) else crew._pool
 
 
-def crew_of(clips: Clips) -> Crew:
-    return Crew(Batches(clips, "replace"), WORKERS, 600, "cpu", "replace")
+def crew_of(clips: Clips) -> LoaderWorkers:
+    return LoaderWorkers(Batches(clips, "replace"), WORKERS, 600, "cpu", "replace")
 
 
 def main() -> None:

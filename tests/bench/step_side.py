@@ -171,7 +171,10 @@ def _updates(model: Any, network: str, objective: str, size: Size, named: str = 
         step: Any = steps.Step(model, method, size.precision)  # type: ignore[arg-type,call-arg]
         updates: Any = steps.Updates
     else:
-        from sbtools.train.updates import Updates as updates
+        try:
+            from sbtools.train.optimizer_step import OptimizerStep as updates
+        except ImportError:  # before it had this name
+            from sbtools.train.updates import Updates as updates
 
         method = methods.build(named)
         groups = [*model.groups(), *method.build_modules(model, {}, models.build)]

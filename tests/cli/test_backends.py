@@ -9,7 +9,7 @@ from typing import Any
 import click
 import pytest
 
-from sbtools.backends import Choice
+from sbtools.backends import BackendSpec
 from sbtools.cli import backends
 from sbtools.cli.options import Common, Tolerance
 from sbtools.errors import UsageError
@@ -40,13 +40,15 @@ def dino(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save(tmp_path_factory.mktemp("dino") / "small")
 
 
-def detector(name: str, *settings: str, shard: tuple[int, int] = (0, 1), **flags: Any) -> Choice:
+def detector(
+    name: str, *settings: str, shard: tuple[int, int] = (0, 1), **flags: Any
+) -> BackendSpec:
     return backends.detector(common(shard), name, settings, **flags)
 
 
 def test_auto_without_weights_is_weight_free_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    assert detector("auto") == Choice("detector", "classic")
-    assert backends.segmenter(common(), "auto", ()) == Choice("segmenter", "grabcut")
+    assert detector("auto") == BackendSpec("detector", "classic")
+    assert backends.segmenter(common(), "auto", ()) == BackendSpec("segmenter", "grabcut")
     assert "no learned detector: classic" in caplog.text
     assert "no learned segmenter: grabcut" in caplog.text
 
@@ -55,18 +57,18 @@ def test_auto_is_learned_where_weights_are_found(
     dino: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("SBTOOLS_WEIGHTS", str(dino.parent))
-    wanted = Choice("detector", "grounding-dino", {"weights": str(dino)})
+    wanted = BackendSpec("detector", "grounding-dino", {"weights": str(dino)})
     assert detector("auto") == detector("grounding-dino") == wanted
     assert "WARNING" not in caplog.text
     wanted.make().describe()
 
 
 def test_auto_is_learned_where_weights_are_named(dino: Path) -> None:
-    wanted = Choice("detector", "grounding-dino", {"weights": str(dino)})
+    wanted = BackendSpec("detector", "grounding-dino", {"weights": str(dino)})
     assert detector("auto", weights=str(dino)) == wanted
     assert detector("auto", f"weights={dino}") == wanted
     found = backends.segmenter(common(), "auto", (), weights="sam_vit_b_01ec64.pth")
-    assert found == Choice("segmenter", "sam", {"weights": "sam_vit_b_01ec64.pth"})
+    assert found == BackendSpec("segmenter", "sam", {"weights": "sam_vit_b_01ec64.pth"})
 
 
 def test_auto_is_refused_where_it_could_differ(dino: Path, monkeypatch: pytest.MonkeyPatch) -> None:

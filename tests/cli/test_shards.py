@@ -113,13 +113,13 @@ def test_what_was_missing_stands_in_the_parts_of_mask(clips: Path, run: Run) -> 
 
 
 def test_a_training_keeps_what_was_missing(run: Run, clips: Path) -> None:
-    from sbtools.train.plan import Asked
+    from sbtools.train.plan import TrainFlags
     from sbtools.train.prepare import Request, prepared
 
     video = next(str(path) for path in clips.rglob("*.mp4"))
     stored = [{**record, "video": video} for record in masks("m", [0, 2])]
-    asked = Request(folder="run", asked=Asked("vificlip", values={"frames": 1}), root=os.getcwd(),
-                    allow_missing=True)  # fmt: skip
+    flags = TrainFlags("vificlip", values={"frames": 1})
+    asked = Request(folder="run", asked=flags, root=os.getcwd(), allow_missing=True)
     with prepared(asked, iter(stored), os.getcwd(), 1) as ready:
         assert ready is not None
         [told] = ready.told["missing_shards"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sbtools.backends import DETECTORS, Choice
+from sbtools.backends import DETECTORS, BackendSpec
 from sbtools.detect.base import Box, Clip
 from sbtools.detect.stage import detect
 from sbtools.detect.tracks import numbered
@@ -49,7 +49,7 @@ def test_boxes_are_numbered_where_it_is_asked_for(
     make_clips(tmp_path / "clips", 1, frames=4)
     video = next((tmp_path / "clips").rglob("*.mp4"))
     record = {"id": "a", "video": str(video)}
-    choice, job = Choice("detector", "two"), Job(root=tmp_path)
+    choice, job = BackendSpec("detector", "two"), Job(root=tmp_path)
     (plain,) = detect([record], job, choice, frames="all")
     (found,) = detect([record], job, choice, frames="all", tracks=True)
     sides = [(box["track"], box["xyxy"][0]) for box in found["boxes"]]

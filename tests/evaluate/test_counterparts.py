@@ -15,7 +15,7 @@ from scipy import stats
 
 from sbtools.cli.process import call
 from sbtools.errors import DamagedError
-from sbtools.evaluate import asked, from_scores, result
+from sbtools.evaluate import eval_records, from_scores, result
 from sbtools.evaluate.clips import Clips
 from sbtools.evaluate.counterparts import split
 from sbtools.evaluate.intervals import clusters
@@ -231,7 +231,7 @@ def test_pairs_are_those_of_a_slow_reference(originals: list[int]) -> None:
 def test_what_records_say_reaches_the_scores() -> None:
     told = {"pair_of": "a", "variant": "scuba", "background_kind": "places"}
     line = json.dumps({"id": "b", "label": "run", "video": "b.mp4", **told}).encode() + b"\n"
-    kept = asked.read([{"id": "a", "label": "run", "video": "a.mp4"}, parse(line, "x")])
+    kept = eval_records.read([{"id": "a", "label": "run", "video": "a.mp4"}, parse(line, "x")])
     assert {name: kept[1][name] for name in told} == told and "variant" not in kept[0]
 
 

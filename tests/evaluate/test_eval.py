@@ -18,7 +18,7 @@ from sbtools.demo.actions import NAMES
 from sbtools.demo.looks import CLOTHES
 from sbtools.demo.scenes import SCENES
 from sbtools.evaluate import combine, result, run
-from sbtools.evaluate.judge import Judged
+from sbtools.evaluate.predictor import Predictions
 from sbtools.evaluate.scores import Collected
 from sbtools.loader import Clips, Failure, finish
 from sbtools.loader.sample import Sample, collate
@@ -169,11 +169,11 @@ def test_a_clip_that_fails_in_one_view_is_out_of_all(judge: Judge, demo: Path) -
 def test_a_record_that_fails_in_one_item_has_failed() -> None:
     shown: list[list[str]] = []
 
-    def said(batch: dict[str, Any], look: Any, each: int) -> Judged:
+    def said(batch: dict[str, Any], look: Any, each: int) -> Predictions:
         assert each == 2
         shown.append(batch["id"])
         rows = np.zeros((len(set(batch["id"])), 2), np.float32)
-        return Judged({"plain": rows + batch["video"][::2, :1].numpy()})
+        return Predictions({"plain": rows + batch["video"][::2, :1].numpy()})
 
     video = torch.arange(5.0).view(5, 1)
     batch = {"id": ["a", "a", "b", "c", "c"], "video": video, "place": [0, 0, 1, 2, 2]}

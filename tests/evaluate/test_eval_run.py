@@ -15,10 +15,10 @@ from sbtools import models
 from sbtools.cli.process import call
 from sbtools.errors import SbtoolsError
 from sbtools.evaluate import choice, result
-from sbtools.evaluate.judge import Judge
+from sbtools.evaluate.evaluated_model import of_run
+from sbtools.evaluate.predictor import Predictor
 from sbtools.evaluate.request import Request
 from sbtools.evaluate.stage import evaluate
-from sbtools.evaluate.subject import of_run
 from sbtools.loader import Clips, finish
 from sbtools.loader.sample import Sample, collate
 from sbtools.records import Record
@@ -160,7 +160,9 @@ def test_the_model_runs_without_gradient_in_test_mode(made: Made) -> None:
         return predict(batch, classes)
 
     judged.predict = watched
-    judge = Judge(judged, choice.build(["plain"], None, "normal", "imagenet"), torch.device("cpu"))
+    judge = Predictor(
+        judged, choice.build(["plain"], None, "normal", "imagenet"), torch.device("cpu")
+    )
     clips = Clips(val[:2], (), judged.model.recipe, frames=3, train=False, root=str(folder))
     samples = [clips[place, 0] for place in range(2)]
     assert all(isinstance(sample, Sample) for sample in samples)

@@ -10,7 +10,7 @@ import torch
 from sbtools.evaluate import choice
 from sbtools.evaluate.choice import Brought
 from sbtools.evaluate.examples import Flips
-from sbtools.evaluate.judge import SCORES
+from sbtools.evaluate.predictor import SCORES
 from sbtools.evaluate.verdict import LOOKED_AT
 from sbtools.evaluate.views import VIEWS
 

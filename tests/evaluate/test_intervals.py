@@ -7,10 +7,10 @@ import pytest
 from scipy import stats
 
 from sbtools.evaluate import intervals
-from sbtools.evaluate.intervals import Sources, Sums, bootstrap, draw, expanded, percentiles, ratio
+from sbtools.evaluate.intervals import Clusters, Sums, bootstrap, draw, expanded, percentiles, ratio
 
 
-def means(hits: np.ndarray, sources: Sources):  # type: ignore[no-untyped-def]
+def means(hits: np.ndarray, sources: Clusters):  # type: ignore[no-untyped-def]
     """The mean of hits under weights of sources."""
     table = Sums(np.stack([hits, np.ones(len(hits))], 1), sources, np.zeros(len(hits), int), 1)
 
@@ -21,8 +21,8 @@ def means(hits: np.ndarray, sources: Sources):  # type: ignore[no-untyped-def]
     return of
 
 
-def alone(count: int) -> Sources:
-    return Sources.of([str(number) for number in range(count)])
+def alone(count: int) -> Clusters:
+    return Clusters.of([str(number) for number in range(count)])
 
 
 def test_unclustered_it_is_scipy_s_percentile_bootstrap() -> None:
@@ -57,7 +57,7 @@ def test_unclustered_it_is_scipy_s_percentile_bootstrap() -> None:
 def test_all_clips_of_a_source_are_drawn_together() -> None:
     names = ["a", "b", "a", "c", "c", "c", "d"]
     hits = np.array([1.0, 0, 1, 0, 0, 1, 1])
-    sources = Sources.of(names)
+    sources = Clusters.of(names)
     drawn = np.concatenate(list(draw(sources.count, 400, seed=5)))
     slow = []
     for weights in drawn:
@@ -98,7 +98,7 @@ def test_copies_of_a_clip_do_not_narrow_the_interval() -> None:
     hits = np.random.default_rng(4).integers(0, 2, 80).astype(float)
     once = bootstrap(means(hits, alone(80)), 80, draws=4000)["mean"]
     names = [str(number) for number in range(80) for _ in range(5)]
-    copied = bootstrap(means(np.repeat(hits, 5), Sources.of(names)), 80, draws=4000)["mean"]
+    copied = bootstrap(means(np.repeat(hits, 5), Clusters.of(names)), 80, draws=4000)["mean"]
     assert np.allclose([copied.low, copied.high], [once.low, once.high])
     plain = bootstrap(means(np.repeat(hits, 5), alone(400)), 400, draws=4000)["mean"]
     assert plain.error == pytest.approx(once.error / 5**0.5, rel=0.1)
@@ -124,7 +124,7 @@ def test_sums_by_group_are_those_of_a_loop() -> None:
     rng = np.random.default_rng(6)
     columns, keys = rng.random((40, 3)), rng.integers(-1, 5, 40)
     keys[keys == 2] = 3
-    sources = Sources(rng.integers(0, 9, 40), 9)
+    sources = Clusters(rng.integers(0, 9, 40), 9)
     weights = rng.integers(0, 4, (6, 9)).astype(float)
     slow = np.zeros((6, 5, 3))
     for clip in range(40):
@@ -135,7 +135,7 @@ def test_sums_by_group_are_those_of_a_loop() -> None:
 
 def test_one_source_and_no_draws_have_no_interval() -> None:
     hits = np.array([1.0, 0.0, 1.0])
-    for sources, draws in ((Sources.of("aaa"), 100), (Sources.of("abc"), 0)):
+    for sources, draws in ((Clusters.of("aaa"), 100), (Clusters.of("abc"), 0)):
         found = bootstrap(means(hits, sources), sources.count, draws=draws)["mean"]
         assert found.value == pytest.approx(2 / 3)
         assert np.isnan([found.low, found.high, found.error]).all()
@@ -150,6 +150,6 @@ def test_undefined_draws_are_left_out() -> None:
 
 
 def test_sources_are_numbered_as_they_appear() -> None:
-    sources = Sources.of(["b", "a", "b"])
+    sources = Clusters.of(["b", "a", "b"])
     assert (sources.codes.tolist(), sources.count) == ([0, 1, 0], 2)
     assert sources.take(np.array([1])).count == 2

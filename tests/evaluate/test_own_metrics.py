@@ -14,7 +14,14 @@ from scipy import stats
 from sbtools import registry
 from sbtools.cli import compare_table
 from sbtools.errors import DamagedError, UsageError
-from sbtools.evaluate import asked, catalogue, combine, differences, from_scores, result
+from sbtools.evaluate import (
+    catalogue,
+    combine,
+    differences,
+    eval_records,
+    from_scores,
+    result,
+)
 from sbtools.evaluate.metric import NUMBER, Metric
 from sbtools.evaluate.metrics import Floats, agreement
 from sbtools.evaluate.scores import from_records
@@ -183,7 +190,7 @@ def test_a_name_that_is_taken_is_refused(use: Use) -> None:
 
 def test_its_fields_are_kept_of_records(use: Use) -> None:
     use(hard="HARD")
-    kept = asked.read([{"id": "a", "label": "run", "video": "a.mp4", "hard": 3, "soft": 1}])
+    kept = eval_records.read([{"id": "a", "label": "run", "video": "a.mp4", "hard": 3, "soft": 1}])
     assert kept[0]["hard"] == 3 and "soft" not in kept[0]
 
 

@@ -14,7 +14,7 @@ from scipy import stats
 from sbtools.cli import compare_table
 from sbtools.cli.process import call
 from sbtools.errors import DamagedError
-from sbtools.evaluate import asked, catalogue, differences, from_scores, result
+from sbtools.evaluate import catalogue, differences, eval_records, from_scores, result
 from sbtools.evaluate.scores import from_records
 from sbtools.records import Record
 from sbtools.report import grid, tables
@@ -261,7 +261,7 @@ def test_without_the_field_there_is_no_such_number_and_a_class_may_be_called_non
 
 def test_records_keep_who_stands_still_until_they_are_judged() -> None:
     line = {"id": "a", "label": "run", "video": "a.mp4", "still_label": "jump", "strange": 1}
-    kept = asked.read([line])[0]
+    kept = eval_records.read([line])[0]
     assert kept["still_label"] == "jump" and "strange" not in kept
 
 

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from sbtools.evaluate import from_scores
-from sbtools.evaluate.intervals import Sources
+from sbtools.evaluate.intervals import Clusters
 from sbtools.evaluate.scores import from_records
 from sbtools.evaluate.shares import COPIES, clopper_pearson, difference, shares
 from sbtools.evaluate.warn import warnings
@@ -18,8 +18,8 @@ from sbtools.evaluate.warn import warnings
 CLASSES = ["a", "b", "c"]
 
 
-def numbered(codes: np.ndarray) -> Sources:
-    return Sources(codes, int(codes.max()) + 1)
+def numbered(codes: np.ndarray) -> Clusters:
+    return Clusters(codes, int(codes.max()) + 1)
 
 
 def test_exact_bounds_are_those_of_scipy_of_all_counts_up_to_50() -> None:
@@ -206,7 +206,7 @@ def test_coverage_over_2000_data_sets(sources: int, least: float, alike: float) 
         values = (rng.random(sizes.sum()) < np.repeat(own.ravel(), sizes.ravel())) * 1.0
         codes = np.repeat(np.tile(np.arange(sources), 2000), sizes.ravel())
         keys = np.repeat(np.arange(2000), sizes.sum(1))
-        found = shares(values, values * 0 + 1, Sources(codes, sources), keys, 2000)
+        found = shares(values, values * 0 + 1, Clusters(codes, sources), keys, 2000)
         covered = 100 * np.mean((found.low <= share) & (share <= found.high))
         assert covered >= least, share
 
@@ -231,7 +231,7 @@ def test_below_chance_is_said_only_where_it_is_shown() -> None:
 def test_two_sources_have_students_t_of_one_degree() -> None:
     """Two clips each, of which one source has two hits and the other one: half of a source's weight
     of copies, as sbtools-result(5) has it, and n* lessened by (z / t)^2."""
-    values, sources = np.array([1.0, 1.0, 1.0, 0.0]), Sources.of(["a", "a", "b", "b"])
+    values, sources = np.array([1.0, 1.0, 1.0, 0.0]), Clusters.of(["a", "a", "b", "b"])
     found = shares(values, np.ones(4), sources).at(0)
     share, between = 3 / 4, np.var([1, 1 / 2], ddof=1) / 2
     variance = (1 * between + 0.5 * share * (1 - share) / 2) / (1 + 0.5)

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from sbtools import models
 from sbtools.errors import UsageError
 from sbtools.evaluate import views
-from sbtools.evaluate.judge import Judge
-from sbtools.evaluate.subject import Subject, predict_of
+from sbtools.evaluate.evaluated_model import EvaluatedModel, predict_of
+from sbtools.evaluate.predictor import Predictor
 from sbtools.features.maker import FeatureMaker
 from sbtools.methods.base import Method
 from sbtools.models.base import VideoModel
@@ -33,8 +33,8 @@ Reference = Callable[[Tensor], Tensor]
 
 
 def maker(model: VideoModel, method: Method | None = None, **options: Any) -> FeatureMaker:
-    subject = Subject(model, predict_of(model), [model], {"name": "it"}, {}, {}, method)
-    return FeatureMaker(subject, views.build("plain"), torch.device("cpu"), "float32", **options)
+    evaluated = EvaluatedModel(model, predict_of(model), [model], {"name": "it"}, {}, {}, method)
+    return FeatureMaker(evaluated, views.build("plain"), torch.device("cpu"), "float32", **options)
 
 
 def batch(seen: Tensor) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def test_features_are_those_of_the_network_without_its_head(family: str, tmp_pat
         assert single.dtype == torch.float32
         scale = expected.abs().max().item()
         torch.testing.assert_close(single.double(), expected, atol=1e-5 * scale, rtol=0)
-        kept, bare = (Judge(made.subject, made.views, made.device, keep=view)(batch(seen))
+        kept, bare = (Predictor(made.evaluated, made.views, made.device, keep=view)(batch(seen))
                       for view in ("plain", None))  # fmt: skip
         np.testing.assert_allclose(kept.features, expected, atol=1e-5 * scale)
         np.testing.assert_array_equal(kept.scores["plain"], bare.scores["plain"])

@@ -112,11 +112,11 @@ def test_a_store_is_continued_and_never_with_another_model(folder: Path, tmp_pat
         passed=lambda: told.update(["passed"]), coming=lambda count: told.update(coming=count),
     )  # fmt: skip
     assert told == {"coming": 12, "passed": 5, "worked": 7}
-    assert whole[:5] == first and asked.subject.model.network.passes == 7 + 1  # one black clip
+    assert whole[:5] == first and asked.evaluated.model.network.passes == 7 + 1  # one black clip
     changed = [{**records[0], "label": "other"}, *records[1:3]]
     asked = making(folder)
     again = run(folder, store, changed, asked)
-    assert again[0]["label"] == "other" and asked.subject.model.network.passes == 1 + 1
+    assert again[0]["label"] == "other" and asked.evaluated.model.network.passes == 1 + 1
     for other in (making(folder, clips=2), making(folder, "static"), making(folder, **CONV)):
         with pytest.raises(UsageError, match=r"was made with .*--overwrite"):
             run(folder, store, records, other)
@@ -183,7 +183,7 @@ def test_a_masked_view_has_the_features_of_the_pixels_that_mask_writes(
     alone = [{k: v for k, v in record.items() if k != "video"} for record in pixels[:2]]
     first, asked = run(folder, tmp_path / "a", alone, making(folder)), making(folder)
     assert run(folder, tmp_path / "a", alone, asked) == first and "error" not in first[0]
-    assert asked.subject.model.network.passes == 1  # the black clip
+    assert asked.evaluated.model.network.passes == 1  # the black clip
 
 
 def test_the_command_and_its_dry_run(folder: Path, tmp_path: Path, capfd: Any) -> None:

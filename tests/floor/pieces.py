@@ -51,9 +51,9 @@ class Training:
     def __init__(self, case: Case, rank: int = 0) -> None:
         from sbtools import methods, models, objectives
         from sbtools.train.group import Ranks
+        from sbtools.train.optimizer_step import OptimizerStep
         from sbtools.train.settings import Settings
         from sbtools.train.step import Step
-        from sbtools.train.updates import Updates
 
         model = _model(case)
         method = methods.build(case.method, **case.method_settings)
@@ -68,7 +68,7 @@ class Training:
         optimizer = torch.optim.SGD(rates, lr=RATE)
         settings = Settings(model=case.model, accumulate=case.accumulate, precision="float32")
         ranks = Ranks(rank, case.ranks, torch.device("cpu"))
-        self.model, self.updates = model, Updates(step, optimizer, settings, ranks)
+        self.model, self.updates = model, OptimizerStep(step, optimizer, settings, ranks)
 
     def step(self, batch: dict[str, Any], number: int, sizes: Sequence[int]) -> dict[str, float]:
         """One step on this rank's clips; its losses by name, and "norm", the gradient's."""

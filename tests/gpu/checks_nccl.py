@@ -74,7 +74,7 @@ def collectives(machine: Machine) -> Figures:
 def steps(machine: Machine) -> Figures:
     """Steps through DistributedDataParallel are those without, also of batch norm's buffers; by
     SGD, since AdamW moves weights whose gradient is 0 by rounding."""
-    from sbtools.train.updates import _distributed
+    from sbtools.train.optimizer_step import _distributed
 
     told: Figures = {}
     for name in ("vificlip", "conv3d"):

@@ -107,8 +107,8 @@ def evaluation(machine: Machine) -> Figures:
     import torch
 
     from sbtools.evaluate import choice
-    from sbtools.evaluate.judge import Judge
-    from sbtools.evaluate.subject import Subject, predict_of
+    from sbtools.evaluate.evaluated_model import EvaluatedModel, predict_of
+    from sbtools.evaluate.predictor import Predictor
 
     model = model_of("vificlip", machine)
     clips = 8 if machine.tiny else 256
@@ -117,15 +117,15 @@ def evaluation(machine: Machine) -> Figures:
     sizes: list[int] = []
 
     def judge() -> Any:
-        subject = Subject(model, predict_of(model), [model], {}, {})
-        made = Judge(subject, views, machine.device, "float32", clips)
-        predict = subject.predict
+        evaluated = EvaluatedModel(model, predict_of(model), [model], {}, {})
+        made = Predictor(evaluated, views, machine.device, "float32", clips)
+        predict = evaluated.predict
 
         def noted(part: Any, classes: Any) -> Any:
             sizes.append(len(part["video"]))
             return predict(part, classes)
 
-        subject.predict = noted
+        evaluated.predict = noted
         return made(batch).scores["plain"]
 
     with machine.peak() as peak:

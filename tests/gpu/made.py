@@ -93,13 +93,13 @@ def batch_of(model: Any, clips: int, machine: Machine, seed: int = 1) -> dict[st
 
 
 def updates_of(model: Any, name: str, machine: Machine, **settings: Any) -> Any:
-    """What training makes its steps by: `sbtools.train.updates.Updates` around the model."""
+    """The `sbtools.train.optimizer_step.OptimizerStep` of training, around the model."""
     from sbtools import methods, models, objectives
     from sbtools.train.group import Ranks
     from sbtools.train.optim import optimizer_of
+    from sbtools.train.optimizer_step import OptimizerStep
     from sbtools.train.settings import Settings
     from sbtools.train.step import Step
-    from sbtools.train.updates import Updates
 
     kind = KINDS[name]
     given: dict[str, Any] = {"lr": kind.lr, "weight_decay": 0.0, "precision": "bfloat16"}
@@ -107,7 +107,9 @@ def updates_of(model: Any, name: str, machine: Machine, **settings: Any) -> Any:
     objective, method = objectives.build(kind.objective), methods.build("none")
     groups = [*model.groups(), *method.build_modules(model, {}, models.build)]
     step = Step(model, method, objective, asked.precision).to(machine.device).train()
-    made = Updates(step, optimizer_of(step, groups, asked), asked, Ranks(0, 1, machine.device))
+    made = OptimizerStep(
+        step, optimizer_of(step, groups, asked), asked, Ranks(0, 1, machine.device)
+    )
     for group in made.optimizer.param_groups:
         group["lr"] = asked.lr * group["lr_scale"]
     return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sbtools.index.annotation import Annotated
-from sbtools.index.datasets import Asked, annotated
+from sbtools.index.datasets import DatasetQuery, annotated
 
 
 def written(folder: Path, name: str, text: str) -> str:
@@ -16,4 +16,4 @@ def written(folder: Path, name: str, text: str) -> str:
 
 
 def read(dataset: str, *places: str, **asked: object) -> list[Annotated]:
-    return annotated(Asked(dataset, places, **asked))  # type: ignore[arg-type]
+    return annotated(DatasetQuery(dataset, places, **asked))  # type: ignore[arg-type]

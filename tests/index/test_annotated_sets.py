@@ -9,7 +9,7 @@ import pytest
 
 from sbtools.errors import UsageError
 from sbtools.index import labels, utd
-from sbtools.index.datasets import DATASETS, Asked, to_records
+from sbtools.index.datasets import DATASETS, DatasetQuery, to_records
 from tests.index.files import read, written
 
 # ARAS: lines of kennymckormick/ARAS-Dataset d3a1560
@@ -140,7 +140,7 @@ def test_jhmdb_has_its_split_by_tags_and_its_frames_in_folders(tmp_path: Path) -
     written(tmp_path, "splits/kick_ball_test_split2.txt", f"{other}.avi 1\n")
     for number in (1, 2):
         written(tmp_path, f"Rename_Images/kick_ball/{other}/{number:05}.png", "")
-    asked = Asked("jhmdb", (str(tmp_path / "splits"),), split="test")
+    asked = DatasetQuery("jhmdb", (str(tmp_path / "splits"),), split="test")
     (record,) = to_records(asked, [str(tmp_path / "Rename_Images")], tmp_path)
     assert record == {
         "id": other, "video": f"Rename_Images/kick_ball/{other}", "label": "kick ball",
@@ -178,7 +178,7 @@ def test_appearance_free_clips_are_videos_or_folders_from_0000_png(tmp_path: Pat
     written(tmp_path, "afd/Archery/v_Archery_g01_c01.avi", "")
     for number in (0, 1):
         written(tmp_path, f"afd/Archery/v_Archery_g01_c02/{number:04}.png", "")
-    one, other = to_records(Asked("afd", (place,)), [str(tmp_path / "afd")], tmp_path)
+    one, other = to_records(DatasetQuery("afd", (place,)), [str(tmp_path / "afd")], tmp_path)
     assert "error" not in one and "error" not in other
     assert other["video"] == "afd/Archery/v_Archery_g01_c02"
     assert (one["dataset"], one["pair_of"]) == ("afd", "v_Archery_g01_c01")
@@ -222,7 +222,7 @@ def test_a_list_of_utd_has_the_clips_and_names_of_ucf101(tmp_path: Path) -> None
 def test_records_of_utd_are_those_of_the_set(tmp_path: Path) -> None:
     written(tmp_path, "v/v_ApplyLipstick_g01_c01.avi", "")
     (one, _) = to_records(
-        Asked("utd", (splits(tmp_path),), split="debiased"), [str(tmp_path / "v")], tmp_path
+        DatasetQuery("utd", (splits(tmp_path),), split="debiased"), [str(tmp_path / "v")], tmp_path
     )
     assert one == {
         "id": IDS[1], "video": "v/v_ApplyLipstick_g01_c01.avi", "label": "ApplyLipstick",

@@ -11,7 +11,7 @@ import pytest
 
 from sbtools.errors import UsageError
 from sbtools.index.annotation import Annotated
-from sbtools.index.datasets import Asked, annotated
+from sbtools.index.datasets import DatasetQuery, annotated
 from tests.index.files import written
 
 UCF = """v_WalkingWithDog_g02_c04__0 240 97
@@ -36,7 +36,7 @@ def names(folder: Path, **known: int) -> str:
 
 
 def of(dataset: str, folder: str | Path, *places: str, **asked: Any) -> list[Annotated]:
-    return annotated(Asked(dataset, places, **asked), str(folder))
+    return annotated(DatasetQuery(dataset, places, **asked), str(folder))
 
 
 def told(clip: Annotated) -> tuple[Any, ...]:

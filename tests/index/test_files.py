@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sbtools.index.datasets import Asked, to_records
+from sbtools.index.datasets import DatasetQuery, to_records
 
 TABLE = "label,youtube_id,time_start,time_end,split\n"
 
@@ -25,7 +25,7 @@ def records_of(
     tmp_path: Path, dataset: str, text: str, *, name: str = "l.txt", inputs: Sequence[str] = ("v",)
 ) -> list[dict[str, Any]]:
     (tmp_path / name).write_text(text)
-    asked = Asked(dataset, (str(tmp_path / name),))
+    asked = DatasetQuery(dataset, (str(tmp_path / name),))
     return to_records(asked, [str(tmp_path / part) for part in inputs], tmp_path)
 
 
@@ -131,7 +131,7 @@ def test_frame_folders_are_clips_too(tmp_path: Path) -> None:
           *(tmp_path / f"v/7/img_{n:05}.jpg" for n in (1, 2)))  # fmt: skip
     (tmp_path / "n.txt").write_text("walk\n")
     (tmp_path / "l.txt").write_text("12.5 0\n7 0\n")
-    asked = Asked("list", (str(tmp_path / "l.txt"),), str(tmp_path / "n.txt"))
+    asked = DatasetQuery("list", (str(tmp_path / "l.txt"),), str(tmp_path / "n.txt"))
     dotted, plain = to_records(asked, [str(tmp_path / "v")], tmp_path)
     assert (dotted["video"], plain["video"]) == ("v/12.5", "v/7")
 
@@ -151,7 +151,7 @@ def test_zips_and_images_are_found_by_name_and_give_way_to_videos(tmp_path: Path
             file.writestr("2.png", b"x")
     touch(tmp_path / "v/walk/c__0.jpg", tmp_path / "v/abc_000006_000016.mkv")
     (tmp_path / "l.txt").write_text("walk/a b.zip\nwalk/c__0.jpg to walk\n")
-    asked = Asked("list", (str(tmp_path / "l.txt"),), stills=True)
+    asked = DatasetQuery("list", (str(tmp_path / "l.txt"),), stills=True)
     packed, still = to_records(asked, [str(tmp_path / "v")], tmp_path)
     assert (packed["id"], packed["video"]) == ("walk/a b", "v/walk/a b.zip")
     assert "error" not in packed and "error" not in still

@@ -11,7 +11,7 @@ import pytest
 
 from sbtools.index import labels
 from sbtools.index.annotation import Annotated
-from sbtools.index.datasets import Asked, annotated
+from sbtools.index.datasets import DatasetQuery, annotated
 from sbtools.index.hmdb51 import CLASSES
 
 HERE = Path(__file__).resolve().parents[2]
@@ -59,7 +59,9 @@ def names_of(dataset: str, part: str) -> str:
 
 
 def load(lists: Path, dataset: str, path: str, part: str) -> list[Annotated]:
-    return annotated(Asked(dataset, (str(lists / path),), str(lists / names_of(dataset, part))))
+    return annotated(
+        DatasetQuery(dataset, (str(lists / path),), str(lists / names_of(dataset, part)))
+    )
 
 
 @pytest.mark.parametrize(("dataset", "path", "part", "clips", "split"), LISTS)
@@ -128,7 +130,7 @@ def test_hmdb51_classes_are_those_of_the_file_names_whatever_the_table_says(
     lists: Path, names: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sbtools.index.lists.log.propagate", True)
-    found = annotated(Asked("hmdb51", (str(lists / "hmdb51/val1.txt"),), str(lists / names)))
+    found = annotated(DatasetQuery("hmdb51", (str(lists / "hmdb51/val1.txt"),), str(lists / names)))
     assert set(Counter(clip.label for clip in found).values()) == {30}
     for clip in found:
         assert f"_{(clip.label or '').replace(' ', '_')}_" in clip.id
@@ -143,7 +145,9 @@ def test_mimetics_has_713_clips_of_50_classes_of_kinetics(lists: Path) -> None:
         "mimetics_v1.0.csv", "mimetics_v1.0_objectsceneannot.txt", "mimetics_v1.0_clsannot.txt",
     )]  # fmt: skip
     found = annotated(
-        Asked("mimetics", tuple(map(str, paths)), str(lists / names_of("kinetics400", "full")))
+        DatasetQuery(
+            "mimetics", tuple(map(str, paths)), str(lists / names_of("kinetics400", "full"))
+        )
     )
     counts = Counter(clip.label for clip in found)
     assert len(found) == 713 and len(counts) == 50 and {c.split for c in found} == {"test"}

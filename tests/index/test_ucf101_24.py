@@ -12,7 +12,7 @@ import pytest
 from sbtools import records
 from sbtools.errors import UsageError
 from sbtools.index import ucf101_24
-from sbtools.index.datasets import Asked, to_records
+from sbtools.index.datasets import DatasetQuery, to_records
 from tests.index.files import read, written
 
 KEY = "Basketball/v_Basketball_g01_c01"
@@ -177,7 +177,7 @@ def test_records_hold_the_boxes_of_the_clip_that_is_found(tmp_path: Path) -> Non
     for number in (1, 2, 3):
         written(tmp_path, f"rgb-images/{KEY}/{number:05}.jpg", "")
     (record,) = to_records(
-        Asked("ucf101-24", (pyannot(tmp_path, tube(sf=1)),), split="test"),
+        DatasetQuery("ucf101-24", (pyannot(tmp_path, tube(sf=1)),), split="test"),
         [str(tmp_path / "rgb-images")], tmp_path,
     )  # fmt: skip
     assert record["video"] == f"rgb-images/{KEY}" and record["dataset"] == "ucf101-24"

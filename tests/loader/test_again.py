@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from sbtools.errors import SbtoolsError
-from sbtools.loader import Clips, crew, feed, load
+from sbtools.loader import Clips, feed, load, loader_workers
 from tests.loader.test_feed import Known, broken, build, equal
 from tests.loader.workers import Scarce
 
@@ -61,7 +61,7 @@ def test_what_lacked_memory_is_loaded_again_once_and_alone(
 
 
 class Ahead:
-    """A Crew without processes, which makes three steps ahead of what it has given."""
+    """LoaderWorkers without processes, which makes three steps ahead of what it has given."""
 
     begun: ClassVar[list[tuple[int, bool]]] = []
 
@@ -69,7 +69,7 @@ class Ahead:
         self.source, self.settings, self.ended, self.more = source, settings, False, True
         self.begun.append((settings[0], source.last))
 
-    def run(self, steps: Sequence[crew.Step]) -> Iterator[Any]:
+    def run(self, steps: Sequence[loader_workers.Step]) -> Iterator[Any]:
         made, coming = deque[Any](), iter(steps)
         while True:
             made.extend(
@@ -90,7 +90,7 @@ def test_what_was_not_yet_asked_for_goes_on_with_all_workers(
     known: Known, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is made twice but what lacked memory, and little is held until that is there."""
-    monkeypatch.setattr(feed, "Crew", Ahead)
+    monkeypatch.setattr(feed, "LoaderWorkers", Ahead)
     monkeypatch.setattr(Ahead, "begun", [])
     steps = [[place % 6] for place in range(18)]
     made = scarce(known, tmp_path, {"c1": 1}, train=False)

@@ -13,7 +13,7 @@ import pytest
 
 from sbtools.errors import UsageError
 from sbtools.loader import Clips, Failure, Sample, sampling
-from sbtools.loader.footage import Original
+from sbtools.loader.frame_source import Original
 from sbtools.loader.geometry import random_crop
 from sbtools.models.recipe import Recipe
 from sbtools.records import Columns, Record

@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from sbtools.errors import OutputError, SbtoolsError, UsageError
-from sbtools.loader import Clips, Failure, batches, crew, feed, load, order
-from sbtools.loader.crew import Crew
+from sbtools.loader import Clips, Failure, batches, feed, load, loader_workers, order
+from sbtools.loader.loader_workers import LoaderWorkers
 from sbtools.models.recipe import Recipe
 from sbtools.records import Record
 from sbtools.signals import GROUP
@@ -160,11 +160,11 @@ def test_a_worker_that_dies_while_it_sends(
     """Its end shows as a broken connection before torch sees that the process is gone."""
     made = build(known)
 
-    def broken_off(own: Crew) -> Iterator[Any]:
+    def broken_off(own: LoaderWorkers) -> Iterator[Any]:
         raise error
         yield
 
-    monkeypatch.setattr(crew.DataLoader, "__iter__", broken_off)
+    monkeypatch.setattr(loader_workers.DataLoader, "__iter__", broken_off)
     with pytest.raises(SbtoolsError, match="a worker that loads clips died: "):
         list(load(made, STEPS, 0, workers=1))
 
@@ -191,7 +191,7 @@ def test_a_cache_that_cannot_be_written_ends_it(known: Known, tmp_path: Path) ->
 
 def test_workers_are_started_with_the_signals_of_a_job_held_back() -> None:
     """One that struck a worker before it ignores them would end the run."""
-    made = Crew(feed.Batches(None, "omit"), 1, 9.0, "cpu", "omit")  # type: ignore[arg-type]
+    made = LoaderWorkers(feed.Batches(None, "omit"), 1, 9.0, "cpu", "omit")  # type: ignore[arg-type]
     masks: list[set[int]] = []
 
     class Loader:

@@ -79,13 +79,13 @@ class _ScarceReader(Reader):
     clips_read: Scarce
 
     @contextmanager
-    def _footage(self, record: Mapping[str, Any], *how: Any) -> Iterator[Any]:
+    def _source(self, record: Mapping[str, Any], *how: Any) -> Iterator[Any]:
         id, told = record["id"], self.clips_read
         tries = noted(told.log, f"begin {id}")
         until = time.monotonic() + 2 * (id == told.slow)
         while time.monotonic() < until and not told.begun_again():
             time.sleep(0.02)
-        with super()._footage(record, *how) as found:
+        with super()._source(record, *how) as found:
             yield found
         noted(told.log, f"end {id}")
         if tries <= told.failures.get(id, 0):

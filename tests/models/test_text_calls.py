@@ -19,9 +19,9 @@ from sbtools.objectives import build
 from sbtools.rng import Draws
 from sbtools.train.group import Ranks
 from sbtools.train.optim import optimizer_of
+from sbtools.train.optimizer_step import OptimizerStep
 from sbtools.train.settings import Settings
 from sbtools.train.step import Step
-from sbtools.train.updates import Updates
 from sbtools.train.validate import validate
 from tests.models.small_clip import FRAMES, small, videos
 
@@ -94,7 +94,7 @@ def calls(name: str, objective: str, method: Method, accumulate: int = 1) -> lis
     model = made(name)
     step = Step(model, method, build(objective))
     asked = Settings(name, batch=4, accumulate=accumulate, lr=1e-3)
-    updates = Updates(step, optimizer_of(step, model.groups(), asked), asked,
+    updates = OptimizerStep(step, optimizer_of(step, model.groups(), asked), asked,
                       Ranks(0, 1, torch.device("cpu")))  # fmt: skip
     seen = counted(model)
     updates(batch(), Draws(1), [4])

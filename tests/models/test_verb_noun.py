@@ -14,8 +14,8 @@ from sbtools.methods.hidden import without
 from sbtools.models.outputs import Outputs
 from sbtools.models.verb_noun import VerbNoun
 from sbtools.records.classes import note_class
-from sbtools.train.asked import Asked
 from sbtools.train.plan import settle
+from sbtools.train.train_flags import TrainFlags
 
 NAMES = ["open|door", "close|door", "open|box", "lift|cup"]
 
@@ -125,7 +125,7 @@ def test_records_may_have_verb_and_noun() -> None:
 
 def test_the_objective_is_that_of_the_head() -> None:
     pairs = ["backbone=frame_cnn", "head=verb-noun"]
-    settings, _ = settle(Asked("linear", model_pairs=pairs))
+    settings, _ = settle(TrainFlags("linear", model_pairs=pairs))
     assert settings.objective == "verb_noun"
-    settings, _ = settle(Asked("linear", model_pairs=pairs, objective="class_ce"))
+    settings, _ = settle(TrainFlags("linear", model_pairs=pairs, objective="class_ce"))
     assert settings.objective == "class_ce"

@@ -22,7 +22,7 @@ from sbtools.models.outputs import Outputs
 from sbtools.models.xclip import XCLIP
 from sbtools.models.xclip_names import is_video, to_transformers
 from sbtools.train.optim import optimizer_of
-from sbtools.train.plan import Asked, settle
+from sbtools.train.plan import TrainFlags, settle
 from sbtools.train.step import Step
 from tests.models import xclip_reference as reference
 from tests.models.hf_made import XCLIP_SIZES, xclip_folder
@@ -122,7 +122,7 @@ def test_a_folder_scores_as_transformers_does(tmp_path: Path) -> None:
         torch.testing.assert_close(weight.grad, own, rtol=1e-8, atol=1e-12, msg=name)
     assert models.usual_frames("xclip", str(tmp_path)) == FRAMES
     with pytest.raises(UsageError, match=rf"takes {FRAMES} frames, not 8: --frames {FRAMES}"):
-        settle(Asked(f"hf:{tmp_path}", values={"frames": 8}))
+        settle(TrainFlags(f"hf:{tmp_path}", values={"frames": 8}))
 
 
 def test_what_fix_text_trains_and_at_what_rate(
@@ -140,7 +140,7 @@ def test_what_fix_text_trains_and_at_what_rate(
     names = list(official)
     numbers = {name: torch.full_like(official[name], k) for k, name in enumerate(names)}
     places = to_transformers(numbers)
-    for asked in (Asked("xclip"), Asked(preset="xclip")):
+    for asked in (TrainFlags("xclip"), TrainFlags(preset="xclip")):
         settings, method = settle(asked)
         model = build(checkpoint)
         step = Step(model, method, objectives.build("class_ce"))
@@ -159,14 +159,14 @@ def test_what_fix_text_trains_and_at_what_rate(
     assert settings.model_settings["fix_text"] == "true" and settings.batch == 256
     with pytest.raises(UsageError, match=r"no parameter is called '\*mitt\.\*'"):
         groups = {"groups": ("*mitt.*:lr_scale=10",)}
-        optimizer_of(step, model.groups(), settle(Asked("xclip", values=groups))[0])
+        optimizer_of(step, model.groups(), settle(TrainFlags("xclip", values=groups))[0])
 
 
 def test_the_preset_trains_a_step(checkpoint: str) -> None:
     with pytest.raises(UsageError, match=rf"takes {FRAMES} frames, not 8: --frames {FRAMES}"):
-        settle(Asked(preset="xclip", values={"weights": checkpoint}))
-    assert settle(Asked("xclip", values={"weights": checkpoint}))[0].frames == FRAMES
-    settings, method = settle(Asked(preset="xclip", values={"frames": FRAMES}))
+        settle(TrainFlags(preset="xclip", values={"weights": checkpoint}))
+    assert settle(TrainFlags("xclip", values={"weights": checkpoint}))[0].frames == FRAMES
+    settings, method = settle(TrainFlags(preset="xclip", values={"frames": FRAMES}))
     model = models.build("xclip", CLASSES, weights=checkpoint, frames=FRAMES,
                          **settings.model_settings).train()  # fmt: skip
     objective = objectives.build(settings.objective, **settings.objective_settings)

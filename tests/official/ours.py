@@ -368,10 +368,10 @@ def stillmix_scores(
     names = [str(number) for number in range(network[-1].out_features)]
     model: Any = models.build("linear", names, backbone="frame_cnn", size=224, frames=1)
     model.network, model.head = network[:-1], network[-1]
-    subject: Any = SimpleNamespace(model=model, modules=[model])
+    evaluated: Any = SimpleNamespace(model=model, modules=[model])
     found = []
     for frame, label in zip(frames, labels, strict=True):
         shown = np.stack([task.squashed(frame, 224)])
-        by = [ByModel(subject, score, torch.device("cpu")) for score in ("true", "max")]
+        by = [ByModel(evaluated, score, torch.device("cpu")) for score in ("true", "max")]
         found.append([float(each(shown, {"id": "a", "label": str(label)})[0]) for each in by])
     return found

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sbtools.cli.process import call
 from sbtools.errors import SbtoolsError, UsageError
-from sbtools.evaluate.intervals import Sources, expanded
+from sbtools.evaluate.intervals import Clusters, expanded
 from sbtools.probe import measure as measures
 from sbtools.probe.fit import cross_fitted
 from sbtools.probe.gather import Gathered, gather
@@ -84,15 +84,15 @@ def test_the_interval_is_that_of_a_slow_bootstrap() -> None:
                 if name == source]  # fmt: skip
         slow.append(np.mean(hits))
     tail = (1 - expanded(0.95, len(known))) / 2
-    found = interval(right, Sources.of(names), 500, 9)
+    found = interval(right, Clusters.of(names), 500, 9)
     expected = np.quantile(slow, [tail, 1 - tail])
     assert [found.low, found.high] == pytest.approx(list(expected), abs=1e-12)
     assert found.value == right.mean() and found.method == "bootstrap"
-    assert np.isnan(interval(right, Sources.of(names), 0, 9).low)
+    assert np.isnan(interval(right, Clusters.of(names), 0, 9).low)
 
 
 def test_the_interval_of_a_probe_that_is_always_right_is_exact() -> None:
-    found = interval(np.ones(20), Sources.of([str(at) for at in range(20)]), 100, 0)
+    found = interval(np.ones(20), Clusters.of([str(at) for at in range(20)]), 100, 0)
     assert [found.low, found.high] == pytest.approx([0.025 ** (1 / 20), 1])
     assert found.method == "clopper-pearson"
 

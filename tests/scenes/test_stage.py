@@ -198,7 +198,7 @@ def test_no_more_is_decoded_than_the_middle_frame_needs(
 
     monkeypatch.setattr(Stream, "decode", counted)
     (chunk,) = FrameTask(str(tmp_path), Framing(24, 32))({"id": "v", "video": str(path)})
-    assert chunk["head"].wanted == [20] and (chunk["head"].height, chunk["head"].width) == (72, 96)
+    assert chunk["info"].wanted == [20] and (chunk["info"].height, chunk["info"].width) == (72, 96)
     assert len(counts) == bare(path, 20) == 20 - 20 // gop * gop + 1
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sbtools.backends import Choice
+from sbtools.backends import BackendSpec
 from sbtools.detect.stage import detect
 from sbtools.index import folder
 from sbtools.job import Job
@@ -55,7 +55,9 @@ def clip_of(tmp_path: Path, frames: int) -> Record:
 
 
 def stored(record: Record, tmp_path: Path, store: str) -> Any:
-    plan = Segmentation(Choice("detector", "motion"), Choice("segmenter", "grabcut"), frames="all")
+    plan = Segmentation(
+        BackendSpec("detector", "motion"), BackendSpec("segmenter", "grabcut"), frames="all"
+    )
     (done,) = segment([record], Job(root=tmp_path, workers=0), plan, str(tmp_path / store))
     return Stores(str(tmp_path)).clip(done["masks"])
 
@@ -85,7 +87,7 @@ def test_every_pixel_of_a_box_is_that_of_the_box_as_it_was_given(
 
 def test_boxes_of_a_detector_come_through_a_pipe_as_they_were(tmp_path: Path) -> None:
     record = clip_of(tmp_path, 6)
-    choice = Choice("detector", "motion")
+    choice = BackendSpec("detector", "motion")
     (found,) = detect([record], Job(root=tmp_path, workers=0), choice, frames="all")
     again = parse(dump(found), "pipe")
     assert again["boxes"] == found["boxes"] != []

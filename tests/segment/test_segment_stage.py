@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sbtools import clip as clip_module
-from sbtools.backends import Choice, checked, parse_settings
+from sbtools.backends import BackendSpec, checked, parse_settings
 from sbtools.clip import FrameBuffer
 from sbtools.detect import DETECTORS
 from sbtools.detect.motion import MotionDetector
@@ -48,7 +48,9 @@ def far(monkeypatch: pytest.MonkeyPatch) -> None:
 def masks(tmp_path: Path, detector: str, segmenter: str, store: str, **more: Any) -> dict[str, Any]:
     found = folder.find([str(tmp_path / "clips")])
     incoming = folder.to_records(found, tmp_path, "folder")
-    plan = Segmentation(Choice("detector", detector), Choice("segmenter", segmenter), **more)
+    plan = Segmentation(
+        BackendSpec("detector", detector), BackendSpec("segmenter", segmenter), **more
+    )
     done = list(segment(incoming, Job(root=tmp_path), plan, str(tmp_path / store)))
     stores = Stores(str(tmp_path))
     out = {}
@@ -85,7 +87,9 @@ def test_boxes_are_interpolated_at_frames_between_those_looked_at(tmp_path: Path
         {"frame": 0, "xyxy": [10, 20, 30, 60], **box},
         {"frame": 8, "xyxy": [18, 20, 38, 60], **box},
     ]
-    plan = Segmentation(Choice("detector", "motion"), Choice("segmenter", "grabcut"), frames="all")
+    plan = Segmentation(
+        BackendSpec("detector", "motion"), BackendSpec("segmenter", "grabcut"), frames="all"
+    )
     (done,) = segment([record], Job(root=tmp_path), plan, str(tmp_path / "m"))
     stored = Stores(str(tmp_path)).clip(done["masks"])
     assert {b["frame"]: b["xyxy"] for b in stored.boxes} == {
@@ -99,7 +103,7 @@ def test_a_box_of_another_picture_fails_the_clip(tmp_path: Path) -> None:
     (record,) = folder.to_records(folder.find([str(tmp_path / "clips")]), tmp_path, "folder")
     record["boxes"] = [{"frame": 0, "xyxy": [500, 5, 600, 9], "score": 1, "role": "person",
                         "prompt": "person"}]  # fmt: skip
-    plan = Segmentation(Choice("detector", "motion"), Choice("segmenter", "grabcut"))
+    plan = Segmentation(BackendSpec("detector", "motion"), BackendSpec("segmenter", "grabcut"))
     (done,) = segment([record], Job(root=tmp_path), plan, str(tmp_path / "m"))
     assert done["error"]["kind"] == "mismatch" and "96x72" in done["error"]["message"]
 
@@ -137,7 +141,7 @@ def test_settings_are_checked_against_the_signature() -> None:
     with pytest.raises(UsageError, match=r"is a whole number, not '2\.5'"):
         checked(MotionDetector, {"most": "2.5"}, "motion")
     with pytest.raises(UsageError, match="needs the setting folder"):
-        Choice("segmenter", "png").make()
+        BackendSpec("segmenter", "png").make()
     assert parse_settings(["a=1", "b=x=y"]) == {"a": "1", "b": "x=y"}
     for wrong in (["a"], ["=1"], ["a=1", "a=2"]):
         with pytest.raises(UsageError):

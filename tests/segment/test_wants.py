@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sbtools.backends import DETECTORS, SEGMENTERS, Choice
+from sbtools.backends import DETECTORS, SEGMENTERS, BackendSpec
 from sbtools.cli.segment import command
-from sbtools.clip import Look
+from sbtools.clip import FrameSelection
 from sbtools.detect.base import OBJECT, Box, Clip
 from sbtools.detect.motion import MotionDetector
 from sbtools.errors import UsageError
@@ -140,8 +140,8 @@ def stored(
 
 
 def plan(segmenter: str, detector: str | None = None, **more: Any) -> Segmentation:
-    finder = Choice("detector", detector) if detector else None
-    return Segmentation(finder, Choice("segmenter", segmenter), **{"frames": "2", **more})
+    finder = BackendSpec("detector", detector) if detector else None
+    return Segmentation(finder, BackendSpec("segmenter", segmenter), **{"frames": "2", **more})
 
 
 @pytest.mark.parametrize("name", ["named", "farnamed"])
@@ -174,7 +174,9 @@ def test_a_segmenter_that_reads_prompts_needs_no_detector(
 def test_a_worker_sends_frames_only_where_the_parent_needs_them(
     name: str, follows: str, clips: Path
 ) -> None:
-    task = make(Choice("segmenter", name), look=Look(str(clips), "1"), detector=None)
+    task = make(
+        BackendSpec("segmenter", name), selection=FrameSelection(str(clips), "1"), detector=None
+    )
     first = next(task(records(clips)[0]))
     assert (first["follows"], first["boxes"]) == (follows, None)
 

@@ -23,9 +23,9 @@ from sbtools.train.candidates import Candidates, look_at
 from sbtools.train.checkpoint import read
 from sbtools.train.folder import RunFolder, read_run
 from sbtools.train.gather import gather
-from sbtools.train.plan import Asked
+from sbtools.train.optimizer_step import OptimizerStep
+from sbtools.train.plan import TrainFlags
 from sbtools.train.prepare import Request, prepared
-from sbtools.train.updates import Updates
 from tests.loader.made import make
 from tests.store.stored import WHAT, add
 from tests.train import faking
@@ -67,7 +67,7 @@ def segments(tmp_path_factory: pytest.TempPathFactory) -> Known:
 
 def request(run: Path, root: Path, method: str = "none", **values: Any) -> Request:
     given = {"frames": 8, "epochs": EPOCHS, "batch": 3, **values}
-    return Request(str(run), Asked("fake", method, values=given), str(root))
+    return Request(str(run), TrainFlags("fake", method, values=given), str(root))
 
 
 def begin(asked: Request, records: Sequence[Record]) -> dict[str, Any]:
@@ -84,15 +84,15 @@ def begin(asked: Request, records: Sequence[Record]) -> dict[str, Any]:
 def seen_in(run: str, root: Path, monkeypatch: pytest.MonkeyPatch, stop: int = -1) -> list[Any]:
     """The numbers of the frames that each step shows, {id: [T]}, as the colours of pixels tell."""
     seen: list[dict[str, list[int]]] = []
-    plain = Updates.__call__
+    plain = OptimizerStep.__call__
 
-    def noted(updates: Updates, batch: Any, *rest: Any) -> Any:
+    def noted(updates: OptimizerStep, batch: Any, *rest: Any) -> Any:
         videos = zip(batch["id"], batch["video"], strict=True)
         seen.append({id: numbers(video) for id, video in videos})
         return plain(updates, batch, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Updates, "__call__", noted)
+        patch.setattr(OptimizerStep, "__call__", noted)
         faking.train(run, root, faking.Stop(stop))
     return seen
 
@@ -280,7 +280,7 @@ def test_neighbours_are_not_taken_from_a_store_that_leaves_frames_out(
     rule: str, segments: Known, uniform: Known, tmp_path: Path
 ) -> None:
     def told(known: Known) -> Any:
-        asked = Asked("vificlip", model_pairs=["arch=tiny", f"sampling={rule}"])
+        asked = TrainFlags("vificlip", model_pairs=["arch=tiny", f"sampling={rule}"])
         return begin(Request(str(tmp_path / "run"), asked, str(known[0])), known[1])
 
     with pytest.raises(UsageError, match=rf"{rule} .* hold 32 of a clip.* --frames all"):

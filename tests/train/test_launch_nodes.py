@@ -13,7 +13,7 @@ import pytest
 
 from sbtools.train.launch import Ears
 from sbtools.train.places import Place
-from sbtools.train.plan import Asked
+from sbtools.train.plan import TrainFlags
 from sbtools.train.prepare import Request
 from sbtools.train.stage import train
 from tests.cli.running import environment, lines
@@ -25,13 +25,13 @@ DRIVER = """
 import json, os, sys
 from sbtools.train import places
 from sbtools.train.launch import Ears
-from sbtools.train.plan import Asked
+from sbtools.train.plan import TrainFlags
 from sbtools.train.prepare import Request, read_file
 from sbtools.train.stage import train
 
 foreign = places.in_torchrun()
 place = foreign or places.on_slurm(2)
-request = Request("run", Asked("vificlip", values={"batch": 2}), ".",
+request = Request("run", TrainFlags("vificlip", values={"batch": 2}), ".",
                   run="tests.train.fake_ranks:count")
 tell = lambda line: print(json.dumps(dict(line)), flush=True)
 word = ["int"] if os.environ.get("FAKE_WORD") == sys.argv[1] else [None]
@@ -105,7 +105,7 @@ def test_under_a_foreign_torchrun_each_process_is_a_rank(work: Path) -> None:
 
 def test_a_node_that_comes_to_a_run_that_is_done_or_stopped_goes_home(work: Path) -> None:
     place = Place("7.0.0", 1, 2)
-    request = Request(str(work), Asked("vificlip"), str(work))
+    request = Request(str(work), TrainFlags("vificlip"), str(work))
     for word in ("done", "usr1"):
         place.tell(str(work), "ready", word=word)
         assert train(request, None, place, Ears(lambda: None, print, print)).word == word

@@ -18,7 +18,7 @@ from sbtools.loader import batches
 from sbtools.records import Record
 from sbtools.train import plan
 from sbtools.train.gather import SAMPLE, gather, require_expected
-from sbtools.train.plan import Asked, settle
+from sbtools.train.plan import TrainFlags, settle
 from sbtools.train.prepare import Request, prepared
 from sbtools.train.resources import devices
 from sbtools.train.settings import Settings
@@ -95,12 +95,14 @@ def test_clips_that_a_stage_lost_are_named(tmp_path: Path) -> None:
 
 
 def test_flags_come_before_the_model_and_the_model_before_the_rest() -> None:
-    settings, method = settle(Asked("actionclip", values={"lr": 0.5, "seed": 3, "epochs": None}))
+    settings, method = settle(
+        TrainFlags("actionclip", values={"lr": 0.5, "seed": 3, "epochs": None})
+    )
     assert (settings.lr, settings.seed, settings.weight_decay) == (0.5, 3, 0.2)
     assert settings.objective != Settings("x").objective and not method.needs
     assert settings.clip_grad == Settings("x").clip_grad
     settings, method = settle(
-        Asked("vificlip", "mask", "class_ce", method_pairs=["ratio=1:3"],
+        TrainFlags("vificlip", "mask", "class_ce", method_pairs=["ratio=1:3"],
               objective_pairs=["smoothing=0.2"], model_pairs=["arch=tiny"])
     )  # fmt: skip
     assert settings.method_settings["ratio"] == "1:3" and "masks" in method.needs
@@ -121,7 +123,7 @@ def test_shares_that_do_not_add_up_to_1_are_told(
     ratio: str, told: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "sbtools"):
-        settle(Asked("vificlip", "mask", "class_ce", method_pairs=[f"ratio={ratio}"]))
+        settle(TrainFlags("vificlip", "mask", "class_ce", method_pairs=[f"ratio={ratio}"]))
     assert [text for text in caplog.messages if "ratio" in text] == (
         [f"method mask: {told}"] if told else []
     )
@@ -130,24 +132,24 @@ def test_shares_that_do_not_add_up_to_1_are_told(
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        (Asked("gpt"), "there is no model 'gpt'"),
-        (Asked("vificlip", "hope"), "there is no method 'hope'"),
-        (Asked("vificlip", objective="luck"), "there is no objective 'luck'"),
-        (Asked("vificlip", "mask", method_pairs=["ration=1:1"]), "no setting 'ration'"),
-        (Asked("vificlip", "mask", method_pairs=["ratio"]), "not NAME=VALUE"),
-        (Asked("vificlip", values={"lr": 0.0}), "--lr must be above 0, not 0"),
-        (Asked("vificlip", values={"lr": float("nan")}), "--lr must be above 0, not nan"),
-        (Asked("vificlip", values={"weight_decay": -1.0}), "--weight-decay"),
-        (Asked("vificlip", values={"ema": 1.0}), "--ema must be from 0 to below 1"),
-        (Asked("vificlip", values={"betas": (0.9, 1.0)}), "--betas"),
-        (Asked("vificlip", values={"epochs": 0}), "--epochs must be 1 or more"),
+        (TrainFlags("gpt"), "there is no model 'gpt'"),
+        (TrainFlags("vificlip", "hope"), "there is no method 'hope'"),
+        (TrainFlags("vificlip", objective="luck"), "there is no objective 'luck'"),
+        (TrainFlags("vificlip", "mask", method_pairs=["ration=1:1"]), "no setting 'ration'"),
+        (TrainFlags("vificlip", "mask", method_pairs=["ratio"]), "not NAME=VALUE"),
+        (TrainFlags("vificlip", values={"lr": 0.0}), "--lr must be above 0, not 0"),
+        (TrainFlags("vificlip", values={"lr": float("nan")}), "--lr must be above 0, not nan"),
+        (TrainFlags("vificlip", values={"weight_decay": -1.0}), "--weight-decay"),
+        (TrainFlags("vificlip", values={"ema": 1.0}), "--ema must be from 0 to below 1"),
+        (TrainFlags("vificlip", values={"betas": (0.9, 1.0)}), "--betas"),
+        (TrainFlags("vificlip", values={"epochs": 0}), "--epochs must be 1 or more"),
         (
-            Asked("vificlip", values={"batch": 4, "accumulate": 8}),
+            TrainFlags("vificlip", values={"batch": 4, "accumulate": 8}),
             "8 is more than the clips of --batch 4",
         ),
     ],
 )
-def test_settings_that_cannot_be_are_named(asked: Asked, told: str) -> None:
+def test_settings_that_cannot_be_are_named(asked: TrainFlags, told: str) -> None:
     with pytest.raises(UsageError, match=told):
         settle(asked)
 
@@ -188,7 +190,7 @@ def test_weights_are_summed_and_may_be_gone_later(tmp_path: Path) -> None:
 
 
 def request(tmp_path: Path, **more: Any) -> Request:
-    return Request(str(tmp_path / "run"), Asked("vificlip"), str(tmp_path), **more)
+    return Request(str(tmp_path / "run"), TrainFlags("vificlip"), str(tmp_path), **more)
 
 
 def prepare(asked: Request, incoming: Iterable[Record], tmp_path: Path, world: int = 1) -> Any:
@@ -235,7 +237,7 @@ def test_what_does_not_go_together_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SbtoolsError, match="no records in the input but 1 that failed") as caught:
         prepare(request(tmp_path), [FAILED], tmp_path)
     assert caught.value.exit_code == 1
-    chosen = replace(request(tmp_path), asked=Asked("vificlip", values={"select": "val"}))
+    chosen = replace(request(tmp_path), asked=TrainFlags("vificlip", values={"select": "val"}))
     with pytest.raises(UsageError, match=r"--select val needs .* give --val"):
         prepare(chosen, some(4), tmp_path)
     with pytest.raises(UsageError, match=r"--val .*gone\.jsonl: No such file"):

@@ -14,12 +14,12 @@ import torch
 from torch import nn
 
 from sbtools.errors import UsageError
-from sbtools.evaluate.subject import of_run
+from sbtools.evaluate.evaluated_model import of_run
 from sbtools.methods import METHODS
 from sbtools.methods.base import Method
 from sbtools.models.base import Encoded
 from sbtools.train import load
-from sbtools.train.plan import Asked, parameters, settle, tell, with_weights
+from sbtools.train.plan import TrainFlags, parameters, settle, tell, with_weights
 from sbtools.train.settings import Settings
 from sbtools.train.start import new_model, run_of
 from tests.models.linear_made import huggingface
@@ -129,7 +129,7 @@ class Halves(Method):
 
 
 def settled(model: str, *pairs: str, **values: Any) -> Settings:
-    return settle(Asked(model, model_pairs=pairs, values=values))[0]
+    return settle(TrainFlags(model, model_pairs=pairs, values=values))[0]
 
 
 def test_what_evaluation_opens_is_a_backbone(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_run_goes_on_when_its_folder_is_gone(
     clips: tuple[Path, list[Any]], tmp_path: Path
 ) -> None:
     huggingface("VideoMAE", tmp_path / "it")
-    what = Asked(f"hf:{tmp_path / 'it'}", values={"epochs": 2, "batch": 3})
+    what = TrainFlags(f"hf:{tmp_path / 'it'}", values={"epochs": 2, "batch": 3})
     first = replace(settle(what)[0], classes=CLASSES)
     folder = make_run(tmp_path / "run", clips[1], first)
     assert train(folder, clips[0], Stop(4))[0] == "term"
@@ -192,7 +192,7 @@ def test_only_a_model_with_a_head_is_frozen() -> None:
         settled("vificlip", freeze=True)
     assert settled("linear", "backbone=conv3d", freeze=True).freeze
     with pytest.raises(UsageError, match="requires what model linear does not have: cosines"):
-        settle(Asked("linear", objective="infonce", model_pairs=["backbone=conv3d"]))
+        settle(TrainFlags("linear", objective="infonce", model_pairs=["backbone=conv3d"]))
 
 
 def test_settings_of_before_have_no_freeze() -> None:

@@ -20,8 +20,8 @@ from sbtools.methods.mask import Mask
 from sbtools.rng import Draws
 from sbtools.train import load
 from sbtools.train.checkpoint import read
+from sbtools.train.optimizer_step import OptimizerStep
 from sbtools.train.track import require as require_tracker
-from sbtools.train.updates import Updates
 from tests.loader.made import make as make_videos
 from tests.train.faking import (
     CLASSES,
@@ -170,14 +170,14 @@ def test_a_weight_that_is_not_a_number_is_not_saved(
     run = make_run(tmp_path / "run", clips[1], settings())
     train(run, clips[0], Stop(3))
     before = read(f"{run}/last.pt")[1]
-    plain = Updates.__call__
+    plain = OptimizerStep.__call__
 
-    def spoil(updates: Updates, *given: Any) -> Any:
+    def spoil(updates: OptimizerStep, *given: Any) -> Any:
         losses = plain(updates, *given)
         updates.step.model.get_parameter("unused").data[0] = float("inf")
         return losses
 
-    monkeypatch.setattr(Updates, "__call__", spoil)
+    monkeypatch.setattr(OptimizerStep, "__call__", spoil)
     with pytest.raises(SbtoolsError, match=r"step 3: model.unused is not finite. Nothing was ove"):
         train(run, clips[0], save_every=1)
     assert read(f"{run}/last.pt")[1] == before

@@ -19,7 +19,7 @@ from sbtools.train.address import free_port, interface, node_names, offered, rea
 from sbtools.train.launch import RankError, launch
 from sbtools.train.meeting import Meeting, Wait, await_leader
 from sbtools.train.places import Place
-from sbtools.train.plan import Asked
+from sbtools.train.plan import TrainFlags
 from sbtools.train.prepare import Request
 from sbtools.train.ranks import Spec
 from tests.test_examples import executable
@@ -61,7 +61,7 @@ def test_nodes_talk_over_the_interface_that_leads_to_the_first(tmp_path: Path) -
     """tests/train/test_two_networks.py has two networks."""
     assert interface(["n1.invalid", "127.0.0.1"]) == "lo" and interface(["n1.invalid"]) is None
     at = {"hosts": ["n1.invalid", "127.0.0.1"], "port": 5}
-    spec = stage._spec(Request(str(tmp_path), Asked("vificlip"), "."), SECOND, at)
+    spec = stage._spec(Request(str(tmp_path), TrainFlags("vificlip"), "."), SECOND, at)
     assert (spec.endpoint, spec.interface) == ("127.0.0.1:5", "lo")
 
 

@@ -11,12 +11,12 @@ from torch import nn
 
 from sbtools.errors import UsageError
 from sbtools.train import plan
-from sbtools.train.asked import Asked
 from sbtools.train.checkpoint import read
 from sbtools.train.groups import grouped
 from sbtools.train.optim import optimizer_of
 from sbtools.train.schedules import Schedule
 from sbtools.train.settings import Settings
+from sbtools.train.train_flags import TrainFlags
 from tests.train import faking
 from tests.train.faking import Stop, make_arrays, make_run, train
 
@@ -160,14 +160,14 @@ def test_what_an_optimiser_cannot_be_set_to_is_named(
     values: dict[str, Any], pairs: list[str], told: str
 ) -> None:
     with pytest.raises(UsageError, match=told):
-        plan.settle(Asked("vificlip", values=values, optimiser_pairs=pairs))
+        plan.settle(TrainFlags("vificlip", values=values, optimiser_pairs=pairs))
 
 
 def test_another_package_adds_one(monkeypatch: pytest.MonkeyPatch) -> None:
     from sbtools.train.optimisers import OPTIMISERS
 
     monkeypatch.setitem(OPTIMISERS, "rprop", "tests.train.test_optimisers:rprop")
-    asked = Asked("vificlip", values={"optimiser": "rprop"}, optimiser_pairs=["fast=1.5"])
+    asked = TrainFlags("vificlip", values={"optimiser": "rprop"}, optimiser_pairs=["fast=1.5"])
     settings, _ = plan.settle(asked)
     assert settings.optimiser_settings == {"fast": 1.5}
     small = Small()

@@ -16,10 +16,10 @@ from sbtools.objectives import build
 from sbtools.rng import Draws
 from sbtools.train.group import Ranks
 from sbtools.train.optim import optimizer_of
+from sbtools.train.optimizer_step import OptimizerStep
 from sbtools.train.phases import require_phases
 from sbtools.train.settings import Settings
 from sbtools.train.step import Step
-from sbtools.train.updates import Updates
 from tests.train.faking import CLASSES, Fake, registered, settings
 from tests.train.test_step import batch
 
@@ -52,17 +52,19 @@ class Phased(Method):
         return {"term": outputs.logits.square().mean() + self.head(outputs.features).square().sum()}
 
 
-def updates(method: Method, objective: str = "class_ce") -> Updates:
+def updates(method: Method, objective: str = "class_ce") -> OptimizerStep:
     torch.manual_seed(0)
     model = Fake(CLASSES, frames=2)
     groups = [*model.groups(), *method.build_modules(model, {}, None)]  # type: ignore[arg-type]
     step = Step(model, method, build(objective)).train()
     require_phases(step, groups)
     asked: Settings = settings(lr=0.01)
-    return Updates(step, optimizer_of(step, groups, asked), asked, Ranks(0, 1, torch.device("cpu")))
+    return OptimizerStep(
+        step, optimizer_of(step, groups, asked), asked, Ranks(0, 1, torch.device("cpu"))
+    )
 
 
-def moved(made: Updates) -> set[str]:
+def moved(made: OptimizerStep) -> set[str]:
     """The weights that one batch changes."""
     before = {name: p.detach().clone() for name, p in made.step.named_parameters()}
     made(batch(), Draws(1), [6])

@@ -19,12 +19,12 @@ from sbtools.errors import UsageError
 from sbtools.models import MODELS
 from sbtools.presets import PARTS, PRESETS, Preset
 from sbtools.train import plan
-from sbtools.train.asked import Asked, field_of, with_preset
 from sbtools.train.folder import read_run, require_same
 from sbtools.train.groups import grouped
 from sbtools.train.prepare import Request, prepared
 from sbtools.train.settings import Settings
 from sbtools.train.stage import dry_run
+from sbtools.train.train_flags import TrainFlags, field_of, with_preset
 from tests.train import faking
 
 STILL = {"bank": "", "p": 0.75, "alpha": 200.0, "beta": 200.0, "frames": "bank"}
@@ -47,7 +47,7 @@ def test_what_a_preset_prints_sets_what_it_sets(name: str) -> None:
     """Typed on the command line, the printed options are the same training."""
     usual = "\n".join(train_help.preset(name)).partition("\nOtherwise in ")[0]
     printed = flags_of(usual.splitlines())
-    asked = with_preset(Asked(preset=name))
+    asked = with_preset(TrainFlags(preset=name))
     assert printed["model"] == asked.model and printed["objective"] == asked.objective
     for part in ("model", "objective", "optimiser", "schedule"):
         assert list(printed[f"{part}_pairs"]) == list(getattr(asked, f"{part}_pairs"))
@@ -107,7 +107,7 @@ def test_every_setting_has_a_name_that_there_is_and_a_source(name: str) -> None:
     ],
 )  # fmt: skip
 def test_a_preset_settles(name: str, wanted: dict[str, Any]) -> None:
-    settings, _ = plan.settle(Asked(preset=name))
+    settings, _ = plan.settle(TrainFlags(preset=name))
     assert {key: getattr(settings, key) for key in wanted} == wanted
     assert settings.model_settings["flip"] == "always"
 
@@ -131,7 +131,7 @@ def by_each(name: str) -> dict[str, float]:
 def test_each_parameter_has_the_rate_and_decay_of_its_keys(
     name: str, variant: str, told: Callable[[str], dict[str, float]]
 ) -> None:
-    settings, _ = plan.settle(Asked(preset=name + variant))
+    settings, _ = plan.settle(TrainFlags(preset=name + variant))
     made = models.build("linear", ["run", "sit"], backbone="swin3d_t", frames=2, size=32)
     found = {}
     for own in grouped(made, made.groups(), settings.groups):
@@ -148,7 +148,7 @@ def test_each_parameter_has_the_rate_and_decay_of_its_keys(
 
 def test_a_variant_is_named_and_told() -> None:
     name = "stillmix-hmdb51-swin3d_t"
-    one, other = (plan.settle(Asked(preset=each))[0] for each in (name, f"{name}:intended"))
+    one, other = (plan.settle(TrainFlags(preset=each))[0] for each in (name, f"{name}:intended"))
     assert one.groups != other.groups and replace(other, groups=one.groups) == one
     told = "\n".join(train_help.preset(name))
     assert f"Otherwise in {name}:intended:\n" in told and "--group norms:weight_decay=0" in told
@@ -160,7 +160,7 @@ def test_a_variant_is_named_and_told() -> None:
 
 
 def test_what_is_given_wins() -> None:
-    asked = Asked(
+    asked = TrainFlags(
         objective="infonce", model_pairs=["crop=centre"], values={"lr": 0.5, "seed": 4},
         preset="vificlip",
     )  # fmt: skip
@@ -169,22 +169,22 @@ def test_what_is_given_wins() -> None:
     assert settings.objective == "infonce" and "smoothing" not in settings.objective_settings
     assert settings.model_settings["crop"] == "centre"
     assert settings.model_settings["jitter_per"] == "frame"
-    other, _ = plan.settle(Asked("actionclip", preset="vificlip"))
+    other, _ = plan.settle(TrainFlags("actionclip", preset="vificlip"))
     assert (other.model, other.batch) == ("actionclip", 512)
     assert set(other.model_settings) == {"seed"}
-    other, _ = plan.settle(Asked(values={"optimiser": "sgd"}, preset="vificlip"))
+    other, _ = plan.settle(TrainFlags(values={"optimiser": "sgd"}, preset="vificlip"))
     assert other.optimiser_settings == {} and other.schedule == "vifi"
 
 
 def test_a_preset_of_another_package_may_be_of_a_method(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PRESETS, "masked", "tests.train.test_presets:MASKED")
-    settings, method = plan.settle(Asked(preset="masked"))
+    settings, method = plan.settle(TrainFlags(preset="masked"))
     assert settings.method == "mask" and settings.method_settings["ratio"] == "1:3"
     assert settings.model == "vificlip" and settings.schedule_settings == {"at": "2,3"}
     assert method.needs
-    settings, _ = plan.settle(Asked(method="none", method_pairs=[], preset="masked"))
+    settings, _ = plan.settle(TrainFlags(method="none", method_pairs=[], preset="masked"))
     assert settings.method_settings == {}
-    settings, _ = plan.settle(Asked(values={"schedule": "albar"}, preset="masked"))
+    settings, _ = plan.settle(TrainFlags(values={"schedule": "albar"}, preset="masked"))
     assert settings.schedule_settings == {}
 
 
@@ -203,18 +203,20 @@ def test_a_preset_of_a_model_that_is_not_there_prints_and_does_not_train(
         train_help.preset("plain-hmdb51-swin3d_t")
     )
     with pytest.raises(UsageError, match="there is no model 'linear'; there are actionclip"):
-        plan.settle(Asked(preset="plain-hmdb51-swin3d_t"))
+        plan.settle(TrainFlags(preset="plain-hmdb51-swin3d_t"))
     with pytest.raises(UsageError, match="no preset 'vifi'; there are actionclip, actorcutmix-"):
-        plan.settle(Asked(preset="vifi"))
+        plan.settle(TrainFlags(preset="vifi"))
 
 
 def test_the_sampling_tells_the_frames() -> None:
-    asked = Asked("vificlip", model_pairs=["sampling=dense:12x2"])
+    asked = TrainFlags("vificlip", model_pairs=["sampling=dense:12x2"])
     assert plan.settle(asked)[0].frames == 12
     with pytest.raises(UsageError, match=r"dense:12x2 shows 12 frames, and the model sees 8"):
-        plan.settle(Asked("vificlip", model_pairs=["sampling=dense:12x2"], values={"frames": 8}))
+        plan.settle(
+            TrainFlags("vificlip", model_pairs=["sampling=dense:12x2"], values={"frames": 8})
+        )
     with pytest.raises(UsageError, match="not 'dense:12'"):
-        plan.settle(Asked("vificlip", model_pairs=["sampling=dense:12"]))
+        plan.settle(TrainFlags("vificlip", model_pairs=["sampling=dense:12"]))
 
 
 def test_a_dry_run_tells_preset_and_optimiser(
@@ -223,7 +225,7 @@ def test_a_dry_run_tells_preset_and_optimiser(
     monkeypatch.setattr(logging.getLogger("sbtools"), "propagate", True)
     monkeypatch.setitem(PRESETS, "fake", "tests.train.test_presets:FAKE")
     records = faking.make_arrays(tmp_path, 6)
-    asked = Asked(preset="fake", values={"lr": 0.25})
+    asked = TrainFlags(preset="fake", values={"lr": 0.25})
     with faking.registered():
         told = list(dry_run(Request(str(tmp_path / "run"), asked, str(tmp_path)), records, 1))
     assert told[0].startswith("preset fake (")
@@ -241,7 +243,7 @@ def test_run_json_keeps_the_name_and_only_where_there_is_one(
     monkeypatch.setitem(PRESETS, "fake", "tests.train.test_presets:FAKE")
     records, kept = faking.make_arrays(tmp_path, 6), []
     with faking.registered():
-        for asked in (Asked(preset="fake"), Asked("fake", values={"frames": 3})):
+        for asked in (TrainFlags(preset="fake"), TrainFlags("fake", values={"frames": 3})):
             request = Request(str(tmp_path / "run"), asked, str(tmp_path))
             with prepared(request, records, str(tmp_path), 1) as ready:
                 assert ready is not None

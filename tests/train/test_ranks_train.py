@@ -17,9 +17,9 @@ from sbtools.train import checkpoint
 from sbtools.train.checkpoint import read
 from sbtools.train.group import Ranks
 from sbtools.train.loop import RankOptions, Training, run_rank
-from sbtools.train.outset import begin
+from sbtools.train.optimizer_step import OptimizerStep
 from sbtools.train.settings import Settings
-from sbtools.train.updates import Updates
+from sbtools.train.training_state import restore_or_init
 from tests import two_ranks
 from tests.loader.made import make as make_videos
 from tests.train.faking import Stop, make_run, register, registered, settings
@@ -65,13 +65,13 @@ def work(ranks: Ranks, folder: str, names: list[str]) -> None:
     register()
     options, rank = RankOptions(root=folder), ranks.rank
     seen: list[list[str]] = []
-    plain = Updates.__call__
+    plain = OptimizerStep.__call__
 
-    def noted(updates: Updates, batch: Any, *rest: Any) -> Any:
+    def noted(updates: OptimizerStep, batch: Any, *rest: Any) -> Any:
         seen.append(batch["id"])
         return plain(updates, batch, *rest)
 
-    Updates.__call__ = noted  # type: ignore[method-assign]
+    OptimizerStep.__call__ = noted  # type: ignore[method-assign]
     for name in names:
         seen.clear()
         held = trained(f"{folder}/{name}", ranks, options)
@@ -88,7 +88,7 @@ def work(ranks: Ranks, folder: str, names: list[str]) -> None:
 
 def trained(run: str, ranks: Ranks, options: RankOptions) -> dict[str, torch.Tensor]:
     """The weights at the end of a run."""
-    outset = begin(run, ranks, options.root, None)
+    outset = restore_or_init(run, ranks, options.root, None)
     assert Training(run, outset, ranks, Stop(), options).run() == "done"
     return dict(outset.updates.step.state_dict())
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from sbtools.errors import UsageError
 from sbtools.train import plan
-from sbtools.train.plan import Asked
+from sbtools.train.plan import TrainFlags
 from sbtools.train.schedules import SCHEDULES, Schedule
 from sbtools.train.settings import Settings
 
@@ -97,12 +97,12 @@ def test_actionclip_moves_in_every_tenth_step(epochs: int, steps: int, warmup: f
 
 @pytest.mark.parametrize(("model", "name"), [("vificlip", "vifi"), ("actionclip", "actionclip")])
 def test_the_default_is_the_models_own(model: str, name: str) -> None:
-    settings, _ = plan.settle(Asked(model))
+    settings, _ = plan.settle(TrainFlags(model))
     assert settings.schedule == name
     assert Schedule.of(settings, 10) == Schedule(
         10, settings.epochs, settings.warmup, settings.lr_floor, name
     )
-    asked, _ = plan.settle(Asked(model, values={"schedule": "cosine"}))
+    asked, _ = plan.settle(TrainFlags(model, values={"schedule": "cosine"}))
     assert asked.schedule == "cosine"
 
 
@@ -110,18 +110,18 @@ def test_a_schedule_that_is_none_is_named() -> None:
     with pytest.raises(
         UsageError, match=r"no schedule 'poly'; there are actionclip, albar, cosine"
     ):
-        plan.settle(Asked("vificlip", values={"schedule": "poly"}))
+        plan.settle(TrainFlags("vificlip", values={"schedule": "poly"}))
     assert Settings.schedule in SCHEDULES
 
 
 def test_a_run_keeps_the_schedule_that_it_was_begun_with() -> None:
-    new, _ = plan.settle(Asked("vificlip"))
+    new, _ = plan.settle(TrainFlags("vificlip"))
     old = {k: v for k, v in new.describe().items() if k != "schedule"}
     assert Settings.restore(old).schedule == "cosine"
-    assert plan.with_schedule(new, Asked("vificlip"), old).schedule == "cosine"
-    assert plan.with_schedule(new, Asked("vificlip"), None).schedule == "vifi"
-    assert plan.with_schedule(new, Asked("vificlip"), new.describe()).schedule == "vifi"
-    told = Asked("vificlip", values={"schedule": "vifi"})
+    assert plan.with_schedule(new, TrainFlags("vificlip"), old).schedule == "cosine"
+    assert plan.with_schedule(new, TrainFlags("vificlip"), None).schedule == "vifi"
+    assert plan.with_schedule(new, TrainFlags("vificlip"), new.describe()).schedule == "vifi"
+    told = TrainFlags("vificlip", values={"schedule": "vifi"})
     assert plan.with_schedule(new, told, old).schedule == "vifi"
 
 
@@ -214,12 +214,12 @@ def test_settings_of_a_schedule_that_cannot_be_are_named(
     schedule: str, pairs: list[str], told: str
 ) -> None:
     with pytest.raises(UsageError, match=told):
-        plan.settle(Asked("vificlip", values={"schedule": schedule}, schedule_pairs=pairs))
+        plan.settle(TrainFlags("vificlip", values={"schedule": schedule}, schedule_pairs=pairs))
 
 
 def test_settings_of_a_schedule_are_kept_with_their_types() -> None:
     values = {"schedule": "steps", "epochs": 30}
-    asked = Asked("vificlip", values=values, schedule_pairs=["at=20,25", "gamma=0.5"])
+    asked = TrainFlags("vificlip", values=values, schedule_pairs=["at=20,25", "gamma=0.5"])
     settings, _ = plan.settle(asked)
     assert settings.schedule_settings == {"at": "20,25", "gamma": 0.5}
     again = Settings.restore(settings.describe())

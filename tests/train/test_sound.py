@@ -14,7 +14,7 @@ import torch
 from sbtools.errors import DamagedError, SbtoolsError, UsageError
 from sbtools.train import load
 from sbtools.train.group import Ranks
-from sbtools.train.outset import begin
+from sbtools.train.training_state import restore_or_init
 from tests.train.faking import make_arrays, make_run, registered, settings, train
 
 WRONG: tuple[Any, ...] = (7, "x", [1, "x"], torch.zeros(2, 3))
@@ -58,7 +58,7 @@ def outcome(folder: Path, root: Path, which: str) -> Exception | None:
     """What taking its weights, or going on with it, comes to."""
     try:
         if which == "train":
-            begin(str(folder), Ranks(0, 1, torch.device("cpu")), str(root), None)
+            restore_or_init(str(folder), Ranks(0, 1, torch.device("cpu")), str(root), None)
         else:
             load(str(folder), which)
     except Exception as error:

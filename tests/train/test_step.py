@@ -18,9 +18,9 @@ from sbtools.train import memory
 from sbtools.train.average import Average
 from sbtools.train.group import Ranks
 from sbtools.train.optim import optimizer_of
+from sbtools.train.optimizer_step import OptimizerStep
 from sbtools.train.settings import Settings
 from sbtools.train.step import Step, split
-from sbtools.train.updates import Updates
 from tests.train.faking import CLASSES, Fake, registered, settings
 
 CPU = torch.device("cpu")
@@ -33,7 +33,7 @@ def fakes() -> Any:
         yield
 
 
-def updates(asked: Settings, seed: int = 0) -> Updates:
+def updates(asked: Settings, seed: int = 0) -> OptimizerStep:
     torch.manual_seed(seed)
     model = Fake(CLASSES, frames=2, **asked.model_settings)
     objective = build_objective(asked.objective, **asked.objective_settings)
@@ -41,7 +41,7 @@ def updates(asked: Settings, seed: int = 0) -> Updates:
     groups = [*model.groups(), *method.build_modules(model, {}, build_model)]
     step = Step(model, method, objective, asked.precision)
     step.train()
-    return Updates(step, optimizer_of(step, groups, asked), asked, Ranks(0, 1, CPU))
+    return OptimizerStep(step, optimizer_of(step, groups, asked), asked, Ranks(0, 1, CPU))
 
 
 def batch(count: int = 6, seed: int = 0) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def batch(count: int = 6, seed: int = 0) -> dict[str, Any]:
     return {"video": video, "label": label, "id": [f"c{i}" for i in range(count)]}
 
 
-def weights(made: Updates) -> torch.Tensor:
+def weights(made: OptimizerStep) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in made.step.parameters()])
 
 

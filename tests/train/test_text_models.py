@@ -14,9 +14,9 @@ import torch
 
 from sbtools.cli.process import call
 from sbtools.errors import UsageError
-from sbtools.evaluate.subject import of_model, of_run
+from sbtools.evaluate.evaluated_model import of_model, of_run
 from sbtools.train import load
-from sbtools.train.plan import Asked, settle, with_weights
+from sbtools.train.plan import TrainFlags, settle, with_weights
 from sbtools.train.settings import Settings
 from sbtools.train.start import new_model, run_of
 from tests.models.hf_made import dual_folder, xclip_folder
@@ -43,7 +43,7 @@ def trained(
     """The model, its settings, and a run to its end, whose folder of weights is gone by now."""
     home = tmp_path_factory.mktemp(request.param)
     FOLDERS[request.param](home / "it")
-    asked = Asked(f"hf:{home / 'it'}", values=VALUES)
+    asked = TrainFlags(f"hf:{home / 'it'}", values=VALUES)
     wanted = with_weights(replace(settle(asked)[0], classes=CLASSES))
     run = make_run(home / "run", clips[1], wanted)
     assert train(run, clips[0])[0] == "done"
@@ -64,25 +64,25 @@ def trained(
 def test_the_model_is_recognised_by_its_folder(tmp_path: Path) -> None:
     for name, make in FOLDERS.items():
         make(tmp_path / name)
-        found = settle(Asked(f"hf:{tmp_path / name}"))[0]
+        found = settle(TrainFlags(f"hf:{tmp_path / name}"))[0]
         assert (found.model, found.weights) == (name, f"hf:{tmp_path / name}")
-        named = settle(Asked(name, values={"weights": str(tmp_path / name)}))[0]
+        named = settle(TrainFlags(name, values={"weights": str(tmp_path / name)}))[0]
         assert replace(named, weights=found.weights) == found
         assert found.frames == (4 if name == "xclip" else 8)
         digest = with_weights(found).weights_sha256
         assert digest and with_weights(named).weights_sha256 == digest
         with pytest.raises(UsageError, match=f"leave --weights out, or --model {name}"):
-            settle(Asked(f"hf:{tmp_path / name}", values={"weights": "other"}))
+            settle(TrainFlags(f"hf:{tmp_path / name}", values={"weights": "other"}))
     weights = tmp_path / "xclip" / "model.safetensors"
     weights.write_bytes(weights.read_bytes() + b" ")
-    moved = with_weights(settle(Asked(f"hf:{tmp_path / 'xclip'}"))[0])
+    moved = with_weights(settle(TrainFlags(f"hf:{tmp_path / 'xclip'}"))[0])
     weights.unlink()
     with pytest.raises(UsageError, match=r"has no pytorch_model\.bin"):
         with_weights(replace(moved, weights_sha256=None))
     with pytest.raises(
         UsageError, match=r"objective infonce requires .* xclip does not have: cosines "
     ):
-        settle(Asked(f"hf:{tmp_path / 'xclip'}", objective="infonce"))
+        settle(TrainFlags(f"hf:{tmp_path / 'xclip'}", objective="infonce"))
 
 
 def test_a_run_starts_from_another(trained: tuple[str, Settings, str]) -> None:
@@ -119,11 +119,11 @@ def test_eval_and_card_judge_the_run(
     assert told["model"]["name"] == name and told["model"]["frames"] == 4
     assert 0 <= told["views"]["plain"]["top1"]["value"] <= 1
     assert name in Path(page).read_text()
-    subject = of_run(run)
-    subject.take_classes(["sit", "jump", "run", "a"], {"sit": "sit ing"})
+    evaluated = of_run(run)
+    evaluated.take_classes(["sit", "jump", "run", "a"], {"sit": "sit ing"})
     seen = torch.zeros(1, 4, 3, 32, 32)
-    assert subject.predict({"video": seen}, subject.model.test_classes()).shape == (1, 4)
-    assert subject.model.texts[0] == "sit ing"
+    assert evaluated.predict({"video": seen}, evaluated.model.test_classes()).shape == (1, 4)
+    assert evaluated.model.texts[0] == "sit ing"
 
 
 def test_a_model_that_no_run_holds_is_judged_by_its_name(tmp_path: Path) -> None:

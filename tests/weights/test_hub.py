@@ -197,16 +197,16 @@ def test_names_are_looked_up_in_folders_first_then_in_the_cache(
 
 def test_a_model_in_the_cache_is_opened_by_its_name(cache: Path) -> None:
     from sbtools.models.external import open_model
-    from sbtools.train.plan import Asked, settle, with_weights
+    from sbtools.train.plan import TrainFlags, settle, with_weights
 
     folder = keep(cache, "org/clip")
     dual_folder("clip", folder)
     assert open_model("hf:org/clip", ["run", "jump"]).classes == ["run", "jump"]
-    settings = with_weights(settle(Asked("hf:org/clip"))[0])
+    settings = with_weights(settle(TrainFlags("hf:org/clip"))[0])
     assert (settings.model, settings.weights) == ("dual-encoder", "hf:org/clip")
     assert settings.weights_sha256 == sha256((folder / "model.safetensors").read_bytes())[:16]
     with pytest.raises(UsageError, match="sbtools weights get hf:org/none"):
-        settle(Asked("hf:org/none"))
+        settle(TrainFlags("hf:org/none"))
     (folder / "model.safetensors").write_bytes(b"cut")
     with pytest.raises(DamagedError, match="cannot be loaded"):
         open_model("hf:org/clip", ["run", "jump"])

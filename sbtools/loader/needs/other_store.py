@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sbtools import records
 from sbtools.errors import ClipError, DamagedError, UsageError
 from sbtools.loader import geometry
-from sbtools.loader.footage import StoredMasks, stored_of
+from sbtools.loader.frame_source import StoredMasks, stored_of
 from sbtools.loader.needs.base import Brought, Need
 from sbtools.pool.task import out_of_memory
 from sbtools.store import StoredClip, Stores, stored_clips

@@ -24,7 +24,7 @@ Predict = Callable[[Batch, Any], Tensor]
 
 
 @dataclass
-class Subject:
+class EvaluatedModel:
     """A model, how it is asked, and what a result says of it.
 
     predict: scores [B, K] of a batch, by `model.test_classes()`. modules: all that moves to a
@@ -64,7 +64,7 @@ class Subject:
             self.model.set_classes(classes, None if read == list(classes) else read)
 
 
-def of_run(where: str, which: str | None = None) -> Subject:
+def of_run(where: str, which: str | None = None) -> EvaluatedModel:
     """The model of a run's folder, or of one of its checkpoints.
 
     which: last, best or ema; None is best where the training chose one by `--select`, else last.
@@ -78,7 +78,7 @@ def of_run(where: str, which: str | None = None) -> Subject:
     settings = trained.settings
     texts = dict(zip(settings.classes, settings.texts, strict=False))
     name = os.path.basename(os.path.normpath(os.path.abspath(where)))
-    return Subject(
+    return EvaluatedModel(
         trained.model,
         predict_of(trained.model, trained.method.represent),
         [trained.model, trained.method],
@@ -157,7 +157,7 @@ def of_model(
     weights: str | None = None,
     frames: int | None = None,
     options: Mapping[str, Any] | None = None,
-) -> Subject:
+) -> EvaluatedModel:
     """A model that no run holds: a name of `sbtools.models`, or what `open_model` knows.
 
     Raises UsageError for a model, an option or weights that cannot be.
@@ -180,7 +180,7 @@ def of_model(
     sha256 = source.get("sha256") or (sha256_of(file) if file else None)
     about = _model(model, spec, weights, sha256)
     what = {"model": text, "weights": sha256 or weights, "options": spec.get("options", {})}
-    return Subject(
+    return EvaluatedModel(
         model, predict_of(model), [model], {"name": text, "model": about}, what, dict(texts or {})
     )
 

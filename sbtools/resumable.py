@@ -18,7 +18,7 @@ from sbtools.records import Record
 log = logging.getLogger("sbtools")
 
 
-class KeptFile:
+class ResumableJsonl:
     """FILE.jsonl of one stage: what it holds is not made again, a torn last line is dropped.
 
     Nothing of it is changed before the first record is kept, with `overwrite` either. When the
@@ -50,7 +50,7 @@ class KeptFile:
             raise
         self.writer = records.Writer(self.file, path)
 
-    def __enter__(self) -> KeptFile:
+    def __enter__(self) -> ResumableJsonl:
         return self
 
     def __exit__(self, kind: object, *details: object) -> None:

@@ -26,7 +26,7 @@ Record = Mapping[str, Any]
 Plane = NDArray[np.uint8]
 
 
-class Footage(Protocol):
+class FrameSource(Protocol):
     """A clip at the recipe's short side."""
 
     @property

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sbtools.device import Halving, autocast
 from sbtools.errors import UsageError
-from sbtools.evaluate.subject import Subject
+from sbtools.evaluate.evaluated_model import EvaluatedModel
 from sbtools.evaluate.views import View
 from sbtools.job import never
 from sbtools.models.base import full
@@ -24,7 +24,7 @@ from sbtools.store.band_views import split
 from sbtools.store.rows_reader import unusable
 
 LOG_PROBABILITIES = "log-probabilities"
-Look = Callable[[str, Batch, Batch], None]
+Observer = Callable[[str, Batch, Batch], None]
 SCORES = "scores"
 """What a view shows is looked at with these, [R, K]."""
 
@@ -34,10 +34,10 @@ class Halted(Exception):
 
 
 @dataclass
-class Judged:
+class Predictions:
     """What the model said of some records: by view, a row or a number each.
 
-    scores: float32 [R, K], or [R, ...] of a judge that gives something else. covered, area: of
+    scores: float32 [R, K], or [R, ...] of a predictor that gives something else. covered, area: of
     masked views, 0 to 1. lacks: by view, of rows that cannot be shown in it, why; what else is said
     of them there means nothing. features: float32 [R, D], of the view whose features are kept.
     """
@@ -49,7 +49,7 @@ class Judged:
     features: NDArray[np.float32] | None = None
 
 
-class Judge:
+class Predictor:
     """A model on its device, and the views that it is shown; text features are made once.
 
     clips: how many items, one after another, are views of one record at most: their probabilities
@@ -62,7 +62,7 @@ class Judge:
 
     def __init__(
         self,
-        subject: Subject,
+        evaluated: EvaluatedModel,
         views: Sequence[View],
         device: torch.device,
         precision: str = "auto",
@@ -72,13 +72,13 @@ class Judge:
         average: str = AVERAGES[0],
         keep: str | None = None,
     ) -> None:
-        self.subject, self.views, self.device = subject, views, device
+        self.evaluated, self.views, self.device = evaluated, views, device
         self.precision, self.clips, self.keep = precision, clips, keep
         self.stop: Callable[[], bool] = never
         self._themselves, _ = split([view.name for view in views])
         self._shares = clips > 1 and average == AVERAGES[0]
         self.draws = Draws(seed)
-        for module in subject.modules:
+        for module in evaluated.modules:
             module.to(device).eval()
         self._halving = Halving(batch, "clips", "--batch")
         self._classes: tuple[Any] | None = None
@@ -87,20 +87,22 @@ class Judge:
     @property
     def kind(self) -> str:
         """What the scores are: logits, or log-probabilities where these were averaged."""
-        return LOG_PROBABILITIES if self._shares else self.subject.model.kind
+        return LOG_PROBABILITIES if self._shares else self.evaluated.model.kind
 
     def forget_classes(self) -> None:
         """Encode texts anew when they are next needed: the model's classes have changed."""
         self._classes = None
 
-    def __call__(self, batch: Batch, look: Look | None = None, each: int | None = None) -> Judged:
+    def __call__(
+        self, batch: Batch, look: Observer | None = None, each: int | None = None
+    ) -> Predictions:
         """The scores of a batch's records in every view.
 
         `batch` holds whole records, `each` items of one after another, by default `clips`. `look`
         is called with each view's name, the batch, and the batch as it is shown, with its SCORES;
         not of views under other masks. Raises Halted where `stop` turned true.
         """
-        found, each = Judged(), each or self.clips
+        found, each = Predictions(), each or self.clips
         with torch.no_grad():
             for view in self.views:
                 if self.stop():
@@ -130,12 +132,12 @@ class Judge:
         """What is asked of a part of a batch: the scores [B, K]; `keep` its features too."""
         with autocast(self.device, self.precision):
             if self._classes is None:
-                self._classes = (self.subject.model.test_classes(),)
-            if keep and self.subject.encodes:
+                self._classes = (self.evaluated.model.test_classes(),)
+            if keep and self.evaluated.encodes:
                 scores = self._keeping(part, self._classes[0])
             else:
-                scores = self.subject.predict(part, self._classes[0])
-        expected = (len(part["id"]), len(self.subject.model.classes))
+                scores = self.evaluated.predict(part, self._classes[0])
+        expected = (len(part["id"]), len(self.evaluated.model.classes))
         if tuple(scores.shape) != expected:
             raise UsageError(
                 f"the model gives scores {list(scores.shape)} for {expected[0]} clips and "
@@ -148,9 +150,9 @@ class Judge:
         return unusable(rows)
 
     def _keeping(self, part: Batch, classes: Any) -> Tensor:
-        """The scores, as `Subject.predict` gives them; the features of the same pass are kept."""
-        model, video = self.subject.model, part["video"]
-        encoded = represented(model, video, self.subject.represent)
+        """The scores, as `EvaluatedModel.predict` gives them; the features are kept."""
+        model, video = self.evaluated.model, part["video"]
+        encoded = represented(model, video, self.evaluated.represent)
         with torch.autocast(video.device.type, enabled=False):
             scores = full(model.logits(encoded, classes))
         if getattr(encoded, "entered", True):

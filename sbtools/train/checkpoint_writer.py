@@ -8,20 +8,20 @@ import os
 from sbtools import __version__
 from sbtools.errors import SbtoolsError
 from sbtools.store.output import write_whole
+from sbtools.train.epoch_metrics import EpochMetrics
 from sbtools.train.fitting import fitted_of
 from sbtools.train.folder import LOG, STEP
 from sbtools.train.optim import not_finite
-from sbtools.train.outset import Outset
-from sbtools.train.tally import Tally
+from sbtools.train.training_state import TrainingState
 
 
-class Keeper:
+class CheckpointWriter:
     """Writes the run's state to its folder."""
 
-    def __init__(self, folder: str, outset: Outset) -> None:
-        self.folder, self._run = folder, outset
+    def __init__(self, folder: str, state: TrainingState) -> None:
+        self.folder, self._run = folder, state
 
-    def save(self, tally: Tally, best: bool = False) -> str:
+    def save(self, tally: EpochMetrics, best: bool = False) -> str:
         """A checkpoint; the SHA-256 is returned. `tally` is that of all ranks in this epoch.
 
         Raises SbtoolsError, and overwrites nothing, where a weight is not finite; OutputError when

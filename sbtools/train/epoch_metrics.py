@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 
-class Tally:
+class EpochMetrics:
     """Sums of the part of an epoch that one rank has done; those of the ranks add up."""
 
     def __init__(self, told: Mapping[str, Any] | None = None) -> None:
@@ -56,11 +56,11 @@ def shares(counts: Mapping[str, int]) -> dict[str, float]:
     return {name: count / max(1, totals[name.rpartition(".")[0]]) for name, count in counts.items()}
 
 
-def together(tallies: Sequence[Mapping[str, Any]]) -> Tally:
+def together(tallies: Sequence[Mapping[str, Any]]) -> EpochMetrics:
     """The descriptions of all ranks as one; times are the longest, what is counted adds up."""
-    total = Tally()
+    total = EpochMetrics()
     for told in tallies:
-        each = Tally(told)
+        each = EpochMetrics(told)
         total.clips += each.clips
         total.failed += each.failed
         total.losses.update(each.losses)

@@ -25,7 +25,7 @@ from sbtools.train.step import NOTHING, Step, split, total
 
 
 @dataclass
-class Updates:
+class OptimizerStep:
     """Changes the weights, a batch at a time.
 
     A batch may be gone through in `accumulate` parts, whose gradients add up to those of the whole

@@ -35,7 +35,7 @@ class _Plan:
         return len(self.steps)
 
 
-class Crew:
+class LoaderWorkers:
     """Worker processes that stay from epoch to epoch.
 
     They are spawned, so that no lock or GPU is inherited half held, and ignore INT, TERM and USR1,
@@ -62,7 +62,7 @@ class Crew:
                 pin_memory=device == "cuda",
                 worker_init_fn=_settle,
             )
-        _crews.add(self)
+        _all.add(self)
 
     def run(self, steps: Sequence[Step]) -> Iterator[Any]:
         """What the workers make of the steps, in order."""
@@ -130,10 +130,10 @@ def _settle(worker: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-_crews: weakref.WeakSet[Crew] = weakref.WeakSet()
+_all: weakref.WeakSet[LoaderWorkers] = weakref.WeakSet()
 
 
 @atexit.register
 def _kill_all() -> None:
-    for crew in list(_crews):
-        crew.kill()
+    for workers in list(_all):
+        workers.kill()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sbtools.errors import LockedError, UsageError
-from sbtools.kept import KeptFile, kept_ids
+from sbtools.resumable import ResumableJsonl, kept_ids
 
 MADE = {"made": {"detect": "m"}}
 
@@ -24,7 +24,7 @@ def done(id: str, **more: Any) -> dict[str, Any]:
 
 def keep(path: Path, *records: dict[str, Any], overwrite: bool = False) -> set[str]:
     """Open the file, keep these; the ids that were done before."""
-    with KeptFile(str(path), "detect", "m", overwrite) as file:
+    with ResumableJsonl(str(path), "detect", "m", overwrite) as file:
         before = set(file.done)
         for record in records:
             file.keep(record)
@@ -70,7 +70,7 @@ def test_an_error_leaves_the_file_as_it_was(overwrite: bool, path: Path) -> None
     keep(path, done("a"), failed("b"))
     path.write_text(path.read_text() + '{"id": "to')
     before = path.read_bytes()
-    file = KeptFile(str(path), "detect", "m", overwrite)
+    file = ResumableJsonl(str(path), "detect", "m", overwrite)
     with pytest.raises(ZeroDivisionError), file:
         file.keep(failed("d"))
         raise ZeroDivisionError
@@ -81,7 +81,7 @@ def test_an_error_leaves_the_file_as_it_was(overwrite: bool, path: Path) -> None
 
 def test_overwrite_begins_with_the_first_record(path: Path) -> None:
     path.write_text("not ours\n")
-    with KeptFile(str(path), "detect", "m", overwrite=True) as file:
+    with ResumableJsonl(str(path), "detect", "m", overwrite=True) as file:
         assert path.read_text() == "not ours\n"
         file.keep(done("b"))
         assert held(path) == [done("b")]
@@ -96,7 +96,7 @@ def test_a_failed_clip_before_others_is_of_another_program(path: Path) -> None:
 
 
 def test_one_writes_and_a_second_is_refused(path: Path) -> None:
-    with KeptFile(str(path), "detect", "m") as file:
+    with ResumableJsonl(str(path), "detect", "m") as file:
         file.keep(done("a"))
         with pytest.raises(LockedError, match="another process is writing to it"):
             keep(path, done("b"))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sbtools.evaluate.choice import build
-from sbtools.evaluate.judge import Judge
+from sbtools.evaluate.predictor import Predictor
 
 
 class Given:
@@ -34,8 +34,8 @@ def test_views_are_averaged_as_asked(average: str) -> None:
     """Two records of two views each, then one of one view; in float64 by hand."""
     logits = torch.randn(5, 3, generator=torch.Generator().manual_seed(0)) * 3
     views = build(["plain"], None, "normal", "imagenet")
-    subject: Any = Given(logits)
-    made = Judge(subject, views, torch.device("cpu"), "float32", 3, 0, 2, average)
+    evaluated: Any = Given(logits)
+    made = Predictor(evaluated, views, torch.device("cpu"), "float32", 3, 0, 2, average)
 
     def asked(*ids: int, each: int) -> NDArray[np.float32]:
         batch = {"id": [str(id) for id in ids], "video": torch.zeros(len(ids), 1)}

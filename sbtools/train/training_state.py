@@ -21,20 +21,20 @@ from sbtools.rng import generator
 from sbtools.threads import settle
 from sbtools.train.average import Average
 from sbtools.train.checkpoint import Checkpoints, State, read
+from sbtools.train.epoch_metrics import EpochMetrics
 from sbtools.train.fitting import fit, take_fitted
 from sbtools.train.folder import RECORDS, RUN, VAL, read_run
 from sbtools.train.group import Ranks
 from sbtools.train.opened import open_all
 from sbtools.train.optim import optimizer_of
+from sbtools.train.optimizer_step import OptimizerStep
 from sbtools.train.phases import require_phases
 from sbtools.train.schedules import Schedule
 from sbtools.train.settings import Settings
 from sbtools.train.sound import require_fitting, require_sound, restoring
 from sbtools.train.start import new_model
 from sbtools.train.step import Step
-from sbtools.train.tally import Tally
 from sbtools.train.trained import build_modules, fill, method_of, objective_of
-from sbtools.train.updates import Updates
 
 log = logging.getLogger("sbtools")
 
@@ -57,7 +57,7 @@ class Progress:
     step: int = 0
     best: dict[str, Any] | None = None
     lines: list[dict[str, Any]] = field(default_factory=list)
-    tally: Tally = field(default_factory=Tally)
+    tally: EpochMetrics = field(default_factory=EpochMetrics)
 
     def improved(self, top1: float | None, select: str) -> bool:
         """Whether the epoch just done is the best so far, which is noted."""
@@ -68,25 +68,25 @@ class Progress:
         self.best = {"epoch": self.epoch, "val_top1": top1, "select": select}
         return True
 
-    def describe(self, tally: Tally) -> dict[str, Any]:
+    def describe(self, tally: EpochMetrics) -> dict[str, Any]:
         """JSON-ready, with the tally of all ranks."""
         return {**vars(self), "tally": tally.describe()}
 
     @classmethod
     def restore(cls, told: Mapping[str, Any], rank: int) -> Progress:
         """Of `describe`; rank 0 goes on with what all have counted."""
-        tally = Tally(told["tally"] if rank == 0 else None)
+        tally = EpochMetrics(told["tally"] if rank == 0 else None)
         return cls(**{**told, "lines": list(told["lines"]), "tally": tally})
 
 
 @dataclass
-class Outset:
-    """What `begin` has made: settings and data, what changes the weights, and how far it came."""
+class TrainingState:
+    """What `restore_or_init` makes: settings and data, what changes the weights, how far it is."""
 
     settings: Settings
     clips: Clips
     val: Clips | None
-    updates: Updates
+    updates: OptimizerStep
     schedule: Schedule
     average: Average | None
     progress: Progress
@@ -96,7 +96,7 @@ class Outset:
     """Whether the method was fitted just now, which the next checkpoint keeps."""
 
 
-def begin(
+def restore_or_init(
     folder: str,
     ranks: Ranks,
     root: str | None,
@@ -104,7 +104,7 @@ def begin(
     ask: Callable[[], str | None] = lambda: None,
     threads: int | None = None,
     cores: int = 1,
-) -> Outset:
+) -> TrainingState:
     """Read the run in `folder`, and its newest good checkpoint where there is one.
 
     threads and cores: as `sbtools.threads.settle` takes them.
@@ -145,11 +145,11 @@ def begin(
         fitted = state.get("fitted", {})
     take_fitted(step.method, fitted, ranks.device)
     each = len(batches(len(clips), settings.seed, 0, settings.batch, ranks.world, ranks.rank))
-    return Outset(
+    return TrainingState(
         settings,
         clips,
         _val(os.path.join(folder, VAL), settings, step, root, cache),
-        Updates(step, optimizer, settings, ranks),
+        OptimizerStep(step, optimizer, settings, ranks),
         Schedule.of(settings, each),
         average,
         progress,

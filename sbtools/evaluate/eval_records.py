@@ -26,7 +26,7 @@ FIELDS = (
 """Of records: what the loader looks at, and what metrics go by."""
 
 
-class Kept:
+class EvalRecords:
     """Records of this shard that have not failed, as columns; `failed` are the others.
 
     labels counts the clips of each class, texts has what is read for a class, pairs its verb and
@@ -103,10 +103,10 @@ class Kept:
         return self._columns[place].get("variant") or ""
 
 
-class Part(Sequence[Record]):
+class RecordSubset(Sequence[Record]):
     """Some of the records, in order."""
 
-    def __init__(self, kept: Kept, places: Sequence[int] | None = None) -> None:
+    def __init__(self, kept: EvalRecords, places: Sequence[int] | None = None) -> None:
         self._kept = kept
         self._places = range(len(kept)) if places is None else places
 
@@ -120,9 +120,9 @@ class Part(Sequence[Record]):
         """The variant of a record, empty where it has none."""
         return self._kept.variant(self._places[place])
 
-    def some(self, places: Sequence[int]) -> Part:
+    def some(self, places: Sequence[int]) -> RecordSubset:
         """Those at some places."""
-        return Part(self._kept, [self._places[place] for place in places])
+        return RecordSubset(self._kept, [self._places[place] for place in places])
 
 
 def read(
@@ -131,13 +131,13 @@ def read(
     limit: int | None = None,
     group_by: str | None = None,
     stop: Callable[[], bool] = never,
-) -> Kept:
+) -> EvalRecords:
     """Keep the records of a shard, the first `limit` of them; texts are those of all records.
 
     Raises SbtoolsError where there is no record, unless `stop` turned true and cut the input short,
     RecordError where a class has two texts.
     """
-    kept = Kept(group_by, shard[1] > 1)
+    kept = EvalRecords(group_by, shard[1] > 1)
     for record in incoming:
         kept.seen += 1
         if "error" not in record:
@@ -157,10 +157,10 @@ def read(
     return kept
 
 
-def require_expected(kept: Kept, expected: Iterator[Record]) -> None:
+def require_expected(kept: EvalRecords, expected: Iterator[Record]) -> None:
     """UsageError that names the clips of `expected` that are neither here nor failed."""
     from sbtools.train.gather import Gathered
     from sbtools.train.gather import require_expected as require
 
-    there = {hash(record["id"]) for record in (*Part(kept), *kept.failed)}
+    there = {hash(record["id"]) for record in (*RecordSubset(kept), *kept.failed)}
     require(Gathered("", ids=there), expected)

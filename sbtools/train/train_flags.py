@@ -14,7 +14,7 @@ MODEL, METHOD = "vificlip", "none"
 
 
 @dataclass(frozen=True)
-class Asked:
+class TrainFlags:
     """The flags that decide the weights.
 
     model, method and objective with their NAME=VALUE pairs; where None, the preset's, else MODEL,
@@ -34,7 +34,7 @@ class Asked:
     preset: str | None = None
 
 
-def with_preset(asked: Asked) -> Asked:
+def with_preset(asked: TrainFlags) -> TrainFlags:
     """The flags with those of the preset where none are given; model and method are named then.
 
     Settings of a part, such as the model, count where the part is the preset's. Raises UsageError
@@ -72,7 +72,7 @@ def _typed(name: str, value: Any) -> Any:
     return value
 
 
-def _pairs(part: str, asked: Asked, preset: Preset) -> Sequence[str]:
+def _pairs(part: str, asked: TrainFlags, preset: Preset) -> Sequence[str]:
     """NAME=VALUE of a part: the preset's, then what is given."""
     given: Sequence[str] = getattr(asked, f"{part}_pairs")
     name = asked.values.get(part) if part in ("optimiser", "schedule") else getattr(asked, part)
