@@ -18,7 +18,6 @@ import cv2
 from sbtools.demo.dataset import Demo, shown_in
 from sbtools.demo.render import Frame, render
 from sbtools.demo.stage import make, planned
-from sbtools.demo.task import CRF
 from sbtools.job import Job
 from sbtools.video import FileWriter
 
@@ -53,7 +52,7 @@ def parts(size: int, clips: int = 48) -> None:
 
 
 def encode(frames: list[Frame], path: str) -> None:
-    with FileWriter(path, 12, crf=CRF) as file:
+    with FileWriter(path, 12, lossless=True) as file:
         for frame in frames:
             file.write(frame.rgb)
 

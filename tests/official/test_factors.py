@@ -48,11 +48,11 @@ def test_each_unit_and_how_many_are_of_which_factor(name: str) -> None:
 def test_what_the_bootstrap_draws_from_is_the_same_estimate(name: str) -> None:
     told, pairs = FIGURES[name], made(name)
     sources = {
-        factor: factors.Sources.of([str(at) for at in range(len(each.a))])
+        factor: factors.Clusters.of([str(at) for at in range(len(each.a))])
         for factor, each in pairs.items()
     }
     count = max(each.count for each in sources.values())
-    sources = {factor: factors.Sources(each.codes, count) for factor, each in sources.items()}
+    sources = {factor: factors.Clusters(each.codes, count) for factor, each in sources.items()}
     found = factors.Moments(pairs, sources)(np.ones((1, count)))
     rho = [float(found[f"rho_{factor}"][0]) for factor in factors.FACTORS]
     assert rho == pytest.approx(told["scores"][:2], rel=1e-7)
