@@ -11,15 +11,22 @@ echo "$@" > "$LOGS/srun.log"
 while [[ $1 == --* ]]; do [[ $1 == --nodes=* ]] && nodes=${1#*=}; shift; done
 for ((node = 0; node < nodes; node++)); do SLURM_PROCID=$node setsid "$@" & pids+=($!); done
 echo "${pids[@]}" > "$LOGS/pids.tmp"; mv "$LOGS/pids.tmp" "$LOGS/pids"
-worst=0 gone=0
+end_all() {
+    while kill -0 "${pids[@]}"; do
+        for pid in "${pids[@]}"; do kill -TERM -- "-$pid"; done
+        sleep 0.2
+    done 2> /dev/null
+}
+worst=0 gone=0 ending=
 while [ "$gone" -lt "$nodes" ]; do
     wait -n; code=$?; gone=$((gone + 1))
     [ "$code" -gt "$worst" ] && worst=$code
-    [ "$code" != 0 ] && for pid in "${pids[@]}"; do kill -TERM -- "-$pid" 2>/dev/null; done
+    [ "$code" = 0 ] || [ "$ending" ] || { ending=1; end_all & disown; }
 done
 exit "$worst"
 """
-"""As --kill-on-bad-exit does, it ends the other nodes; its status is the highest one."""
+"""As --kill-on-bad-exit does, it ends the other nodes, again and again until they are gone: one that is
+just being started hears nothing. Its status is the highest one."""
 
 SCANCEL = r"""
 echo "$@" >> "$LOGS/scancel.log"
