@@ -11,22 +11,23 @@ echo "$@" > "$LOGS/srun.log"
 while [[ $1 == --* ]]; do [[ $1 == --nodes=* ]] && nodes=${1#*=}; shift; done
 for ((node = 0; node < nodes; node++)); do SLURM_PROCID=$node setsid "$@" & pids+=($!); done
 echo "${pids[@]}" > "$LOGS/pids.tmp"; mv "$LOGS/pids.tmp" "$LOGS/pids"
-end_all() {
-    while kill -0 "${pids[@]}"; do
-        for pid in "${pids[@]}"; do kill -TERM -- "-$pid"; done
-        sleep 0.2
-    done 2> /dev/null
-}
-worst=0 gone=0 ending=
-while [ "$gone" -lt "$nodes" ]; do
-    wait -n; code=$?; gone=$((gone + 1))
-    [ "$code" -gt "$worst" ] && worst=$code
-    [ "$code" = 0 ] || [ "$ending" ] || { ending=1; end_all & disown; }
-done
+worst=0 left=("${pids[@]}")
+while [ ${#left[@]} != 0 ]; do
+    alive=()
+    for pid in "${left[@]}"; do
+        kill -0 "$pid" && { alive+=("$pid"); continue; }
+        wait "$pid"; code=$?
+        [ "$code" -gt "$worst" ] && worst=$code
+    done
+    left=("${alive[@]}")
+    [ "$worst" = 0 ] || for pid in "${left[@]}"; do kill -TERM -- "-$pid"; done
+    sleep 0.1
+done 2> /dev/null
 exit "$worst"
 """
-"""As --kill-on-bad-exit does, it ends the other nodes, again and again until they are gone: one that is
-just being started hears nothing. Its status is the highest one."""
+"""As --kill-on-bad-exit does, it ends the other nodes, again and again until they are gone: one
+that is just being started hears nothing. Its status is the highest one. (`wait -n` would miss a node
+that ended before it was called.)"""
 
 SCANCEL = r"""
 echo "$@" >> "$LOGS/scancel.log"
