@@ -26,7 +26,7 @@ done 2> /dev/null
 exit "$worst"
 """
 """As --kill-on-bad-exit does, it ends the other nodes, again and again until they are gone: one
-that is just being started hears nothing. Its status is the highest one. (`wait -n` would miss a node
+that is just being started hears nothing. Its status is the highest one. (`wait -n` would miss one
 that ended before it was called.)"""
 
 SCANCEL = r"""
