@@ -15,7 +15,6 @@ from sbtools.demo.dataset import FPS, shown_in
 from sbtools.demo.render import Frame, render
 from sbtools.detect.base import OBJECT, PERSON, Box
 from sbtools.detect.task import to_json
-from sbtools.errors import OutputError
 from sbtools.files import WholeFile, writing
 from sbtools.records import Record, resolve
 from sbtools.segment.given import bounds
@@ -69,10 +68,8 @@ def _boxes(frames: list[Frame], objects: list[str]) -> list[dict[str, Any]]:
 
 
 def _make_folder(path: str) -> None:
-    try:
+    with writing(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make the folder of {path}: {error.strerror}") from error
 
 
 def make(**settings: Any) -> Callable[[Record], Iterator[Chunk]]:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from sbtools import records, video
 from sbtools.clip import locate, open_clip
-from sbtools.errors import ClipError, DamagedError, OutputError, UsageError
+from sbtools.errors import ClipError, DamagedError, UsageError
+from sbtools.files import writing
 from sbtools.mask.fill import Fill, fill_in
 from sbtools.mask.shapes import Shapes
 from sbtools.records import Record
@@ -115,10 +116,8 @@ def movie_of(
     if folder is None:
         return nullcontext()
     path = movie_path(folder, id)
-    try:
+    with writing(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make the folder of {path}: {error.strerror}") from error
     return FileWriter(path, rate, lossless=lossless)
 
 

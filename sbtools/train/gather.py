@@ -85,12 +85,14 @@ def gather(
         file = open(path, "xb")
     found = Gathered(path)
     try:
-        with file:
-            _write(incoming, file, found, collecting)
+        _write(incoming, file, found, collecting)
         found.facts = collecting.facts
     except BaseException:
         found.remove()
         raise
+    finally:
+        with suppress(OSError):  # flushed, or the first error is under way
+            file.close()
     return found
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import json
 import logging
 from collections.abc import Iterable
@@ -13,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sbtools.errors import RecordError, SbtoolsError, UsageError
+from sbtools.errors import OutputError, RecordError, SbtoolsError, UsageError
 from sbtools.loader import batches
 from sbtools.records import Record
 from sbtools.train import plan
@@ -50,6 +52,22 @@ def test_good_records_are_kept_and_failed_ones_counted(
     assert found.labels == {"walk": 1, "wave": 1} and found.made == {"segment": ["sam"]}
     assert "clip9 is left out: too long (segment: timeout)" in caplog.text
     found.remove()
+    assert not list(tmp_path.iterdir())
+
+
+class _Full(io.FileIO):
+    def write(self, data: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found at the flush; closing the file fails once more and must not speak in its place."""
+    monkeypatch.setattr(
+        "sbtools.train.gather.open",
+        lambda path, mode: io.BufferedWriter(_Full(path, "x")), raising=False,
+    )  # fmt: skip
+    with pytest.raises(OutputError, match=r"cannot write .*records\.jsonl.*: No space left"):
+        gather(some(), str(tmp_path), "records.jsonl")
     assert not list(tmp_path.iterdir())
 
 

@@ -94,7 +94,7 @@ def test_signals_to_every_process_leave_a_checkpoint(
         finally:
             process.kill()
     assert process.returncode in (CODES[number], 0), err
-    assert (run / "last.pt").exists() and all(map(gone, struck))
+    assert (run / "last.pt").exists() and all(map(gone, struck)), err
     again = sbtools(*asked, cwd=tmp_path, env=ENV, timeout=600)
     assert again.returncode == 0, again.stderr
     one, two = weights(made / f"whole{ranks}"), weights(run)
